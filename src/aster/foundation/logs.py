@@ -1,0 +1,131 @@
+"""Structured logs on the standard library's loggers ``aster.*`` and ``astrocyte.*``.
+
+Importing a module of ours configures nothing: until `configure_logging` is called (by a server's start or the command
+line) records go wherever the host application sends them. One record is one line: text for people, JSON for machines.
+Fields that hold secrets are masked by name before a record leaves the process.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import structlog
+
+ROOTS = ("aster", "astrocyte")
+
+SECRET_FIELDS = frozenset(
+    {
+        "secret_key",
+        "private_key",
+        "signing_key",
+        "secret",
+        "signature",
+        "credential",
+        "credential_json",
+        "token",
+        "api_key",
+        "password",
+        "authorization",
+    }
+)
+IDENTIFIER_FIELDS = frozenset({"root_pubkey", "endpoint_id", "node_id", "contract_id", "nonce", "peer"})
+
+Event = MutableMapping[str, Any]
+
+
+def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger whose methods take an event in words and fields by keyword."""
+    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.render_to_log_kwargs,
+        ],
+    )
+    return logger
+
+
+@contextmanager
+def bind_request(**fields: Any) -> Iterator[None]:
+    """Add ``request_id``, ``service``, ``method``, ``peer`` … to every record logged inside."""
+    with structlog.contextvars.bound_contextvars(**fields):
+        yield
+
+
+def configure_logging(
+    *, format: str = "text", level: str = "info", mask: bool = True, stream: TextIO | None = None
+) -> None:
+    """Send our loggers' records to ``stream`` (default: standard error) as ``text`` or ``json`` from ``level`` up."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Formatter(as_json=format == "json", mask=mask))
+    for name in ROOTS:
+        logger = logging.getLogger(name)
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+        logger.addHandler(handler)
+        logger.setLevel(level.upper())
+        logger.propagate = False
+
+
+def mask_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Secrets become ``***``; long public identifiers keep their first 8 and last 4 characters."""
+    masked: dict[str, Any] = {}
+    for key, value in fields.items():
+        if key in SECRET_FIELDS:
+            masked[key] = "***"
+        elif key in IDENTIFIER_FIELDS and isinstance(value, str) and len(value) > 12:
+            masked[key] = f"{value[:8]}...{value[-4:]}"
+        else:
+            masked[key] = value
+    return masked
+
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class _Formatter(logging.Formatter):
+    def __init__(self, *, as_json: bool, mask: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error_type"] = record.exc_info[0].__name__
+            fields["traceback"] = self.formatException(record.exc_info)
+        if self._mask:
+            fields = mask_fields(fields)
+        moment = datetime.fromtimestamp(record.created, UTC)
+        render = _render_json if self._as_json else _render_text
+        return render(moment, record, fields)
+
+
+def _render_json(moment: datetime, record: logging.LogRecord, fields: dict[str, Any]) -> str:
+    import msgspec
+
+    line = {
+        "ts": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "msg": record.getMessage(),
+        **fields,
+    }
+    return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+def _render_text(moment: datetime, record: logging.LogRecord, fields: dict[str, Any]) -> str:
+    trace = fields.pop("traceback", None)
+    shown = " ".join(f"{key}={_one_line(value)}" for key, value in fields.items())
+    time = moment.astimezone().strftime("%H:%M:%S.") + f"{moment.microsecond // 1000:03d}"
+    line = f"{time} {record.levelname:<7} {record.name} — {_one_line(record.getMessage())}"
+    return "\n".join(part for part in (f"{line} [{shown}]" if shown else line, trace) if part)
+
+
+def _one_line(value: object) -> str:
+    return str(value).replace("\r", "\\r").replace("\n", "\\n")
