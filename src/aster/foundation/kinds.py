@@ -124,9 +124,7 @@ class Bytes:
             else:
                 value = base64.b64decode(text.strip(), validate=True)
         except (ValueError, binascii.Error):
-            raise ValueError(
-                f"expected {self.label}, got {len(text)} characters that are not {self.encoding}"
-            ) from None
+            raise ValueError(f"expected {self.label}, got text that is not {self.encoding}") from None
         return self._sized(value)
 
     def from_document(self, value: object) -> bytes:

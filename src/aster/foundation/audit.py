@@ -1,0 +1,217 @@
+"""The audit log: hash-chained records, written in the same transaction as what they record.
+
+Rules it keeps:
+
+* A record's body is canonical JSON (UTF-8, keys sorted, no spaces) of *everything* it says, with its chain's name and
+  its sequence number; sequences start at 1 and have no gaps.
+* ``hash = SHA-256(b"aster-audit-v1\\n" + previous hash (32 bytes) + body)``; before the first record the previous hash
+  is 32 zero bytes. A change, removal, insertion, swap, or move to another chain therefore breaks the chain.
+* The chain's head (sequence and hash of the last record) is kept beside it, so a cut tail is seen too. Whoever can
+  rewrite the whole file can forge both: keep a copy of `AuditLog.head` elsewhere and pass it to `verify` as ``anchor``.
+"""
+
+import hashlib
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from aster.foundation.errors import AsterError
+from aster.foundation.sql import Database
+
+DOMAIN = b"aster-audit-v1\n"
+GENESIS = bytes(32)
+RESERVED = frozenset({"chain", "sequence", "occurredAt"})
+
+_CHAIN_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
+_encode = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class AuditError(AsterError):
+    """An event can't be recorded as it is."""
+
+    code = "AUDIT_INVALID"
+
+
+class Head(msgspec.Struct, frozen=True):
+    """The last record of a chain; sequence 0 and 64 zeros when there is none."""
+
+    chain: str
+    sequence: int
+    hash: str
+
+
+class AuditRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """One record as read back: what happened, and its place in the chain. Hashes are lower-case hex."""
+
+    chain: str
+    sequence: int
+    occurred_at: str
+    event: dict[str, Any]
+    previous_hash: str
+    hash: str
+
+
+class Verification(msgspec.Struct, frozen=True, rename="camel"):
+    """What verifying a chain found. ``broken_sequence`` is the first record that does not fit."""
+
+    chain: str
+    valid: bool
+    records: int
+    head: str
+    broken_sequence: int | None = None
+    reason: str | None = None
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AuditLog:
+    """The chains of one database. Appending costs O(1), verifying O(records)."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+        database.migrate("audit", "aster.foundation.migrations")
+
+    async def record(self, chain: str, event: Mapping[str, Any]) -> AuditRecord:
+        """Append in a transaction of its own; returns once the record is durable."""
+        return await self._database.write(lambda connection: self.append(connection, chain, event))
+
+    def append(self, connection: sqlite3.Connection, chain: str, event: Mapping[str, Any]) -> AuditRecord:
+        """Append inside the caller's transaction: the record and what it records live or die together."""
+        if not _CHAIN_NAME.fullmatch(chain):
+            raise AuditError(f"'{chain[:80]}' can't name an audit chain")
+        if taken := RESERVED & event.keys():
+            raise AuditError(f"an audit event can't set {', '.join(sorted(taken))}")
+        chain_id, sequence, previous = self._head_row(connection, chain)
+        sequence += 1
+        occurred_at = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        body = _encode({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
+        digest = chain_hash(previous, body)
+        connection.execute(
+            "INSERT INTO audit_records (chain, sequence, body, hash) VALUES (?, ?, ?, ?)",
+            (chain_id, sequence, body, digest),
+        )
+        connection.execute("UPDATE audit_chains SET sequence = ?, hash = ? WHERE id = ?", (sequence, digest, chain_id))
+        return AuditRecord(chain, sequence, occurred_at, dict(event), previous.hex(), digest.hex())
+
+    def chains(self) -> list[str]:
+        rows = self._database.read_now(
+            lambda connection: connection.execute("SELECT name FROM audit_chains ORDER BY id")
+        )
+        return [row[0] for row in rows]
+
+    def head(self, chain: str) -> Head:
+        """The chain's end, to be kept elsewhere as an anchor."""
+        row = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT sequence, hash FROM audit_chains WHERE name = ?", (chain,)
+            ).fetchone()
+        )
+        return Head(chain, row[0], row[1].hex()) if row else Head(chain, 0, GENESIS.hex())
+
+    def records(self, chain: str, *, after: int = 0, limit: int = 100) -> list[AuditRecord]:
+        """Records with a sequence above ``after``, oldest first."""
+
+        def query(connection: sqlite3.Connection) -> list[AuditRecord]:
+            found = []
+            previous = _hash_at(connection, chain, after)
+            for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
+                event = _decode(body)
+                occurred_at = event.pop("occurredAt")
+                for name in ("chain", "sequence"):
+                    del event[name]
+                found.append(AuditRecord(chain, sequence, occurred_at, event, previous.hex(), digest.hex()))
+                previous = digest
+            return found
+
+        return self._database.read_now(query)
+
+    def verify(self, chain: str, *, anchor: Head | None = None) -> Verification:
+        """Recompute the whole chain; never raises for what it finds, only for a database it can't read."""
+
+        def query(connection: sqlite3.Connection) -> Verification:
+            connection.execute("BEGIN")
+            try:
+                head = connection.execute(
+                    "SELECT sequence, hash FROM audit_chains WHERE name = ?", (chain,)
+                ).fetchone() or (0, GENESIS)
+                return verify_rows(chain, _rows(connection, chain), head=(head[0], bytes(head[1])), anchor=anchor)
+            finally:
+                connection.execute("ROLLBACK")
+
+        return self._database.read_now(query)
+
+    def _head_row(self, connection: sqlite3.Connection, chain: str) -> tuple[int, int, bytes]:
+        select = "SELECT id, sequence, hash FROM audit_chains WHERE name = ?"
+        row = connection.execute(select, (chain,)).fetchone()
+        if row is None:
+            connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
+            row = connection.execute(select, (chain,)).fetchone()
+        return row[0], row[1], row[2]
+
+
+def chain_hash(previous: bytes, body: bytes) -> bytes:
+    """The hash of a record whose predecessor's hash is ``previous``."""
+    return hashlib.sha256(DOMAIN + previous + body).digest()
+
+
+def verify_rows(
+    chain: str,
+    rows: Iterator[tuple[int, bytes, bytes]],
+    *,
+    head: tuple[int, bytes],
+    anchor: Head | None = None,
+) -> Verification:
+    """Check ``(sequence, body, hash)`` rows, oldest first, against the rules at the top of this file."""
+    previous, count = GENESIS, 0
+    for sequence, body, digest in rows:
+        if reason := _fault(chain, count + 1, previous, (sequence, bytes(body), bytes(digest))):
+            return Verification(chain, False, count, previous.hex(), count + 1, reason)
+        previous, count = bytes(digest), count + 1
+        if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
+            return Verification(chain, False, count, previous.hex(), count, "the record is not the anchored one")
+    if (count, previous) != head:
+        return Verification(chain, False, count, previous.hex(), count + 1, "records are missing at the end")
+    if anchor is not None and anchor.sequence > count:
+        return Verification(chain, False, count, previous.hex(), count + 1, "anchored records are missing at the end")
+    return Verification(chain, True, count, previous.hex())
+
+
+def _fault(chain: str, expected: int, previous: bytes, row: tuple[int, bytes, bytes]) -> str | None:
+    sequence, body, digest = row
+    if sequence != expected:
+        return f"record {expected} is missing"
+    if chain_hash(previous, body) != digest:
+        return "the record or its predecessor was changed"
+    try:
+        event = _decode(body)
+    except msgspec.DecodeError:
+        return "the record is not readable"
+    if event.get("chain") != chain or event.get("sequence") != sequence:
+        return "the record belongs to another place"
+    return None
+
+
+def _rows(
+    connection: sqlite3.Connection, chain: str, *, after: int = 0, limit: int = -1
+) -> Iterator[tuple[int, bytes, bytes]]:
+    return connection.execute(
+        "SELECT r.sequence, r.body, r.hash FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
+        " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
+        (chain, after, limit),
+    )
+
+
+def _hash_at(connection: sqlite3.Connection, chain: str, sequence: int) -> bytes:
+    row = connection.execute(
+        "SELECT r.hash FROM audit_records r JOIN audit_chains c ON c.id = r.chain WHERE c.name = ? AND r.sequence = ?",
+        (chain, sequence),
+    ).fetchone()
+    return bytes(row[0]) if row else GENESIS

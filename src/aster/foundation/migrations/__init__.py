@@ -1,0 +1,1 @@
+"""The audit log's tables, as plain SQL applied in order."""
