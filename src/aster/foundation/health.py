@@ -1,0 +1,79 @@
+"""Health and metrics: alive (the loop answers), ready (every check passes), and Prometheus text."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+
+from aster.foundation.errors import AsterError
+from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.foundation.logs import get_logger
+
+CHECK_SECONDS = 2.0
+METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+
+Check = Callable[[], Awaitable[None]]
+"""Returns when all is well, raises when it is not."""
+
+logger = get_logger("aster.health")
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    name: str
+    status: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    status: str
+    checks: list[CheckResult] = []
+
+
+class Health:
+    """One process's checks and metrics. A check that fails, or takes more than 2 s, means: not ready."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.started = False
+        self._checks: dict[str, Check] = {}
+
+    def add_check(self, name: str, check: Check) -> None:
+        self._checks[name] = check
+
+    async def readiness(self) -> Readiness:
+        """Run every check at once."""
+        names = list(self._checks)
+        passed = await asyncio.gather(*(self._passes(name) for name in names))
+        results = [CheckResult(name, "ok" if ok else "failed") for name, ok in zip(names, passed, strict=True)]
+        ready = self.started and all(passed)
+        return Readiness("ready" if ready else "not ready", results)
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", "/livez", self.livez, summary="Is the process alive?", answer=Readiness),
+            Route("GET", "/readyz", self.readyz, summary="Can it serve?", answer=Readiness, errors=(503,)),
+            Route("GET", "/metrics", self.metrics, summary="Counters in Prometheus text format"),
+        ]
+
+    async def livez(self, request: Request, body: Any) -> Readiness:
+        return Readiness("ok")
+
+    async def readyz(self, request: Request, body: Any) -> Reply:
+        readiness = await self.readiness()
+        return json_reply(readiness, 200 if readiness.status == "ready" else 503)
+
+    async def metrics(self, request: Request, body: Any) -> Reply:
+        return Reply(200, generate_latest(self.registry), METRICS_TYPE)
+
+    async def _passes(self, name: str) -> bool:
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._checks[name]()
+        except (AsterError, OSError, TimeoutError) as error:
+            logger.warning("health check failed", check=name, error_type=type(error).__name__)
+            return False
+        return True

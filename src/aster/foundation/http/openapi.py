@@ -1,0 +1,76 @@
+"""OpenAPI 3.1 from a table of routes: what the document says is what the table does."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from aster.foundation.http.routes import Route
+
+_REF = "#/components/schemas/{name}"
+
+
+def openapi_document(
+    routes: Sequence[Route],
+    *,
+    title: str,
+    version: str,
+    description: str = "",
+    security: Mapping[str, Mapping[str, Any]] | None = None,
+    error: Any = None,
+) -> dict[str, Any]:
+    """The document of one service.
+
+    ``security`` names the schemes, all of which every route needs; ``error`` is the type of an error's body.
+    """
+    types = [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
+    types = list(dict.fromkeys([*types, *([error] if error is not None else [])]))
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    by_type = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type, error)
+    schemes = dict(security or {})
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": description},
+        "paths": paths,
+        "components": {"schemas": components, "securitySchemes": schemes},
+        "security": [{name: [] for name in schemes}] if schemes else [],
+    }
+
+
+def _operation(route: Route, schemas: Mapping[Any, Any], error: Any) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": route.summary,
+        "operationId": route.handler.__name__,
+        "parameters": [
+            *map(_path_parameter, re.findall(r"\{(\w+)\}", route.path)),
+            *map(_query_parameter, route.query),
+        ],
+        "responses": {str(route.status): _response(route.status, schemas.get(route.answer) if route.answer else None)},
+    }
+    for status in route.errors:
+        operation["responses"][str(status)] = _response(status, schemas.get(error) if error is not None else None)
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[route.body]}}}
+    if route.access is not None:
+        operation["x-access"] = str(route.access)
+    return operation
+
+
+def _response(status: int, schema: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if schema is not None:
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+
+def _query_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}

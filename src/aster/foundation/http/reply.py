@@ -1,0 +1,35 @@
+"""An answer: a status, bytes, headers; and how it goes onto the wire."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from aster.foundation.http.request import Send
+
+JSON = b"application/json"
+_encode = msgspec.json.Encoder().encode
+
+Header = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """``content_type`` is left out when the body is empty."""
+
+    status: int = 200
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: Sequence[Header] = ()
+
+    async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
+        headers = [(b"content-length", b"%d" % len(self.body)), *self.headers, *extra]
+        if self.body:
+            headers.append((b"content-type", self.content_type))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if head_only else self.body})
+
+
+def json_reply(value: Any, status: int = 200, headers: Sequence[Header] = ()) -> Reply:
+    return Reply(status, _encode(value), headers=headers)

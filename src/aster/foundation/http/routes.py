@@ -1,0 +1,114 @@
+"""The declarative table of a service's routes: what is served is what is listed, so a route can't be unguarded.
+
+Access checks, documentation and tests are generated from the same rows.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from aster.foundation.http.errors import BadJson, MethodNotAllowed, NotFound, UnsupportedMediaType, ValidationFailed
+from aster.foundation.http.request import Request
+
+Handler = Callable[[Request, Any], Awaitable[Any]]
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_AT = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row: method, path (``/v1/banks/{bank_id}``), what it needs, what it takes, what it answers, who does it.
+
+    ``access`` is the service's own word for what a caller must have: a role, a permission. ``answer`` documents the
+    body of ``status``; ``errors`` the other statuses a caller should expect.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    access: Any = None
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    errors: Sequence[int] = ()
+    query: Sequence[str] = ()
+    _decoder: msgspec.json.Decoder[Any] | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.body is not None:
+            object.__setattr__(self, "_decoder", msgspec.json.Decoder(self.body))
+
+    def decode(self, request: Request, body: bytes) -> Any:
+        """The typed body; raises `UnsupportedMediaType`, `BadJson` or `ValidationFailed`."""
+        if self._decoder is None:
+            return None
+        content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        if content_type and content_type != b"application/json" and not content_type.endswith(b"+json"):
+            raise UnsupportedMediaType("the body must be application/json")
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise _validation_failed(str(error)) from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadJson(f"the body is not valid JSON: {error}") from None
+        except RecursionError:
+            raise BadJson("the body is nested too deeply") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The row a request fits, or the error to raise once every layer has let it pass."""
+
+    route: Route | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    error: NotFound | MethodNotAllowed | None = None
+
+
+class RouteTable:
+    """Finds a route: by dictionary for fixed paths, by pattern in order for the others."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.routes = tuple(routes)
+        self._fixed: dict[str, dict[str, Route]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
+        patterns: dict[str, dict[str, Route]] = {}
+        for route in self.routes:
+            table = patterns if _PARAMETER.search(route.path) else self._fixed
+            methods = table.setdefault(route.path, {})
+            if route.method in methods:
+                raise ValueError(f"{route.method} {route.path} is listed twice")
+            methods[route.method] = route
+        for path, methods in patterns.items():
+            expression = "".join(
+                f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
+                for index, part in enumerate(_PARAMETER.split(path))
+            )
+            self._patterns.append((re.compile(expression), methods))
+
+    def match(self, method: str, path: str) -> Match:
+        """``path`` is percent-decoded. HEAD is answered where GET is."""
+        methods, params = self._fixed.get(path), {}
+        if methods is None:
+            for pattern, candidates in self._patterns:
+                if found := pattern.fullmatch(path):
+                    methods, params = candidates, found.groupdict()
+                    break
+        if methods is None:
+            return Match(error=NotFound("Not Found"))
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            return Match(error=MethodNotAllowed("Method Not Allowed", allowed=list(methods)))
+        return Match(route, params)
+
+
+def _validation_failed(text: str) -> ValidationFailed:
+    found = _AT.match(text)
+    message = found["message"] if found else text
+    path = ((found["path"] if found else None) or "").lstrip(".")
+    shown = f"{path}: {message}" if path else message
+    return ValidationFailed(shown, problems=[{"path": path, "message": message}])

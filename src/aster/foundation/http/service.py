@@ -1,0 +1,113 @@
+"""An HTTP service as one ASGI callable: match, pass the layers in order, decode, handle, answer.
+
+A layer is ``async (Request) -> None`` that raises to refuse. Layers run before the body is decoded and before 404 and
+405 are answered, so that a caller who does not pass them learns nothing about what exists.
+"""
+
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from aster.foundation.errors import AsterError
+from aster.foundation.http.errors import ClientGone
+from aster.foundation.http.reply import Header, Reply, json_reply
+from aster.foundation.http.request import HttpLimits, Receive, Request, Scope, Send
+from aster.foundation.http.routes import Route, RouteTable
+from aster.foundation.logs import get_logger
+
+if TYPE_CHECKING:
+    from aster.foundation.http.metrics import RequestMetrics
+
+Layer = Callable[[Request], Awaitable[None]]
+ErrorRenderer = Callable[[Request, AsterError], Reply]
+
+logger = get_logger("aster.http")
+
+
+class InternalError(AsterError):
+    """Something of ours failed; the caller gets a reference, the log gets the story."""
+
+    code = "INTERNAL_ERROR"
+
+
+class HttpService:
+    """The ASGI app of one table of routes. Keeps no state of its own but counters."""
+
+    def __init__(
+        self,
+        name: str,
+        routes: Sequence[Route],
+        *,
+        render_error: ErrorRenderer,
+        layers: Sequence[Layer] = (),
+        limits: HttpLimits | None = None,
+        metrics: "RequestMetrics | None" = None,
+    ) -> None:
+        self.name = name
+        self.table = RouteTable(routes)
+        self._layers = tuple(layers)
+        self._limits = limits or HttpLimits()
+        self._render_error = render_error
+        self._metrics = metrics
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        return self.table.routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"{self.name} serves HTTP, not {scope['type']}")
+        started = time.perf_counter()
+        request = Request(scope, receive, self._limits, self.table.match(scope["method"], scope["path"]))
+        try:
+            reply = await self._answer(request)
+        except AsterError as error:
+            reply = self._refuse(request, error)
+        except Exception as error:  # noqa: BLE001 - the last line of defence: the caller never sees a traceback
+            reply = self._fail(request, error)
+        extra: list[Header] = [(b"x-request-id", request.request_id.encode())]
+        await reply.send(send, extra=extra, head_only=request.method == "HEAD")
+        self._observe(request, reply, time.perf_counter() - started)
+
+    async def _answer(self, request: Request) -> Reply:
+        request.check_headers()
+        for layer in self._layers:
+            await layer(request)
+        if request.match.error is not None:
+            raise request.match.error
+        route = request.match.route
+        if route is None:
+            raise RuntimeError("a match has either a route or an error")
+        body = route.decode(request, await request.body()) if route.body is not None else None
+        value: Any = await route.handler(request, body)
+        return value if isinstance(value, Reply) else json_reply(value, route.status)
+
+    def _refuse(self, request: Request, error: AsterError) -> Reply:
+        if isinstance(error, ClientGone):
+            return Reply(error.status)
+        return self._render_error(request, error)
+
+    def _fail(self, request: Request, error: Exception) -> Reply:
+        reference = uuid.uuid4().hex[:12]
+        logger.error(
+            "request failed",
+            reference=reference,
+            request_id=request.request_id,
+            path=request.path,
+            exc_info=error,
+        )
+        return self._render_error(request, InternalError(f"internal error, reference {reference}"))
+
+    def _observe(self, request: Request, reply: Reply, seconds: float) -> None:
+        route = request.match.route
+        if self._metrics is not None:
+            self._metrics.observe(self.name, route, reply.status, seconds)
+        logger.debug(
+            "request",
+            request_id=request.request_id,
+            method=request.method,
+            path=request.path,
+            status_code=reply.status,
+            duration_ms=round(seconds * 1000, 3),
+        )
