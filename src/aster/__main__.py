@@ -1,0 +1,5 @@
+"""``python -m aster`` is the `aster` command."""
+
+from aster.cli.main import run
+
+run()

@@ -1,0 +1,43 @@
+"""`aster audit`: prove that what was recorded is what happened."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aster.cli.up import DataOption, JsonOption
+
+app = typer.Typer(name="audit", help="Verify the audit chains of a data directory.", no_args_is_help=True)
+
+
+@app.callback()
+def audit() -> None:
+    """Verify the audit chains of a data directory."""
+
+
+@app.command()
+def verify(
+    data: DataOption = Path("aster-data"),
+    chain: Annotated[str | None, typer.Option("--chain", help="Only this chain, e.g. a tenant or a bank.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute every hash chain; exit code 1 when one is broken."""
+    from aster.cli.terminal import print_json
+    from aster.stack.chains import verify_directory
+
+    results = [result for result in verify_directory(data) if chain is None or result.chain == chain]
+    if as_json:
+        print_json(results)
+    else:
+        for result in results:
+            typer.echo(_line(result))
+        if not results:
+            typer.echo(f"{data} holds no audit record" + (f" of '{chain}'" if chain else ""))
+    if not all(result.valid for result in results):
+        raise typer.Exit(1)
+
+
+def _line(result: Any) -> str:
+    if result.valid:
+        return f"ok      {result.chain}: {result.records} records, head {result.head[:16]}…"
+    return f"BROKEN  {result.chain}: at record {result.broken_sequence}: {result.reason}"

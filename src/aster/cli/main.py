@@ -1,0 +1,62 @@
+"""The root of the `aster` command: its groups, its version, and how errors become exit codes.
+
+Exit codes: 0 done; 1 an error, told on standard error; 2 wrong usage; 130 interrupted.
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from aster.cli import audit, config, demo, policy, up
+from aster.foundation.errors import AsterError
+
+app = typer.Typer(
+    name="aster",
+    help="Identity-first RPC, policies in plain language, and long-term memory for AI agents.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command(name="up")(up.up)
+app.command(name="demo")(demo.demo)
+app.add_typer(policy.app, name="policy")
+app.add_typer(config.app, name="config")
+app.add_typer(audit.app, name="audit")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from aster import __version__
+
+        typer.echo(f"aster {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Identity-first RPC, policies in plain language, and long-term memory for AI agents."""
+
+
+def run() -> None:
+    """The console script: no traceback ever reaches a user, unless ASTER_DEBUG is set."""
+    try:
+        app()
+    except AsterError as error:
+        if os.environ.get("ASTER_DEBUG"):
+            raise
+        from aster.cli.terminal import print_error
+
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output went away (`aster … | head`): end quietly, and keep the interpreter from flushing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,125 @@
+"""How a command talks: colour and progress on a terminal, plain lines in a pipe, JSON lines when asked."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Protocol
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from aster.foundation.errors import AsterError
+
+PLAIN_PROGRESS_SECONDS = 2.0
+
+
+class Advance(Protocol):
+    """Called with the number of items that were just done."""
+
+    def __call__(self, items: int, /) -> None: ...
+
+
+class Narrator(Protocol):
+    """What a long job tells its reader."""
+
+    def heading(self, text: str) -> None:
+        """A new part of the job begins."""
+
+    def say(self, event: str, text: str, **fields: Any) -> None:
+        """One fact: ``text`` for people, ``event`` and ``fields`` for programs."""
+
+    def progress(self, label: str, total: int) -> AbstractContextManager[Advance]:
+        """Work on ``total`` items is under way."""
+
+
+class RichNarrator:
+    """For a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def heading(self, text: str) -> None:
+        self._console.print(f"\n[bold cyan]{text}[/]")
+
+    def say(self, event: str, text: str, **fields: Any) -> None:
+        self._console.print(f"  {text}", markup=False, highlight=False)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Advance]:
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda items: bar.advance(task, items)
+
+
+class PlainNarrator:
+    """For a pipe or a log: no control characters, a line now and then."""
+
+    def heading(self, text: str) -> None:
+        print(f"\n== {text}", flush=True)
+
+    def say(self, event: str, text: str, **fields: Any) -> None:
+        print(f"  {text}", flush=True)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Advance]:
+        done, told = 0, time.monotonic()
+
+        def advance(items: int) -> None:
+            nonlocal done, told
+            done += items
+            if time.monotonic() - told >= PLAIN_PROGRESS_SECONDS:
+                told = time.monotonic()
+                print(f"  {label}: {done} of {total}", flush=True)
+
+        yield advance
+
+
+class JsonNarrator:
+    """One JSON object a line."""
+
+    def heading(self, text: str) -> None:
+        self._print({"event": "part", "text": text})
+
+    def say(self, event: str, text: str, **fields: Any) -> None:
+        self._print({"event": event, "text": text, **fields})
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Advance]:
+        yield lambda items: None
+
+    @staticmethod
+    def _print(line: dict[str, Any]) -> None:
+        print(msgspec.json.encode(line, enc_hook=str).decode(), flush=True)
+
+
+def narrator(*, as_json: bool) -> Narrator:
+    """The narrator that fits where standard output goes. NO_COLOR and TERM=dumb are respected."""
+    if as_json:
+        return JsonNarrator()
+    console = Console()
+    return RichNarrator(console) if console.is_terminal else PlainNarrator()
+
+
+def print_error(error: AsterError) -> None:
+    """What went wrong and the way out, on standard error."""
+    console = Console(stderr=True)
+    console.print(f"[bold red]error[/]: {_plain(error.message)}", highlight=False, soft_wrap=True)
+    if error.hint:
+        console.print(f"[bold]hint[/]:  {_plain(error.hint)}", highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,29 @@
+"""`aster up`: everything in one process."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DataOption = Annotated[Path, typer.Option("--data", envvar="ASTER_DATA", help="Where everything is kept.")]
+HostOption = Annotated[str, typer.Option("--host", envvar="ASTER_HOST", help="Address to listen on.")]
+PortOption = Annotated[
+    int, typer.Option("--port", envvar="ASTER_PORT", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def up(
+    data: DataOption = Path("aster-data"),
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve memory at /v1, policy at /api/v1 and both over P2P, until Ctrl-C.
+
+    Ctrl-C or SIGTERM lets requests under way finish; a second one ends the process at once.
+    """
+    from aster.cli.running import run_async
+    from aster.cli.serving import serve
+
+    run_async(serve(data=data, host=host, port=port, as_json=as_json))

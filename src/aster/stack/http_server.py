@@ -1,0 +1,91 @@
+"""One uvicorn server on a socket we bind ourselves, so that a busy port is an error with a name, not a log line."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from aster.foundation.errors import AsterError
+
+GRACE_SECONDS = 10
+BACKLOG = 2048
+
+
+class AddressUnavailable(AsterError):
+    """The host and port can't be listened on."""
+
+    code = "ADDRESS_UNAVAILABLE"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the command line owns signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class HttpServer:
+    """Serves one ASGI app from `start` until `close`, which lets requests under way finish."""
+
+    def __init__(self, app: Any, *, host: str, port: int) -> None:
+        self._socket = _listen(host, port)
+        self.host, self.port = self._socket.getsockname()[:2]
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    async def start(self) -> None:
+        """Returns once connections are accepted."""
+        self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+                raise AddressUnavailable(f"the HTTP server on {self.url} ended while it was starting")
+            await asyncio.sleep(0.005)
+
+    async def close(self) -> None:
+        self._server.should_exit = True
+        if self._serving is not None:
+            await self._serving
+        self._socket.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise AddressUnavailable(f"'{host}' is not an address of this machine: {error.strerror or error}") from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise AddressUnavailable(
+            f"port {port} on {host} can't be used: {error.strerror or error}",
+            hint="another program may be listening there; choose another port with --port",
+            host=host,
+            port=port,
+        ) from error
+    listener.setblocking(False)
+    return listener
