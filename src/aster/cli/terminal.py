@@ -3,35 +3,17 @@
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from aster.foundation.errors import AsterError
+from aster.stack.narration import Advance, Narrator
 
 PLAIN_PROGRESS_SECONDS = 2.0
-
-
-class Advance(Protocol):
-    """Called with the number of items that were just done."""
-
-    def __call__(self, items: int, /) -> None: ...
-
-
-class Narrator(Protocol):
-    """What a long job tells its reader."""
-
-    def heading(self, text: str) -> None:
-        """A new part of the job begins."""
-
-    def say(self, event: str, text: str, **fields: Any) -> None:
-        """One fact: ``text`` for people, ``event`` and ``fields`` for programs."""
-
-    def progress(self, label: str, total: int) -> AbstractContextManager[Advance]:
-        """Work on ``total`` items is under way."""
 
 
 class RichNarrator:
@@ -45,6 +27,9 @@ class RichNarrator:
 
     def say(self, event: str, text: str, **fields: Any) -> None:
         self._console.print(f"  {text}", markup=False, highlight=False)
+
+    def note(self, event: str, **fields: Any) -> None:
+        """People have the progress bar."""
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Advance]:
@@ -69,6 +54,9 @@ class PlainNarrator:
     def say(self, event: str, text: str, **fields: Any) -> None:
         print(f"  {text}", flush=True)
 
+    def note(self, event: str, **fields: Any) -> None:
+        """People have the lines."""
+
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Advance]:
         done, told = 0, time.monotonic()
@@ -91,6 +79,9 @@ class JsonNarrator:
 
     def say(self, event: str, text: str, **fields: Any) -> None:
         self._print({"event": event, "text": text, **fields})
+
+    def note(self, event: str, **fields: Any) -> None:
+        self._print({"event": event, **fields})
 
     @contextmanager
     def progress(self, label: str, total: int) -> Iterator[Advance]:

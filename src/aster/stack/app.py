@@ -1,0 +1,52 @@
+"""One ASGI app for one port: the systems by path prefix, plain ASGI in front of everything else."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from aster.foundation.errors import AsterError
+from aster.foundation.http.errors import HttpError
+from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.request import Receive, Request, Scope, Send
+from aster.foundation.http.routes import Route
+from aster.foundation.http.service import HttpService
+
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class PrefixApp:
+    """Sends a request to the first app whose prefix its path has (``/v1`` fits ``/v1`` and ``/v1/…``, not ``/v12``)."""
+
+    def __init__(self, prefixes: Sequence[tuple[str, AsgiApp]], otherwise: AsgiApp) -> None:
+        self._prefixes = tuple((prefix, f"{prefix}/", app) for prefix, app in prefixes)
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        for exact, below, app in self._prefixes:
+            if path.startswith(below) or path == exact:
+                await app(scope, receive, send)
+                return
+        await self._otherwise(scope, receive, send)
+
+
+def document_route(path: str, summary: str, document: dict[str, Any]) -> Route:
+    """A route that answers one JSON document, encoded once."""
+    body = json.dumps(document, ensure_ascii=False).encode()
+
+    async def openapi(request: Request, _: Any) -> Reply:
+        return Reply(200, body)
+
+    return Route("GET", path, openapi, summary=summary)
+
+
+def render_error(request: Request, error: AsterError) -> Reply:
+    """The error body of the stack's own routes."""
+    status = error.status if isinstance(error, HttpError) else 500
+    headers = error.headers if isinstance(error, HttpError) else ()
+    return json_reply({"detail": error.message, "code": error.code}, status, headers)
+
+
+def own_service(routes: Sequence[Route]) -> HttpService:
+    """Health, metrics, documents: what belongs to no system."""
+    return HttpService("stack", routes, render_error=render_error)
