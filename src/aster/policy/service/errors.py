@@ -1,0 +1,90 @@
+"""What the policy service refuses, by security layer and by state; each error knows its HTTP status and stable code."""
+
+from aster.foundation.http.errors import HttpError
+
+
+class TenantMissing(HttpError):
+    """Layer 1: no ``X-Tenant-Id``."""
+
+    status = 400
+    code = "TENANT_MISSING"
+
+
+class TenantInvalid(HttpError):
+    """Layer 1: ``X-Tenant-Id`` is malformed, or sent twice with different values."""
+
+    status = 400
+    code = "TENANT_INVALID"
+
+
+class Unsigned(HttpError):
+    """Layer 2: the request does not prove who signed it, or when."""
+
+    status = 401
+    code = "SIGNATURE_INVALID"
+
+
+class SignatureMissing(Unsigned):
+    code = "SIGNATURE_MISSING"
+
+
+class SignatureInvalid(Unsigned):
+    """Wrong signature, or no key for the tenant: the answer is the same for both."""
+
+
+class TimestampInvalid(Unsigned):
+    code = "TIMESTAMP_INVALID"
+
+
+class TimestampOutOfWindow(Unsigned):
+    code = "TIMESTAMP_OUT_OF_WINDOW"
+
+
+class NonceInvalid(Unsigned):
+    code = "NONCE_INVALID"
+
+
+class NonceReplayed(HttpError):
+    """Layer 2: the signature is right, but its nonce was used before."""
+
+    status = 409
+    code = "NONCE_REPLAYED"
+
+
+class Forbidden(HttpError):
+    """Layer 3: the caller's role does not allow this."""
+
+    status = 403
+    code = "ROLE_INSUFFICIENT"
+
+
+class RoleMissing(Forbidden):
+    code = "ROLE_MISSING"
+
+
+class RoleInvalid(Forbidden):
+    code = "ROLE_INVALID"
+
+
+class RoleInsufficient(Forbidden):
+    pass
+
+
+class EntryAmbiguous(HttpError):
+    """The source has several rules, none is marked ``@entry``, and the request names none."""
+
+    status = 400
+    code = "ENTRY_AMBIGUOUS"
+
+
+class UnsupportedLocale(HttpError):
+    status = 400
+    code = "UNSUPPORTED_LOCALE"
+
+
+class Overloaded(HttpError):
+    """Every evaluation slot is busy."""
+
+    status = 503
+    code = "OVERLOADED"
+    headers = ((b"retry-after", b"1"),)

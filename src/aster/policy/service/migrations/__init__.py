@@ -1,0 +1,1 @@
+"""The policy service's tables, as plain SQL applied in order. Every table starts with its tenant."""

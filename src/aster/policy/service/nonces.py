@@ -1,0 +1,85 @@
+"""Used nonces: consumed once per tenant, kept until no replay could pass the timestamp window, across restarts.
+
+Rules:
+
+* A nonce is claimed only after its signature was verified: forged requests can't burn anybody's nonces.
+* The table decides. Its row is written in the same transaction as what the request changes, or before the answer
+  leaves; two claims of one nonce, on one process or on several, can't both commit.
+* The front (two generations of recent claims) refuses most replays without touching the table, and keeps equal
+  requests that arrive together from being evaluated twice. Forgetting there costs time, not safety: it is bounded.
+* Kept until ``max(received, timestamp) + window``: a request stamped ahead can't come back when its window opens.
+"""
+
+import sqlite3
+
+from aster.policy.service.errors import NonceReplayed
+
+WINDOW_MS = 300_000
+FRONT_CLAIMS = 100_000
+"""Claims a generation of the front holds (two are kept): about 25 MB a generation."""
+
+PURGE_EVERY_MS = 1_000
+PURGE_ROWS = 20_000
+PURGE_SLACK_MS = 60_000
+"""Rows stay this much longer, for replays that were received in time and are written a little later."""
+
+_INSERT = (
+    "INSERT INTO policy_nonces (tenant, nonce, expires_ms) VALUES (?, ?, ?)"
+    " ON CONFLICT (tenant, nonce) DO UPDATE SET expires_ms = excluded.expires_ms WHERE expires_ms < ?"
+)
+_PURGE = (
+    "DELETE FROM policy_nonces WHERE (tenant, nonce) IN"
+    " (SELECT tenant, nonce FROM policy_nonces WHERE expires_ms < ? ORDER BY expires_ms LIMIT ?)"
+)
+
+
+class Claim:
+    """One request's hold on a nonce, until `insert` has made it permanent."""
+
+    __slots__ = ("_expires_ms", "_nonce", "_received_ms", "_store", "_tenant", "settled")
+
+    def __init__(self, store: "NonceStore", tenant: str, nonce: str, *, received_ms: int, expires_ms: int) -> None:
+        self._store = store
+        self._tenant = tenant
+        self._nonce = nonce
+        self._received_ms = received_ms
+        self._expires_ms = expires_ms
+        self.settled = False
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write the row inside a transaction; raises `NonceReplayed` when another request was first."""
+        row = (self._tenant, self._nonce, self._expires_ms, self._received_ms)
+        if connection.execute(_INSERT, row).rowcount == 0:
+            raise replayed()
+        self._store.purge(connection, self._received_ms)
+
+
+class NonceStore:
+    """The used nonces of one database. Times are milliseconds since 1970."""
+
+    def __init__(self) -> None:
+        self._recent: dict[tuple[str, str], int] = {}
+        self._older: dict[tuple[str, str], int] = {}
+        self._purged_ms = 0
+
+    def claim(self, tenant: str, nonce: str, *, received_ms: int, timestamp_ms: int) -> Claim:
+        """Hold a nonce; raises `NonceReplayed` for one that this process has seen. Call from one thread."""
+        key = (tenant, nonce)
+        seen = self._recent.get(key) or self._older.get(key, 0)
+        if seen >= received_ms:
+            raise replayed()
+        expires_ms = max(received_ms, timestamp_ms) + WINDOW_MS
+        if len(self._recent) >= FRONT_CLAIMS:
+            self._older, self._recent = self._recent, {}
+        self._recent[key] = expires_ms
+        return Claim(self, tenant, nonce, received_ms=received_ms, expires_ms=expires_ms)
+
+    def purge(self, connection: sqlite3.Connection, now_ms: int) -> None:
+        """Drop rows whose time is over, at most once a second and so many at a time."""
+        if now_ms - self._purged_ms >= PURGE_EVERY_MS:
+            self._purged_ms = now_ms
+            connection.execute(_PURGE, (now_ms - PURGE_SLACK_MS, PURGE_ROWS))
+
+
+def replayed() -> NonceReplayed:
+    return NonceReplayed("this nonce was used before", hint="sign every request anew, also when it is sent again")

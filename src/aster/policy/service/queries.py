@@ -1,0 +1,58 @@
+"""Reading the query string: few names, checked like any other input. (The signature covers it as raw text.)"""
+
+import urllib.parse
+
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.request import Request
+from aster.policy.service.envelope import problem
+
+_FLAGS = {"true": True, "false": False}
+DEFAULT_SIZE = 50
+LARGEST_SIZE = 200
+LARGEST_PAGE = 10_000_000
+
+
+def query_values(request: Request) -> dict[str, str]:
+    """Every parameter once; raises `ValidationFailed` for text that is not UTF-8 or a name that comes twice."""
+    try:
+        pairs = urllib.parse.parse_qsl(
+            request.query, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=50
+        )
+    except ValueError:
+        raise ValidationFailed("the query string is malformed", problems=problem("?", "is malformed")) from None
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValidationFailed(
+                f"the query parameter '{name[:64]}' was given twice", problems=problem(f"?{name[:64]}", "given twice")
+            )
+        values[name] = value
+    return values
+
+
+def query_flag(request: Request, name: str) -> bool:
+    """``true`` or ``false``; false when absent."""
+    text = query_values(request).get(name, "false")
+    if text not in _FLAGS:
+        raise ValidationFailed(
+            f"the query parameter '{name}' must be true or false", problems=problem(f"?{name}", "is not true or false")
+        )
+    return _FLAGS[text]
+
+
+def query_integer(request: Request, name: str, default: int, *, minimum: int, maximum: int) -> int:
+    text = query_values(request).get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 15 and minimum <= int(text) <= maximum):
+        words = f"a whole number from {minimum} to {maximum}"
+        raise ValidationFailed(
+            f"the query parameter '{name}' must be {words}", problems=problem(f"?{name}", f"is not {words}")
+        )
+    return int(text)
+
+
+def page_and_size(request: Request) -> tuple[int, int]:
+    """``page`` (from 0) and ``size`` (50 unless told, at most 200)."""
+    page = query_integer(request, "page", 0, minimum=0, maximum=LARGEST_PAGE)
+    return page, query_integer(request, "size", DEFAULT_SIZE, minimum=1, maximum=LARGEST_SIZE)

@@ -1,0 +1,68 @@
+"""Layer 3: ``X-User-Role`` must be a known role, and at least the one the route asks for; 403."""
+
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.request import Request
+from aster.policy.service.caller import ANONYMOUS, Caller, Role, tenant_of
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import RoleInsufficient, RoleInvalid, RoleMissing
+from aster.policy.service.headers import HeaderConflict, single_header
+
+HEADER = b"x-user-role"
+USER_HEADER = b"x-user-id"
+USER_LENGTH = 128
+
+ROLES = {role.name.encode(): role for role in Role}
+
+
+async def role_layer(request: Request) -> None:
+    """Leave the `Caller` in ``request.state["caller"]``. A route nobody listed still needs a known role."""
+    role = claimed_role(request)
+    require_role(request, role)
+    request.state["caller"] = Caller(
+        tenant=tenant_of(request),
+        user=user_id(request),
+        role=role,
+        request_id=request.request_id,
+        client=request.client,
+        key_id=request.state.get("key_id"),
+    )
+
+
+def claimed_role(request: Request) -> Role:
+    """The header's role, in any case."""
+    try:
+        value = single_header(request, HEADER)
+    except HeaderConflict:
+        raise RoleInvalid("X-User-Role was sent with different values") from None
+    if value is None:
+        raise RoleMissing("X-User-Role is required", problems=problem("X-User-Role", "is missing"))
+    role = ROLES.get(value.upper())
+    if role is None:
+        raise RoleInvalid(
+            "X-User-Role must be OWNER, ADMIN, MEMBER or VIEWER", problems=problem("X-User-Role", "is not a role")
+        )
+    return role
+
+
+def require_role(request: Request, role: Role) -> None:
+    route = request.match.route
+    if route is not None and role < route.access:
+        raise RoleInsufficient(
+            f"this needs the role {route.access}, the request came as {role}",
+            problems=problem("X-User-Role", f"requires {route.access}"),
+        )
+
+
+def user_id(request: Request) -> str:
+    """``X-User-Id`` for the audit log, at most 128 printable characters; ``anonymous`` without one."""
+    try:
+        value = single_header(request, USER_HEADER)
+        text = value.decode("utf-8") if value is not None else ANONYMOUS
+    except (HeaderConflict, UnicodeDecodeError):
+        text = ""
+    if not text or len(text) > USER_LENGTH or not text.isprintable():
+        raise ValidationFailed(
+            f"X-User-Id must be one text of 1 to {USER_LENGTH} printable characters",
+            problems=problem("X-User-Id", "is malformed"),
+        )
+    return text

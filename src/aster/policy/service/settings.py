@@ -1,0 +1,109 @@
+"""The policy service's settings: one table, named after the contract's configuration properties.
+
+In a TOML file a property is written in the section its dots name (``[aster.security.hmac]``, ``secret-key = "…"``); its
+environment form is upper case with ``_`` for dots and dashes. Secrets of single tenants live in the environment only
+(``ASTER_HMAC_SECRET_{TENANT}``, see `signing_keys`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from aster.foundation.kinds import TEXT, choice, integer
+from aster.foundation.settings import Document, Kind, Resolved, Setting, SettingsTable
+
+SECRET_KEY = "aster.security.hmac.secret-key"  # noqa: S105 - the property's name
+PREVIOUS_SECRET_KEY = "aster.security.hmac.previous-secret-key"  # noqa: S105 - the property's name
+SIGNATURE_VERSION = "aster.security.signature.version"
+BODY_BYTES = "aster.http.max-body-size"
+CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
+
+
+def _property(name: str, kind: Kind, default: Any, description: str, *, secret: bool = False) -> Setting:
+    section, _, key = name.rpartition(".")
+    env = name.upper().replace(".", "_").replace("-", "_")
+    return Setting(name, kind, default, description, section, key=key, env=env, secret=secret)
+
+
+SETTINGS = SettingsTable(
+    [
+        _property(
+            SECRET_KEY,
+            TEXT,
+            None,
+            "Signing secret of every tenant without an ASTER_HMAC_SECRET_{TENANT}; its holder can sign for all.",
+            secret=True,
+        ),
+        _property(
+            PREVIOUS_SECRET_KEY,
+            TEXT,
+            None,
+            "The secret before the last rotation; signatures made with it are still accepted.",
+            secret=True,
+        ),
+        _property(
+            SIGNATURE_VERSION,
+            choice("1", "2"),
+            "1",
+            "Least signature version accepted: 2 refuses requests whose tenant, role and user headers are not signed.",
+        ),
+        _property(BODY_BYTES, integer(1024, 64 * 1024 * 1024), 1024 * 1024, "Largest request body, in bytes."),
+        _property(
+            CACHE_BYTES,
+            integer(0, 16 * 1024 * 1024 * 1024),
+            128 * 1024 * 1024,
+            "Memory for compiled programs, in bytes; the least recently used go first.",
+        ),
+    ]
+)
+
+
+class PolicySettings(msgspec.Struct, frozen=True):
+    """The resolved values; secrets are left out of ``repr``."""
+
+    signature_version: int = 1
+    body_bytes: int = 1024 * 1024
+    cache_bytes: int = 128 * 1024 * 1024
+    secret_key: str | None = None
+    previous_secret_key: str | None = None
+
+    @classmethod
+    def of(cls, resolved: Resolved) -> "PolicySettings":
+        return cls(
+            signature_version=int(resolved[SIGNATURE_VERSION]),
+            body_bytes=resolved[BODY_BYTES],
+            cache_bytes=resolved[CACHE_BYTES],
+            secret_key=resolved[SECRET_KEY],
+            previous_secret_key=resolved[PREVIOUS_SECRET_KEY],
+        )
+
+    def __repr__(self) -> str:
+        return f"PolicySettings(signature_version={self.signature_version}, body_bytes={self.body_bytes})"
+
+
+def resolve_settings(
+    *,
+    inline: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    document: Document | None = None,
+) -> Resolved:
+    """Inline over environment over file over defaults; names are the properties'. Raises `ConfigError`."""
+    flat = Document(document.name, _flatten(document.sections)) if document is not None else None
+    return SETTINGS.resolve(inline=inline, environ=environ, document=flat)
+
+
+def _flatten(sections: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"aster": {"security": {"hmac": {key: value}}}}`` as ``{"aster.security.hmac": {key: value}}``."""
+    flat: dict[str, Any] = {}
+    for name, value in sections.items():
+        path = f"{prefix}{name}"
+        if not isinstance(value, Mapping):
+            flat[path] = value
+            continue
+        keys = {key: child for key, child in value.items() if not isinstance(child, Mapping)}
+        tables = {key: child for key, child in value.items() if isinstance(child, Mapping)}
+        if keys or not tables:
+            flat[path] = keys
+        flat.update(_flatten(tables, f"{path}."))
+    return flat

@@ -1,0 +1,125 @@
+"""Layer 2: the three ``X-Aster-*`` headers prove that a holder of the tenant's secret signed this request, just now.
+
+Order: headers present, timestamp in form, within the window, nonce in form, signature, nonce fresh (401 … 401, 409).
+The message is built from bytes as received; secrets are compared in constant time.
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+
+from aster.foundation.http.request import Request
+from aster.foundation.logs import get_logger
+from aster.policy.service.caller import tenant_of
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import (
+    NonceInvalid,
+    SignatureInvalid,
+    SignatureMissing,
+    TimestampInvalid,
+    TimestampOutOfWindow,
+    Unsigned,
+)
+from aster.policy.service.headers import HeaderConflict, single_header
+from aster.policy.service.nonces import WINDOW_MS, NonceStore
+from aster.policy.service.signing import canonical_message, signature_of, with_identity
+from aster.policy.service.signing_keys import SigningKeys
+
+logger = get_logger("aster.policy.service")
+
+_NAMES = {
+    b"x-aster-signature": "X-Aster-Signature",
+    b"x-aster-nonce": "X-Aster-Nonce",
+    b"x-aster-timestamp": "X-Aster-Timestamp",
+}
+_TIMESTAMP = re.compile(rb"[0-9]{1,15}")
+_NONCE = re.compile(rb"[\x21-\x7b\x7d\x7e]{1,128}")
+_SIGNATURE = re.compile(rb"[0-9a-fA-F]{64}")
+
+
+class SignatureLayer:
+    """Verifies a request and leaves the nonce's `Claim` in ``request.state["claim"]``."""
+
+    def __init__(
+        self, keys: SigningKeys, nonces: NonceStore, *, now_ms: Callable[[], int], least_version: int = 1
+    ) -> None:
+        self._keys = keys
+        self._nonces = nonces
+        self._now_ms = now_ms
+        self._least_version = least_version
+
+    async def __call__(self, request: Request) -> None:
+        try:
+            await self._verify(request)
+        except Unsigned as error:
+            logger.info(
+                "unsigned request refused",
+                reason=error.code,
+                tenant=tenant_of(request),
+                request_id=request.request_id,
+                client=request.client,
+            )
+            raise
+
+    async def _verify(self, request: Request) -> None:
+        signature, nonce, timestamp = (_required(request, name) for name in _NAMES)
+        received_ms = self._now_ms()
+        timestamp_ms = _within_window(timestamp, received_ms)
+        if not _NONCE.fullmatch(nonce):
+            raise NonceInvalid("X-Aster-Nonce must be 1 to 128 visible ASCII characters without '|'")
+        if not _SIGNATURE.fullmatch(signature):
+            raise SignatureInvalid("the signature is not valid")
+        message = self._message(request, timestamp, nonce, await request.body())
+        given = bytes.fromhex(signature.decode("ascii"))
+        tenant = tenant_of(request)
+        matches = [hmac.compare_digest(signature_of(key, message), given) for key in self._keys.of(tenant)]
+        if not any(matches):
+            raise SignatureInvalid("the signature is not valid")
+        request.state["claim"] = self._nonces.claim(
+            tenant, nonce.decode("ascii"), received_ms=received_ms, timestamp_ms=timestamp_ms
+        )
+
+    def _message(self, request: Request, timestamp: bytes, nonce: bytes, body: bytes) -> bytes:
+        path = request.path.encode("latin-1")
+        if b"|" in path:
+            # A path with the separator in it could be read as another path with another query.
+            raise SignatureInvalid("the path must not contain '|'", hint="write it as %7C")
+        message = canonical_message(request.method, path, request.query.encode("latin-1"), timestamp, nonce, body)
+        if self._version(request) == 1:
+            return message
+        role = request.header(b"x-user-role") or b""
+        user = request.header(b"x-user-id") or b""
+        return with_identity(message, tenant_of(request).encode("ascii"), role, user)
+
+    def _version(self, request: Request) -> int:
+        try:
+            text = single_header(request, b"x-aster-signature-version") or b"1"
+        except HeaderConflict:
+            text = b""
+        if text not in (b"1", b"2"):
+            raise SignatureInvalid("X-Aster-Signature-Version must be 1 or 2")
+        if int(text) < self._least_version:
+            raise SignatureInvalid(f"this service asks for signature version {self._least_version}")
+        return int(text)
+
+
+def _required(request: Request, name: bytes) -> bytes:
+    try:
+        value = single_header(request, name)
+    except HeaderConflict:
+        raise SignatureInvalid(f"{_NAMES[name]} was sent with different values") from None
+    if value is None:
+        raise SignatureMissing(f"{_NAMES[name]} is required", problems=problem(_NAMES[name], "is missing"))
+    return value
+
+
+def _within_window(timestamp: bytes, received_ms: int) -> int:
+    if not _TIMESTAMP.fullmatch(timestamp):
+        raise TimestampInvalid("X-Aster-Timestamp must be milliseconds since 1970 in decimal digits")
+    timestamp_ms = int(timestamp)
+    if abs(received_ms - timestamp_ms) > WINDOW_MS:
+        raise TimestampOutOfWindow(
+            f"X-Aster-Timestamp is more than {WINDOW_MS // 1000} seconds from this server's clock",
+            hint="is the client's clock right, and the timestamp in milliseconds?",
+        )
+    return timestamp_ms

@@ -1,0 +1,51 @@
+"""Whose secret may sign for a tenant: the environment first, then the configuration property (contract, layer 2).
+
+The variable's name folds case and dashes (``acme-corp`` and ``ACME_CORP`` share ``ASTER_HMAC_SECRET_ACME_CORP``): give
+such tenants different names, or one secret signs for both.
+"""
+
+import secrets
+from collections.abc import Mapping
+
+from aster.foundation.logs import get_logger
+from aster.policy.service.settings import PolicySettings
+
+logger = get_logger("aster.policy.service")
+
+
+class SigningKeys:
+    """Looks secrets up at every request, so that a changed environment mapping counts at once."""
+
+    def __init__(self, settings: PolicySettings, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._shared = _present(settings.secret_key, settings.previous_secret_key)
+        self._decoy = (secrets.token_bytes(32),)
+        self._owner: dict[str, str] = {}
+        if self._shared:
+            logger.warning("one signing secret is shared: its holder can sign for every tenant without its own")
+
+    def of(self, tenant: str) -> tuple[bytes, ...]:
+        """The current secret and the previous one; a random one that nobody holds when the tenant has none."""
+        name = variable_part(tenant)
+        own = _present(
+            self._environ.get(f"ASTER_HMAC_SECRET_{name}"), self._environ.get(f"ASTER_HMAC_PREV_SECRET_{name}")
+        )
+        if own:
+            self._warn_of_sharing(name, tenant)
+        return own or self._shared or self._decoy
+
+    def _warn_of_sharing(self, name: str, tenant: str) -> None:
+        if self._owner.setdefault(name, tenant) != tenant:
+            logger.warning("two tenants share a signing secret", variable=f"ASTER_HMAC_SECRET_{name}", tenant=tenant)
+            self._owner[name] = tenant
+
+
+def variable_part(tenant: str) -> str:
+    return tenant.upper().replace("-", "_")
+
+
+def _present(current: str | None, previous: str | None) -> tuple[bytes, ...]:
+    """Previous secrets count only beside a current one: a removed secret must not leave its predecessor in force."""
+    if not current:
+        return ()
+    return tuple(secret.encode() for secret in (current, previous) if secret)
