@@ -10,6 +10,7 @@ from typing import Self
 from aster.foundation.errors import StorageBusy, StorageCorrupt, StorageUnwritable
 
 SECRET_BYTES = 32
+POLICY_SECRET = "policy.secret"
 
 
 class DataDirectory:

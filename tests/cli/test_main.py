@@ -1,0 +1,78 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "iroh",
+    "numpy",
+    "onnxruntime",
+    "onnx",
+    "tokenizers",
+    "uvicorn",
+    "starlette",
+    "cryptography",
+    "structlog",
+    "rich",
+)
+
+
+def aster(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "aster", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", **environment},
+    )
+
+
+def test_help_lists_every_group() -> None:
+    shown = aster("--help")
+    assert shown.returncode == 0
+    for command in ("up", "demo", "policy", "config", "audit"):
+        assert command in shown.stdout
+
+
+def test_help_in_a_pipe_has_no_control_characters() -> None:
+    assert "\x1b" not in aster("--help").stdout
+
+
+def test_version_is_the_package_s_own() -> None:
+    from aster import __version__
+
+    assert aster("--version").stdout == f"aster {__version__}\n"
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    result = aster("frobnicate")
+    assert result.returncode == 2
+    assert "frobnicate" in result.stderr
+
+
+def test_an_error_is_two_plain_lines_and_exit_code_1(tmp_path: object) -> None:
+    result = aster("audit", "verify", "--data", f"{tmp_path}/nothing")
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: there is no data directory")
+    assert "hint:" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_verifying_an_empty_directory_says_so_in_json(tmp_path: object) -> None:
+    result = aster("audit", "verify", "--data", str(tmp_path), "--json")
+    assert (result.returncode, json.loads(result.stdout)) == (0, [])
+
+
+@pytest.mark.parametrize("package", ["aster", "astrocyte", "aster.policy"])
+def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
+    code = f"import sys, {package}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_can_be_shown_for_every_shell(shell: str) -> None:
+    shown = aster("--show-completion", shell, _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
+    assert shown.returncode == 0
+    assert "aster" in shown.stdout
