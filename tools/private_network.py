@@ -3,8 +3,8 @@
     python tools/private_network.py COMMAND [ARGUMENT ...]
 
 Binding a QUIC endpoint multicasts one port-mapper packet, which the binding can't switch off; in a private network it
-goes nowhere. Works on Linux, as root or wherever unprivileged user namespaces are allowed; elsewhere it says so and runs the
-command in the network that is there.
+goes nowhere. Works on Linux, as root or wherever unprivileged user namespaces are allowed; elsewhere it says so and
+runs the command in the network that is there.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ import os
 import socket
 import struct
 import sys
+from pathlib import Path
 
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWNET = 0x40000000
@@ -46,8 +47,7 @@ def _bring_up(interface: str) -> None:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+    Path(path).write_text(text, encoding="ascii")
 
 
 def main(command: list[str]) -> None:
