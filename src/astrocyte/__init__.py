@@ -1,0 +1,44 @@
+"""Long-term memory for agents. Names are loaded when they are first used, so importing this package is quick."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from astrocyte.access.identity import ActorIdentity as ActorIdentity
+    from astrocyte.access.identity import AstrocyteContext as AstrocyteContext
+    from astrocyte.errors import AccessDenied as AccessDenied
+    from astrocyte.errors import AstrocyteError as AstrocyteError
+    from astrocyte.memories import ForgetResult as ForgetResult
+    from astrocyte.memories import HealthStatus as HealthStatus
+    from astrocyte.memories import MemoryHit as MemoryHit
+    from astrocyte.memories import NewMemory as NewMemory
+    from astrocyte.memories import RecallResult as RecallResult
+    from astrocyte.memories import RetainResult as RetainResult
+    from astrocyte.memory import Astrocyte as Astrocyte
+
+_HOMES = {
+    "AccessDenied": "astrocyte.errors",
+    "ActorIdentity": "astrocyte.access.identity",
+    "Astrocyte": "astrocyte.memory",
+    "AstrocyteContext": "astrocyte.access.identity",
+    "AstrocyteError": "astrocyte.errors",
+    "ForgetResult": "astrocyte.memories",
+    "HealthStatus": "astrocyte.memories",
+    "MemoryHit": "astrocyte.memories",
+    "NewMemory": "astrocyte.memories",
+    "RecallResult": "astrocyte.memories",
+    "RetainResult": "astrocyte.memories",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'astrocyte' has no attribute '{name}'")
+    return getattr(importlib.import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -1,0 +1,44 @@
+"""Who is calling."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+ACTOR_TYPES = ("user", "agent", "service")
+ANONYMOUS = "anonymous"
+
+
+class ActorIdentity(msgspec.Struct, frozen=True):
+    """``type`` is user, agent or service; ``claims`` are what the authenticator knows besides."""
+
+    type: str
+    id: str
+    claims: Mapping[str, str] | None = None
+
+
+class AstrocyteContext(msgspec.Struct, frozen=True):
+    """The identity that flows with every operation. Made by an authenticator, never by a request's body."""
+
+    principal: str
+    actor: ActorIdentity | None = None
+    on_behalf_of: ActorIdentity | None = None
+    tenant_id: str | None = None
+
+
+def parse_principal(principal: str) -> ActorIdentity:
+    """``agent:bot`` is an agent; a word without a known type is a user, so ``alice`` is ``user:alice``."""
+    kind, found, name = principal.partition(":")
+    if found and name and kind in ACTOR_TYPES:
+        return ActorIdentity(kind, name)
+    return ActorIdentity("user", principal)
+
+
+def principal_label(context: AstrocyteContext | None) -> str:
+    """How a caller is named in errors and in the audit log."""
+    if context is None:
+        return ANONYMOUS
+    identity = parse_principal(context.principal)
+    label = f"{identity.type}:{identity.id}"
+    if context.on_behalf_of is None:
+        return label
+    return f"{label} obo {context.on_behalf_of.type}:{context.on_behalf_of.id}"

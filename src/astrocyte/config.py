@@ -1,0 +1,86 @@
+"""The engine's settings: one table that loads, checks and documents ``astrocyte.yaml`` (or .toml, or a dictionary)."""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from aster.foundation.errors import ConfigError
+from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
+from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
+from astrocyte.inputs import Limits
+from astrocyte.models.ladder import PROVIDERS
+
+MEGABYTE = 1024 * 1024
+
+SETTINGS = SettingsTable(
+    [
+        Setting("storage_url", TEXT, "sqlite:///astrocyte.db", "Where memories are kept.", "storage", "url"),
+        Setting(
+            "durability",
+            choice("full", "normal"),
+            "full",
+            "full: an acknowledged memory survives a power cut; normal: it survives the process.",
+            "storage",
+        ),
+        Setting("provider", choice(*PROVIDERS), "auto", "The embedding model.", "embedding"),
+        Setting("cache_dir", PATH, None, "Where converted models are kept.", "embedding", unset="<user's cache>"),
+        Setting("max_content_length", integer(1, 1_000_000), 50_000, "Longest content, in characters.", "limits"),
+        Setting("max_tags", integer(0, 1000), 100, "Most tags of a memory.", "limits"),
+        Setting("max_batch", integer(1, 10_000), 1000, "Most memories retained at once.", "limits"),
+        Setting("max_results", integer(1, 10_000), 1000, "Most hits of a recall; more are cut.", "limits"),
+        Setting("index_megabytes", integer(16, 65_536), 512, "Memory for the indexes of banks in use.", "limits"),
+        Setting("enabled", FLAG, False, "Enforce grants.", "access_control"),
+    ]
+)
+
+NOT_YET = frozenset({"access_grants", "banks", "agents", "identity", "barriers", "lifecycle", "sources", "mcp"})
+"""Sections of the contract that do not act yet. Silence would let a reader believe they do."""
+
+
+class AstrocyteSettings(msgspec.Struct, frozen=True):
+    """The settings as values; see `SETTINGS` for what each means."""
+
+    storage_url: str
+    durability: str
+    provider: str
+    cache_dir: Path | None
+    limits: Limits
+    index_bytes: int
+    access_control: bool
+
+
+def read_settings(path: str | PathLike[str]) -> AstrocyteSettings:
+    """From a YAML or TOML file; raises `ConfigError` naming the file, the key and the nearest known one."""
+    return settings_of(Document.read(path))
+
+
+def settings_from_dict(values: Mapping[str, Any]) -> AstrocyteSettings:
+    """From sections of settings, e.g. ``{"storage": {"url": "sqlite:///memory.db"}}``."""
+    return settings_of(Document("configuration", values))
+
+
+def settings_of(document: Document) -> AstrocyteSettings:
+    for section in NOT_YET & document.sections.keys():
+        raise ConfigError(f"{document.name}: [{section}] does not act yet", hint="leave it out")
+    return _values(SETTINGS.resolve(document=document))
+
+
+def _values(resolved: Resolved) -> AstrocyteSettings:
+    folder = resolved["cache_dir"]
+    return AstrocyteSettings(
+        storage_url=resolved["storage_url"],
+        durability=resolved["durability"],
+        provider=resolved["provider"],
+        cache_dir=Path(folder).expanduser() if folder else None,
+        limits=Limits(
+            content=resolved["max_content_length"],
+            tags=resolved["max_tags"],
+            batch=resolved["max_batch"],
+            max_results=resolved["max_results"],
+        ),
+        index_bytes=resolved["index_megabytes"] * MEGABYTE,
+        access_control=resolved["enabled"],
+    )

@@ -1,0 +1,85 @@
+"""What can go wrong with a memory: one class for each thing a caller can act on, a stable code on every class."""
+
+from typing import ClassVar
+
+from aster.foundation.errors import AsterError
+
+
+class AstrocyteError(AsterError):
+    """Base of the memory engine's errors."""
+
+    code: ClassVar[str] = "MEMORY_FAILED"
+
+
+class InvalidInput(AstrocyteError):
+    """An argument is not what it should be. Nothing was stored, changed or searched."""
+
+    code = "INVALID_INPUT"
+
+
+class InvalidBankId(InvalidInput):
+    code = "BANK_ID_INVALID"
+
+
+class BankRequired(InvalidInput):
+    """Neither a bank nor a list of banks was named."""
+
+    code = "BANK_REQUIRED"
+
+
+class InvalidContent(InvalidInput):
+    """The content is empty, or holds what can't be stored as text."""
+
+    code = "CONTENT_INVALID"
+
+
+class ContentTooLong(InvalidInput):
+    code = "CONTENT_TOO_LONG"
+
+
+class InvalidTags(InvalidInput):
+    code = "TAGS_INVALID"
+
+
+class InvalidMetadata(InvalidInput):
+    code = "METADATA_INVALID"
+
+
+class InvalidQuery(InvalidInput):
+    code = "QUERY_INVALID"
+
+
+class BatchTooLarge(InvalidInput):
+    code = "BATCH_TOO_LARGE"
+
+
+class NothingSelected(InvalidInput):
+    """A forget that names nothing to forget."""
+
+    code = "NOTHING_SELECTED"
+
+
+class AccessDenied(AstrocyteError):
+    """The caller may not do this to this bank."""
+
+    code = "ACCESS_DENIED"
+
+    def __init__(self, principal: str, permission: str, bank_id: str) -> None:
+        super().__init__(
+            f"Principal '{principal}' denied '{permission}' on bank '{bank_id}'",
+            principal=principal,
+            permission=permission,
+            bank_id=bank_id,
+        )
+
+
+class ModelMismatch(AstrocyteError):
+    """The bank's vectors were made by another embedding model than the one in use: the two are never mixed."""
+
+    code = "MODEL_MISMATCH"
+
+
+class NotOpen(AstrocyteError):
+    """The engine is used outside ``async with``."""
+
+    code = "NOT_OPEN"

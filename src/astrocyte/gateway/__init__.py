@@ -1,0 +1,1 @@
+"""Memory over HTTP: one file an auth mode, one table of routes."""

@@ -1,0 +1,37 @@
+"""The gateway as one ASGI app."""
+
+from typing import TYPE_CHECKING
+
+from aster.foundation.http.request import HttpLimits, Request
+from aster.foundation.http.service import HttpService
+from astrocyte.gateway.auth import create_authenticator
+from astrocyte.gateway.failures import render_error
+from astrocyte.gateway.routes import CONTEXT, Handlers, gateway_routes
+from astrocyte.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    from aster.foundation.http.metrics import RequestMetrics
+    from astrocyte.memory import Astrocyte
+
+
+def create_gateway(
+    astrocyte: "Astrocyte", settings: GatewaySettings | None = None, *, metrics: "RequestMetrics | None" = None
+) -> HttpService:
+    """An ASGI app over an engine that the caller opens and closes; its table is ``.routes``.
+
+    Raises `ConfigError` for an auth mode that is unknown, does not act yet, or is not safe on the configured address.
+    """
+    settings = settings or GatewaySettings()
+    authenticate = create_authenticator(settings)
+
+    async def identify(request: Request) -> None:
+        request.state[CONTEXT] = authenticate(request)
+
+    return HttpService(
+        "memory",
+        gateway_routes(Handlers(astrocyte, settings)),
+        layers=[identify],
+        render_error=render_error,
+        limits=HttpLimits(body_bytes=settings.max_request_body_bytes),
+        metrics=metrics,
+    )

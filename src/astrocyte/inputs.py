@@ -1,0 +1,156 @@
+"""What comes from outside is checked here, once, against one table of limits; inside it is trusted."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from astrocyte.errors import (
+    AstrocyteError,
+    BankRequired,
+    BatchTooLarge,
+    ContentTooLong,
+    InvalidBankId,
+    InvalidContent,
+    InvalidInput,
+    InvalidMetadata,
+    InvalidQuery,
+    InvalidTags,
+)
+from astrocyte.memories import NewMemory
+
+BANK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}")
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Lengths are characters, except where a name says otherwise."""
+
+    content: int = 50_000
+    query: int = 10_000
+    label: int = 256
+    tags: int = 100
+    tag: int = 128
+    metadata_bytes: int = 4096
+    batch: int = 1000
+    banks: int = 100
+    max_results: int = 1000
+
+
+def bank_name(bank_id: object) -> str:
+    """A bank's name: a letter or digit, then up to 254 of letters, digits and ``._:@-``."""
+    if not isinstance(bank_id, str) or not BANK_ID.fullmatch(bank_id):
+        shown = bank_id[:40] if isinstance(bank_id, str) else type(bank_id).__name__
+        raise InvalidBankId(
+            f"bank_id {shown!r} is not a bank's name",
+            hint="a letter or digit, then up to 254 letters, digits, '.', '_', ':', '@' or '-'",
+        )
+    return bank_id
+
+
+def bank_names(bank_id: str | None, banks: Sequence[str] | None, limits: Limits) -> list[str]:
+    """The banks of a recall: one, or a list without repetitions."""
+    if isinstance(banks, str):
+        raise InvalidBankId("banks must be a list of bank names", hint="use bank_id for one bank")
+    names = [*([bank_id] if bank_id is not None else []), *(banks or ())]
+    if not names:
+        raise BankRequired("bank_id or banks is required")
+    if len(names) > limits.banks:
+        raise InvalidInput(f"too many banks ({len(names)} > {limits.banks})")
+    return list(dict.fromkeys(map(bank_name, names)))
+
+
+def checked_memory(memory: NewMemory, limits: Limits) -> NewMemory:
+    """The memory with its times in UTC and its tags without repetitions."""
+    _check_content(memory.content, limits)
+    for name in ("session_id", "speaker", "source"):
+        _check_label(name, getattr(memory, name), limits)
+    _check_metadata(memory, limits)
+    return msgspec.structs.replace(
+        memory, tags=checked_tags(memory.tags, limits), occurred_at=utc("occurred_at", memory.occurred_at)
+    )
+
+
+def checked_batch(memories: Sequence[NewMemory], limits: Limits) -> list[NewMemory]:
+    """All or none: the first bad memory refuses the whole batch, and the error says which one it is."""
+    if not memories:
+        raise InvalidInput("memories must not be empty")
+    if len(memories) > limits.batch:
+        raise BatchTooLarge(f"too many memories ({len(memories)} > {limits.batch})", hint="send several batches")
+    checked = []
+    for index, memory in enumerate(memories):
+        try:
+            checked.append(checked_memory(memory, limits))
+        except AstrocyteError as error:
+            raise type(error)(f"memories[{index}]: {error.message}", hint=error.hint, index=index) from None
+    return checked
+
+
+def checked_query(query: object, limits: Limits) -> str:
+    if not isinstance(query, str) or not query.strip():
+        raise InvalidQuery("query must be text and not empty")
+    if len(query) > limits.query:
+        raise InvalidQuery(f"query is too long ({len(query)} > {limits.query} characters)")
+    _check_encodable("query", query, InvalidQuery)
+    return query
+
+
+def checked_tags(tags: Sequence[str], limits: Limits) -> list[str]:
+    if isinstance(tags, str):
+        raise InvalidTags("tags must be a list of texts")
+    if len(tags) > limits.tags:
+        raise InvalidTags(f"Too many tags ({len(tags)} > {limits.tags})")
+    for tag in tags:
+        if not isinstance(tag, str) or not tag.strip() or len(tag) > limits.tag:
+            raise InvalidTags(f"a tag is a text of 1 to {limits.tag} characters, got {str(tag)[:40]!r}")
+        _check_encodable("a tag", tag, InvalidTags)
+    return list(dict.fromkeys(tags))
+
+
+def utc(name: str, moment: datetime | None) -> datetime | None:
+    """The moment in UTC; one without an offset is taken as UTC already."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise InvalidInput(f"{name} must be a time, got {type(moment).__name__}")
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidInput(f"{name} is outside the calendar") from None
+
+
+def _check_content(content: object, limits: Limits) -> None:
+    if not isinstance(content, str) or not content.strip():
+        raise InvalidContent("Content is empty")
+    if len(content) > limits.content:
+        raise ContentTooLong(f"Content too long: {len(content)} > {limits.content}")
+    _check_encodable("content", content, InvalidContent)
+
+
+def _check_label(name: str, value: object, limits: Limits) -> None:
+    if value is None:
+        return
+    if not isinstance(value, str) or not value.strip() or len(value) > limits.label:
+        raise InvalidInput(f"{name} must be a text of 1 to {limits.label} characters")
+    _check_encodable(name, value, InvalidInput)
+
+
+def _check_metadata(memory: NewMemory, limits: Limits) -> None:
+    for key, value in memory.metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str | int | float | bool | None):
+            raise InvalidMetadata(f"metadata[{str(key)[:40]!r}] must be text, a number, true, false or null")
+    try:
+        size = len(msgspec.json.encode(memory.metadata))
+    except (ValueError, OverflowError, msgspec.MsgspecError):
+        raise InvalidMetadata("metadata holds what JSON can't say") from None
+    if size > limits.metadata_bytes:
+        raise InvalidMetadata(f"metadata is too large ({size} > {limits.metadata_bytes} bytes)")
+
+
+def _check_encodable(name: str, text: str, error: type[AstrocyteError]) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise error(f"{name} holds half of a surrogate pair, which is not text") from None
+    if "\0" in text:
+        raise error(f"{name} holds a NUL character")

@@ -1,0 +1,115 @@
+"""The values that go into and come out of the engine. All are frozen; times are aware, in UTC."""
+
+from datetime import datetime
+
+import msgspec
+
+Scalar = str | int | float | bool | None
+Metadata = dict[str, Scalar]
+
+
+class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing to remember.
+
+    ``speaker`` said it in ``session_id`` at ``occurred_at`` (a time without an offset is taken as UTC); ``source``
+    says where it was found. ``metadata`` is flat.
+    """
+
+    content: str
+    metadata: Metadata = {}
+    tags: list[str] = []
+    occurred_at: datetime | None = None
+    session_id: str | None = None
+    speaker: str | None = None
+    source: str | None = None
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """One stored memory. ``row`` is its number in the store and never leaves the engine."""
+
+    row: int
+    memory_id: str
+    bank_id: str
+    content: str
+    metadata: Metadata
+    tags: list[str]
+    occurred_at: datetime | None
+    retained_at: datetime
+    session_id: str | None
+    speaker: str | None
+    source: str | None
+
+
+class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one `retain`. ``stored`` memories are durable."""
+
+    stored: bool
+    memory_id: str | None
+    deduplicated: bool = False
+    error: str | None = None
+    retention_action: str | None = "add"
+    curated: bool = False
+    memory_layer: str | None = None
+
+
+class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
+    """One memory that a recall found.
+
+    ``score`` is 0..1 and absolute: the best hit of a bad query stays low. ``evidence`` names what found it: keyword,
+    semantic, neighbour (a turn next to it), speaker.
+    """
+
+    text: str
+    score: float
+    memory_id: str
+    bank_id: str
+    fact_type: str | None = "world"
+    metadata: Metadata = {}
+    tags: list[str] = []
+    occurred_at: datetime | None = None
+    retained_at: datetime | None = None
+    source: str | None = None
+    session_id: str | None = None
+    speaker: str | None = None
+    memory_layer: str | None = "fact"
+    utility_score: float | None = None
+    chunk_id: str | None = None
+    evidence: list[str] = []
+
+
+class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """How a recall came to its hits. Counts are of memories that pass the filters; times are milliseconds."""
+
+    strategies_used: list[str]
+    strategy_candidate_counts: dict[str, int]
+    strategy_timings_ms: dict[str, float]
+    total_candidates: int
+    fusion_method: str
+    latency_ms: float
+
+
+class RecallResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Hits, best first. ``total_available`` counts every candidate; ``truncated`` says that hits were cut off."""
+
+    hits: list[MemoryHit]
+    total_available: int
+    truncated: bool
+    trace: RecallTrace
+    authority_context: str | None = None
+    top_semantic_score: float | None = None
+
+
+class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How many memories are gone for good. Nothing is archived: ``archived_count`` is 0."""
+
+    deleted_count: int
+    archived_count: int = 0
+
+
+class HealthStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """``model`` is the embedding model in use, None when recall goes by keywords alone."""
+
+    healthy: bool
+    message: str
+    model: str | None
+    latency_ms: float

@@ -1,0 +1,273 @@
+"""`Astrocyte`: remember, find, forget. The engine behind the gateway, the RPC service and the library's users."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import Any, Self
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.errors import AsterError
+from aster.foundation.sql import Database, Durability
+from astrocyte.access.decisions import Authorizer
+from astrocyte.access.identity import AstrocyteContext
+from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
+from astrocyte.errors import InvalidInput, NothingSelected, NotOpen
+from astrocyte.inputs import (
+    bank_name,
+    bank_names,
+    checked_batch,
+    checked_memory,
+    checked_query,
+    checked_tags,
+    utc,
+)
+from astrocyte.memories import ForgetResult, HealthStatus, Metadata, NewMemory, RecallResult, RetainResult
+from astrocyte.models.ladder import load_provider
+from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.preparation import prepare
+from astrocyte.recall.filters import RecallFilter, TagMatch
+from astrocyte.recall.indexes import BankIndexes
+from astrocyte.recall.search import RecallPlan, Searcher
+from astrocyte.stores.sqlite import SqliteStore
+from astrocyte.stores.store import Selection, Space, Store
+
+TAG_MATCHES = ("any", "all", "none")
+
+
+class _Open:
+    """What exists between entering and leaving: the database, the store on it, the model, the searcher."""
+
+    def __init__(self, settings: AstrocyteSettings, provider: EmbeddingProvider | None) -> None:
+        durability: Durability = "full" if settings.durability == "full" else "normal"
+        self.database = Database.open(settings.storage_url, durability=durability)
+        try:
+            store = SqliteStore(self.database)
+        except BaseException:
+            self.database.close_now()
+            raise
+        self.audit = store.audit
+        self.store: Store = store
+        self.provider = provider
+        self.searcher = Searcher(self.store, BankIndexes(self.store, cache_bytes=settings.index_bytes), provider)
+
+
+class Astrocyte:
+    """One memory engine over one database. ``async with`` opens and closes it; safe to share between tasks.
+
+    Every method asks `Authorizer.authorize` first, on behalf of ``context`` (None is the anonymous caller).
+    """
+
+    def __init__(self, settings: AstrocyteSettings, *, provider: EmbeddingProvider | None = None) -> None:
+        """``provider`` replaces the embedding model that ``settings`` name."""
+        self.settings = settings
+        self.authorizer = Authorizer(enabled=settings.access_control)
+        self._given_provider = provider
+        self._state: _Open | None = None
+
+    @classmethod
+    def from_config(cls, path: str | PathLike[str]) -> Self:
+        """From ``astrocyte.yaml`` or ``.toml``; raises `ConfigError` for anything unknown in it."""
+        return cls(read_settings(path))
+
+    @classmethod
+    def from_config_dict(cls, values: Mapping[str, Any]) -> Self:
+        """From sections, e.g. ``{"storage": {"url": "sqlite:///memory.db"}, "embedding": {"provider": "none"}}``."""
+        return cls(settings_from_dict(values))
+
+    async def __aenter__(self) -> Self:
+        def open_all() -> _Open:
+            provider = self._given_provider
+            if provider is None:
+                provider = load_provider(self.settings.provider, cache=self.settings.cache_dir)
+            return _Open(self.settings, provider)
+
+        if self._state is not None:
+            raise NotOpen("this engine is open already")
+        self._state = await asyncio.to_thread(open_all)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        state, self._state = self._state, None
+        if state is not None:
+            await state.database.close()
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log in which every retain and forget is recorded, chain ``memory``."""
+        return self._opened.audit
+
+    @property
+    def model_id(self) -> str | None:
+        """The embedding model in use; None when recall goes by keywords alone."""
+        provider = self._opened.provider
+        return provider.model_id if provider else None
+
+    async def retain(
+        self,
+        content: str,
+        bank_id: str,
+        *,
+        metadata: Metadata | None = None,
+        tags: Sequence[str] = (),
+        occurred_at: datetime | None = None,
+        session_id: str | None = None,
+        speaker: str | None = None,
+        source: str | None = None,
+        context: AstrocyteContext | None = None,
+    ) -> RetainResult:
+        """Store one memory; returns when it is durable. Raises an `InvalidInput` that names what is wrong."""
+        memory = NewMemory(
+            content=content,
+            metadata=dict(metadata or {}),
+            tags=checked_tags(tags, self.settings.limits),
+            occurred_at=occurred_at,
+            session_id=session_id,
+            speaker=speaker,
+            source=source,
+        )
+        bank = bank_name(bank_id)
+        await self._authorize(context, "retain", [bank])
+        checked = checked_memory(memory, self.settings.limits)
+        return (await self._store(bank, [checked], context))[0]
+
+    async def retain_batch(
+        self, bank_id: str, memories: Sequence[NewMemory], *, context: AstrocyteContext | None = None
+    ) -> list[RetainResult]:
+        """Store many memories in order, all or none, in one transaction; one result each."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "retain", [bank])
+        return await self._store(bank, checked_batch(memories, self.settings.limits), context)
+
+    async def recall(
+        self,
+        query: str,
+        bank_id: str | None = None,
+        *,
+        banks: Sequence[str] | None = None,
+        max_results: int = 10,
+        max_tokens: int | None = None,
+        min_score: float = 0.0,
+        tags: Sequence[str] = (),
+        tag_match: TagMatch = "any",
+        time_range: tuple[datetime | None, datetime | None] | None = None,
+        as_of: datetime | None = None,
+        context: AstrocyteContext | None = None,
+    ) -> RecallResult:
+        """The memories that answer a question, best first; an unknown bank is an empty one.
+
+        ``max_results`` is brought into 1 to ``limits.max_results``. ``max_tokens`` cuts the list where its texts would
+        pass that many tokens (estimated). ``time_range`` bounds ``occurred_at``, both ends inclusive, either may be
+        None; ``as_of`` keeps what was retained by then. Every filter holds for every kind of evidence.
+        """
+        limits = self.settings.limits
+        names = bank_names(bank_id, banks, limits)
+        await self._authorize(context, "recall", names)
+        if tag_match not in TAG_MATCHES:
+            raise InvalidInput(f"tag_match must be one of {', '.join(TAG_MATCHES)}")
+        start, end = time_range or (None, None)
+        plan = RecallPlan(
+            query=checked_query(query, limits),
+            banks=tuple(names),
+            max_results=min(max(1, max_results), limits.max_results),
+            max_tokens=max_tokens,
+            min_score=min_score,
+            admitted=RecallFilter(
+                tags=tuple(checked_tags(tags, limits)),
+                tag_match=tag_match,
+                occurred_from=utc("time_range", start),
+                occurred_to=utc("time_range", end),
+                as_of=utc("as_of", as_of),
+            ),
+        )
+        return await asyncio.to_thread(self._opened.searcher.search, plan)
+
+    async def forget(
+        self,
+        bank_id: str,
+        *,
+        memory_ids: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        before_date: datetime | None = None,
+        scope: str | None = None,
+        reason: str | None = None,
+        context: AstrocyteContext | None = None,
+    ) -> ForgetResult:
+        """Remove memories and everything derived from them, for good.
+
+        ``scope="all"`` empties the bank (permission ``admin``). Otherwise a memory goes when it meets every condition
+        that is given: its id is listed, it has one of the tags, it happened (or was retained) before the date. Raises
+        `NothingSelected` when there is no condition at all. Ids that do not exist are no error.
+        """
+        bank = bank_name(bank_id)
+        selection = self._selection(memory_ids, tags, before_date, scope)
+        await self._authorize(context, "forget_all" if selection.everything else "forget", [bank])
+        event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": reason}
+        gone = await self._opened.store.forget(bank, selection, event)
+        return ForgetResult(deleted_count=len(gone))
+
+    async def health(self) -> HealthStatus:
+        """Whether the store answers. Never raises."""
+        started = time.perf_counter()
+        try:
+            await asyncio.to_thread(self._opened.store.check)
+            healthy, message, model = True, "ok", self.model_id
+        except AsterError as error:
+            healthy, message, model = False, error.code, None
+        latency = (time.perf_counter() - started) * 1000
+        return HealthStatus(healthy=healthy, message=message, model=model, latency_ms=round(latency, 3))
+
+    @property
+    def _opened(self) -> _Open:
+        if self._state is None:
+            raise NotOpen("the memory engine is not open", hint="use it inside `async with`")
+        return self._state
+
+    async def _authorize(self, context: AstrocyteContext | None, operation: str, banks: Sequence[str]) -> None:
+        decision = self.authorizer.authorize(context, operation, banks)
+        if not decision.allowed:
+            event = {"action": "denied", "operation": operation, "banks": list(banks), "principal": decision.principal}
+            await self._opened.store.record({**event, "reason": decision.reason})
+        decision.enforce()
+
+    async def _store(
+        self, bank: str, memories: Sequence[NewMemory], context: AstrocyteContext | None
+    ) -> list[RetainResult]:
+        state = self._opened
+        ids = [secrets.token_hex(8) for _ in memories]
+        prepared = await asyncio.to_thread(prepare, ids, memories, state.provider)
+        space = Space(state.provider.model_id, state.provider.dimension) if state.provider else None
+        await state.store.add(bank, prepared, space, {**self._event("retain", bank, context), "memoryIds": ids})
+        return [RetainResult(stored=True, memory_id=memory_id) for memory_id in ids]
+
+    def _selection(
+        self,
+        memory_ids: Sequence[str] | None,
+        tags: Sequence[str] | None,
+        before_date: datetime | None,
+        scope: str | None,
+    ) -> Selection:
+        if scope not in (None, "all"):
+            raise InvalidInput("scope must be 'all' or left out")
+        if isinstance(memory_ids, str):
+            raise InvalidInput("memory_ids must be a list of ids")
+        if scope == "all":
+            return Selection(everything=True)
+        if not memory_ids and not tags and before_date is None:
+            raise NothingSelected(
+                "nothing is selected to forget", hint="name memory_ids, tags or before_date, or scope 'all'"
+            )
+        return Selection(
+            memory_ids=tuple(memory_ids) if memory_ids else None,
+            tags=checked_tags(tags, self.settings.limits) if tags else None,
+            before=utc("before_date", before_date),
+        )
+
+    def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:
+        who = self.authorizer.authorize(context, action, [bank]).principal
+        return {"action": action, "bank": bank, "principal": who}

@@ -1,0 +1,1 @@
+"""From a question to ranked memories: derived indexes, evidence, fusion, honest scores."""

@@ -1,0 +1,236 @@
+"""What one bank's memories look like to a search, held in arrays. Derived from rows, never the truth.
+
+An index is a frozen value: following new changes makes the next one, which shares its arrays with it, so searches that
+are under way keep what they began with. Memories lie in the order in which they were stored; ``place`` is a memory's
+position in every array.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from astrocyte.recall.growing import Growing
+from astrocyte.recall.postings import Postings
+from astrocyte.stores.store import Changes, Position, SearchRow, Space
+from astrocyte.text.terms import words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+UNKNOWN = -(2**63)
+"""Stands for "no time" in ``occurred_at``."""
+
+NOBODY = -1
+"""Stands for "no speaker" and "nothing before it in its session"."""
+
+COMPACT_SHARE = 0.5
+"""An index in which more than this share of places is forgotten is built anew."""
+
+
+@dataclass(slots=True)
+class _Growth:
+    """The parts that grow in place, shared by an index and its successors; only the newest of them may extend it."""
+
+    rows: Growing
+    vectors: Growing | None
+    has_vector: Growing
+    lengths: Growing
+    speakers: Growing
+    occurred_at: Growing
+    retained_at: Growing
+    speaker_codes: dict[str, int]
+    sessions: list[str | None]
+    session_ends: dict[str, int]
+    tag_places: dict[str, list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class BankIndex:
+    """``previous`` is the place of the turn before this one in its session. ``vectors`` is None in a bank without."""
+
+    position: Position
+    space: Space | None
+    rows: "NDArray[np.int64]"
+    vectors: "NDArray[np.float32] | None"
+    has_vector: "NDArray[np.bool_]"
+    lengths: "NDArray[np.float32]"
+    speakers: "NDArray[np.int32]"
+    occurred_at: "NDArray[np.int64]"
+    retained_at: "NDArray[np.int64]"
+    alive: "NDArray[np.bool_]"
+    previous: "NDArray[np.int32]"
+    postings: Postings
+    speaker_words: Mapping[str, frozenset[int]]
+    _growth: _Growth
+
+    @property
+    def size(self) -> int:
+        """Places, forgotten ones included."""
+        return len(self.rows)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether so much is forgotten that building anew is due."""
+        return self.size > 0 and int(self.alive.sum()) < self.size * COMPACT_SHARE
+
+    @property
+    def nbytes(self) -> int:
+        growth = self._growth
+        grown = (growth.rows, growth.has_vector, growth.lengths, growth.speakers, growth.occurred_at)
+        vectors = growth.vectors.nbytes if growth.vectors else 0
+        return sum(part.nbytes for part in grown) + vectors + self.postings.nbytes + 5 * self.size
+
+    def tagged(self, tag: str) -> "NDArray[np.bool_]":
+        """Which places carry a tag."""
+        import numpy as np
+
+        mask = np.zeros(self.size, dtype=np.bool_)
+        places = np.array(self._growth.tag_places.get(tag, ()), dtype=np.int64)
+        mask[places[places < self.size]] = True
+        return mask
+
+    def followed(self, changes: Changes) -> "BankIndex":
+        """The index after ``changes``. Call it only on the newest index of a bank, one call at a time."""
+        return _follow(self, changes)
+
+
+def build_index(changes: Changes) -> BankIndex:
+    """The index of a bank from all its rows."""
+    import numpy as np
+
+    growth = _Growth(
+        rows=Growing(np.int64),
+        vectors=None,
+        has_vector=Growing(np.bool_),
+        lengths=Growing(np.float32),
+        speakers=Growing(np.int32),
+        occurred_at=Growing(np.int64),
+        retained_at=Growing(np.int64),
+        speaker_codes={},
+        sessions=[],
+        session_ends={},
+        tag_places={},
+    )
+    nothing = BankIndex(
+        position=Position(changes.position.bank, 0),
+        space=None,
+        rows=growth.rows.view(),
+        vectors=None,
+        has_vector=growth.has_vector.view(),
+        lengths=growth.lengths.view(),
+        speakers=growth.speakers.view(),
+        occurred_at=growth.occurred_at.view(),
+        retained_at=growth.retained_at.view(),
+        alive=np.empty(0, np.bool_),
+        previous=np.empty(0, np.int32),
+        postings=Postings.empty(),
+        speaker_words={},
+        _growth=growth,
+    )
+    return _follow(nothing, changes)
+
+
+def _follow(index: BankIndex, changes: Changes) -> BankIndex:
+    import numpy as np
+
+    growth, added, first = index._growth, changes.added, index.size
+    growth.rows.extend(np.fromiter((row.row for row in added), np.int64, len(added)))
+    growth.occurred_at.extend(
+        np.fromiter((UNKNOWN if row.occurred_at is None else row.occurred_at for row in added), np.int64, len(added))
+    )
+    growth.retained_at.extend(np.fromiter((row.retained_at for row in added), np.int64, len(added)))
+    speaker_words = _add_speakers(growth, added, index.speaker_words)
+    _add_vectors(growth, added, changes.space, first)
+    for place, row in enumerate(added, start=first):
+        for tag in row.tags:
+            growth.tag_places.setdefault(tag, []).append(place)
+    postings, lengths = index.postings.extended([row.terms for row in added], first)
+    growth.lengths.extend(lengths)
+    alive = np.concatenate([index.alive, np.ones(len(added), np.bool_)])
+    previous = np.concatenate([index.previous, _links(growth, added, first)])
+    _drop(growth, alive, previous, changes.dropped)
+    return BankIndex(
+        position=changes.position,
+        space=changes.space,
+        rows=growth.rows.view(),
+        vectors=growth.vectors.view() if growth.vectors else None,
+        has_vector=growth.has_vector.view(),
+        lengths=growth.lengths.view(),
+        speakers=growth.speakers.view(),
+        occurred_at=growth.occurred_at.view(),
+        retained_at=growth.retained_at.view(),
+        alive=alive,
+        previous=previous,
+        postings=postings,
+        speaker_words=speaker_words,
+        _growth=growth,
+    )
+
+
+def _add_speakers(
+    growth: _Growth, added: Sequence[SearchRow], known: Mapping[str, frozenset[int]]
+) -> Mapping[str, frozenset[int]]:
+    import numpy as np
+
+    codes = growth.speaker_codes
+    found = dict(known)
+    for speaker in dict.fromkeys(row.speaker for row in added):
+        if speaker is None or speaker in codes:
+            continue
+        codes[speaker] = len(codes)
+        for word in words(speaker):
+            found[word] = found.get(word, frozenset()) | {codes[speaker]}
+    growth.speakers.extend(
+        np.fromiter((NOBODY if row.speaker is None else codes[row.speaker] for row in added), np.int32, len(added))
+    )
+    return found
+
+
+def _add_vectors(growth: _Growth, added: Sequence[SearchRow], space: Space | None, first: int) -> None:
+    import numpy as np
+
+    has_vector = np.fromiter((row.vector is not None for row in added), np.bool_, len(added))
+    growth.has_vector.extend(has_vector)
+    if space is None:
+        return
+    if growth.vectors is None:
+        growth.vectors = Growing(np.float32, (space.dimension,))
+        growth.vectors.extend(np.zeros((first, space.dimension), np.float32))
+    block = np.zeros((len(added), space.dimension), np.float32)
+    packed = b"".join(row.vector for row in added if row.vector is not None)
+    block[has_vector] = np.frombuffer(packed, "<f2").reshape(-1, space.dimension)
+    growth.vectors.extend(block)
+
+
+def _links(growth: _Growth, added: Sequence[SearchRow], first: int) -> "NDArray[np.int32]":
+    import numpy as np
+
+    links = np.full(len(added), NOBODY, np.int32)
+    for place, row in enumerate(added, start=first):
+        growth.sessions.append(row.session_id)
+        if row.session_id is not None:
+            links[place - first] = growth.session_ends.get(row.session_id, NOBODY)
+            growth.session_ends[row.session_id] = place
+    return links
+
+
+def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int32]", dropped: Sequence[int]) -> None:
+    """Forgotten places stay where they are, marked; the turns around one become neighbours."""
+    import numpy as np
+
+    rows = growth.rows.view()
+    for row in dropped:
+        place = int(np.searchsorted(rows, row))
+        if place == len(rows) or rows[place] != row or not alive[place]:
+            continue
+        alive[place] = False
+        before = int(previous[place])
+        previous[previous == place] = before
+        previous[place] = NOBODY
+        session = growth.sessions[place]
+        if session is not None and growth.session_ends.get(session) == place:
+            if before == NOBODY:
+                del growth.session_ends[session]
+            else:
+                growth.session_ends[session] = before

@@ -1,0 +1,109 @@
+"""The kinds of evidence for a memory: shared words (BM25), close meaning (cosine), the turns around it, who said it.
+
+BM25 is Robertson & Zaragoza's (2009) with k1 = 1.2 and b = 0.75 and the idf that can't be negative. The shares and
+weights were chosen on one half of LoCoMo's conversations and checked on the other (``benchmarks/memory``).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from astrocyte.recall.bank_index import NOBODY, BankIndex
+from astrocyte.text.terms import query_terms, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+K1, B = 1.2, 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """``scores`` is BM25 at every place; ``coverage`` the share of the question's weight (idf) that a place holds."""
+
+    scores: "NDArray[np.float32]"
+    coverage: "NDArray[np.float32]"
+
+
+def keyword_scores(index: BankIndex, query: str) -> Keywords:
+    """Evidence from shared words. A word the bank does not know counts against every place's coverage."""
+    import numpy as np
+
+    scores = np.zeros(index.size, np.float32)
+    covered = np.zeros(index.size, np.float32)
+    total_weight = 0.0
+    alive = int(index.alive.sum())
+    mean_length = float(index.lengths[index.alive].mean()) if alive else 1.0
+    for term in query_terms(query):
+        documents, counts = index.postings.find(term)
+        living = index.alive[documents]
+        documents, counts = documents[living], counts[living]
+        weight = math.log(1 + (alive - len(documents) + 0.5) / (len(documents) + 0.5))
+        total_weight += weight
+        damping = K1 * (1 - B + B * index.lengths[documents] / mean_length)
+        scores[documents] += weight * counts * (K1 + 1) / (counts + damping)
+        covered[documents] += weight
+    return Keywords(scores, covered / total_weight if total_weight else covered)
+
+
+def semantic_scores(index: BankIndex, vector: "NDArray[np.float32]") -> "NDArray[np.float32] | None":
+    """The cosine at every place, NaN at those without a vector; None in a bank without vectors."""
+    import numpy as np
+
+    if index.vectors is None:
+        return None
+    scores = index.vectors @ vector
+    scores[~index.has_vector] = np.nan
+    return scores
+
+
+def standardised(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
+    """How many standard deviations above the mean of the admitted places; 0 where unknown or where all are alike."""
+    import numpy as np
+
+    known = mask & ~np.isnan(scores)
+    chosen = scores[known]
+    spread = float(chosen.std()) if len(chosen) else 0.0
+    if spread < 1e-9:
+        return np.zeros_like(scores)
+    result = (scores - float(chosen.mean())) / spread
+    result[~known] = 0.0
+    return np.asarray(result, dtype=np.float32)
+
+
+def neighbour_gain(
+    index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", share: float
+) -> "NDArray[np.float32]":
+    """What a turn inherits from the admitted turns right before and after it in its session."""
+    import numpy as np
+
+    gain = np.zeros_like(scores)
+    later = np.flatnonzero((index.previous != NOBODY) & mask)
+    earlier = index.previous[later]
+    admitted = mask[earlier]
+    later, earlier = later[admitted], earlier[admitted]
+    gain[later] += share * scores[earlier]
+    gain[earlier] += share * scores[later]
+    return gain
+
+
+def named_speaker(index: BankIndex, query: str) -> "NDArray[np.bool_] | None":
+    """The places of the one speaker whom the question names; None when it names none or several."""
+    named: set[int] = set()
+    for word in words(query):
+        named |= index.speaker_words.get(word, frozenset())
+    return index.speakers == named.pop() if len(named) == 1 else None
+
+
+def best_places(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", count: int) -> "Sequence[int]":
+    """The ``count`` admitted places with the highest scores, best first; the older one first among equals."""
+    import numpy as np
+
+    places = np.flatnonzero(mask)
+    if len(places) > count:
+        cut = np.partition(scores[places], -count)[-count]
+        places = places[scores[places] >= cut]
+    order = np.lexsort((places, -scores[places]))[:count]
+    return [int(place) for place in places[order]]

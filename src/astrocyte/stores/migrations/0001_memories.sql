@@ -1,0 +1,45 @@
+-- Banks exist from their first memory on. `version` changes with every write, so that caches know when they are old.
+-- `model` and `dimension` are those of the first vector stored: no other model's vectors join them.
+CREATE TABLE memory_banks (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    model TEXT,
+    dimension INTEGER,
+    version INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL
+);
+
+-- Times are microseconds since 1970 in UTC. `id` only grows and is never used again, so "what is new" is `id > last`.
+CREATE TABLE memories (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bank INTEGER NOT NULL REFERENCES memory_banks (id),
+    memory_id TEXT NOT NULL,
+    content TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    tags TEXT NOT NULL,
+    session_id TEXT,
+    speaker TEXT,
+    source TEXT,
+    occurred_at INTEGER,
+    retained_at INTEGER NOT NULL,
+    UNIQUE (bank, memory_id)
+);
+CREATE INDEX memories_of_bank ON memories (bank, id);
+
+-- What searching needs of a memory, derived from its row: `terms` are little-endian 32-bit pairs (term, occurrences),
+-- `vector` float16 numbers of length 1 together, absent when no model was in use. Goes with its memory.
+CREATE TABLE memory_search (
+    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+    terms BLOB NOT NULL,
+    vector BLOB
+);
+
+-- That something was forgotten, and nothing of what it said.
+CREATE TABLE memory_tombstones (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bank INTEGER NOT NULL REFERENCES memory_banks (id),
+    memory INTEGER NOT NULL,
+    memory_id TEXT NOT NULL,
+    forgotten_at INTEGER NOT NULL
+);
+CREATE INDEX tombstones_of_bank ON memory_tombstones (bank, id);

@@ -1,0 +1,1 @@
+"""The store's schema as plain SQL files, applied in order, each once."""

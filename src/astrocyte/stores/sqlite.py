@@ -1,0 +1,228 @@
+"""Memories in one SQLite file: a memory, its search row and its audit record live or die in one transaction."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from aster.foundation.audit import AuditLog, utc_now
+from aster.foundation.sql import Database
+from astrocyte.errors import ModelMismatch
+from astrocyte.memories import Memory
+from astrocyte.moments import microseconds, moment_of
+from astrocyte.stores.store import Changes, Position, PreparedMemory, SearchRow, Selection, Space
+
+T = TypeVar("T")
+
+AUDIT_CHAIN = "memory"
+PARAMETERS = 500
+"""Values bound in one statement, well below every SQLite's limit."""
+
+_encode = msgspec.json.Encoder().encode
+_tags = msgspec.json.Decoder(list[str]).decode
+_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+
+_MEMORY = (
+    "SELECT m.id, m.memory_id, m.content, m.metadata, m.tags, m.occurred_at, m.retained_at, m.session_id, m.speaker,"
+    " m.source FROM memories m JOIN memory_banks b ON b.id = m.bank WHERE b.name = ?"
+)
+_SEARCH = (
+    "SELECT m.id, m.session_id, m.speaker, m.tags, m.occurred_at, m.retained_at, s.terms, s.vector"
+    " FROM memories m JOIN memory_search s ON s.memory = m.id WHERE m.bank = ? AND m.id > ? ORDER BY m.id"
+)
+
+
+class SqliteStore:
+    """The store of one database file. The caller owns the `Database` and closes it."""
+
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = database
+        self._now = now
+        self.audit = AuditLog(database, now=now)
+        database.migrate("memory", "astrocyte.stores.migrations")
+
+    async def add(
+        self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
+    ) -> None:
+        now = microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> None:
+            bank = _bank_for_writing(connection, bank_id, space, now)
+            for prepared in memories:
+                _insert(connection, bank, prepared, now)
+            _touch(connection, bank)
+            self.audit.append(connection, AUDIT_CHAIN, event)
+
+        await self._database.write(work)
+
+    async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
+        now = microseconds(self._now())
+
+        def work(connection: sqlite3.Connection) -> list[str]:
+            bank = connection.execute("SELECT id FROM memory_banks WHERE name = ?", (bank_id,)).fetchone()
+            rows = _selected(connection, bank[0], selection) if bank else []
+            for row, memory_id in rows:
+                connection.execute("DELETE FROM memories WHERE id = ?", (row,))
+                connection.execute(
+                    "INSERT INTO memory_tombstones (bank, memory, memory_id, forgotten_at) VALUES (?, ?, ?, ?)",
+                    (bank[0], row, memory_id, now),
+                )
+            if rows:
+                _touch(connection, bank[0])
+            gone = [memory_id for _, memory_id in rows]
+            self.audit.append(connection, AUDIT_CHAIN, {**event, "memoryIds": gone})
+            return gone
+
+        return await self._database.write(work)
+
+    async def record(self, event: Mapping[str, Any]) -> None:
+        await self.audit.record(AUDIT_CHAIN, event)
+
+    def changes(self, bank_id: str, since: Position | None) -> Changes | None:
+        def query(connection: sqlite3.Connection) -> Changes | None:
+            found = connection.execute(
+                "SELECT id, version, model, dimension FROM memory_banks WHERE name = ?", (bank_id,)
+            ).fetchone()
+            if found is None or (since is not None and since.version == found[1]):
+                return None
+            return _changes(connection, found, since or Position(found[0], 0))
+
+        return self._database.read_now(lambda connection: _at_one_moment(connection, query))
+
+    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, Memory]:
+        def query(connection: sqlite3.Connection) -> dict[int, Memory]:
+            found: dict[int, Memory] = {}
+            for part in _parts(rows):
+                marks = ",".join("?" * len(part))
+                for row in connection.execute(f"{_MEMORY} AND m.id IN ({marks})", (bank_id, *part)):
+                    found[row[0]] = _memory(bank_id, row)
+            return found
+
+        return self._database.read_now(query)
+
+    def check(self) -> None:
+        self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
+
+
+def _at_one_moment(connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return query(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _bank_for_writing(connection: sqlite3.Connection, name: str, space: Space | None, now: int) -> int:
+    select = "SELECT id, model, dimension FROM memory_banks WHERE name = ?"
+    found = connection.execute(select, (name,)).fetchone()
+    if found is None:
+        connection.execute("INSERT INTO memory_banks (name, created_at) VALUES (?, ?)", (name, now))
+        found = connection.execute(select, (name,)).fetchone()
+    bank, model, dimension = found
+    if space is not None:
+        if model is None:
+            connection.execute(
+                "UPDATE memory_banks SET model = ?, dimension = ? WHERE id = ?", (space.model, space.dimension, bank)
+            )
+        else:
+            check_space(name, Space(model, dimension), space)
+    return int(bank)
+
+
+def check_space(bank_id: str, kept: Space, used: Space) -> None:
+    """Raise `ModelMismatch` unless both are the same space."""
+    if kept != used:
+        raise ModelMismatch(
+            f"bank '{bank_id}' holds vectors of '{kept.model}' ({kept.dimension} dimensions), the model in use is "
+            f"'{used.model}' ({used.dimension})",
+            hint="open it with embedding.provider set to the bank's model, or 'none' to go by keywords",
+            bank_id=bank_id,
+        )
+
+
+def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory, now: int) -> None:
+    memory = prepared.memory
+    cursor = connection.execute(
+        "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
+        " retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            bank,
+            prepared.memory_id,
+            memory.content,
+            _encode(memory.metadata).decode(),
+            _encode(memory.tags).decode(),
+            memory.session_id,
+            memory.speaker,
+            memory.source,
+            None if memory.occurred_at is None else microseconds(memory.occurred_at),
+            now,
+        ),
+    )
+    connection.execute(
+        "INSERT INTO memory_search (memory, terms, vector) VALUES (?, ?, ?)",
+        (cursor.lastrowid, prepared.terms, prepared.vector),
+    )
+
+
+def _touch(connection: sqlite3.Connection, bank: int) -> None:
+    connection.execute("UPDATE memory_banks SET version = version + 1 WHERE id = ?", (bank,))
+
+
+def _selected(connection: sqlite3.Connection, bank: int, selection: Selection) -> list[tuple[int, str]]:
+    conditions: list[str] = ["bank = ?"]
+    values: list[Any] = [bank]
+    if not selection.everything and selection.before is not None:
+        conditions.append("coalesce(occurred_at, retained_at) < ?")
+        values.append(microseconds(selection.before))
+    query = f"SELECT id, memory_id, tags FROM memories WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own words
+    if selection.everything or selection.memory_ids is None:
+        rows = connection.execute(query, values).fetchall()
+    else:
+        rows = []
+        for part in _parts(list(dict.fromkeys(selection.memory_ids))):
+            marks = ",".join("?" * len(part))
+            rows += connection.execute(f"{query} AND memory_id IN ({marks})", (*values, *part)).fetchall()
+    tags = None if selection.everything or selection.tags is None else frozenset(selection.tags)
+    return [(row, memory_id) for row, memory_id, kept in rows if tags is None or not tags.isdisjoint(_tags(kept))]
+
+
+def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Position) -> Changes:
+    number, version, model, dimension = bank
+    added = [
+        SearchRow(row[0], row[1], row[2], _tags(row[3]), row[4], row[5], row[6], row[7])
+        for row in connection.execute(_SEARCH, (number, since.row))
+    ]
+    dropped = connection.execute(
+        "SELECT id, memory FROM memory_tombstones WHERE bank = ? AND id > ? ORDER BY id", (number, since.tombstone)
+    ).fetchall()
+    position = Position(
+        number,
+        version,
+        added[-1].row if added else since.row,
+        dropped[-1][0] if dropped else since.tombstone,
+    )
+    space = None if model is None else Space(model, dimension)
+    return Changes(position, space, added, [row for _, row in dropped if row <= since.row])
+
+
+def _memory(bank_id: str, row: Sequence[Any]) -> Memory:
+    return Memory(
+        row=row[0],
+        memory_id=row[1],
+        bank_id=bank_id,
+        content=row[2],
+        metadata=_metadata(row[3]),
+        tags=_tags(row[4]),
+        occurred_at=None if row[5] is None else moment_of(row[5]),
+        retained_at=moment_of(row[6]),
+        session_id=row[7],
+        speaker=row[8],
+        source=row[9],
+    )
+
+
+def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    for start in range(0, len(values), PARAMETERS):
+        yield values[start : start + PARAMETERS]

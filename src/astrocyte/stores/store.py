@@ -1,0 +1,94 @@
+"""What the engine asks of a store. SQLite answers today; another database answers the same questions the same way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from astrocyte.memories import Memory, NewMemory
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMemory:
+    """A checked memory with its id and what searching needs: packed terms, and a packed float16 vector or None."""
+
+    memory_id: str
+    memory: NewMemory
+    terms: bytes
+    vector: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The embedding space of vectors: a model's id and its number of dimensions."""
+
+    model: str
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to forget: everything in the bank, or the memories that meet every condition that is given."""
+
+    everything: bool = False
+    memory_ids: Sequence[str] | None = None
+    tags: Sequence[str] | None = None
+    before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRow:
+    """What a search index takes from one memory; times in microseconds since 1970."""
+
+    row: int
+    session_id: str | None
+    speaker: str | None
+    tags: list[str]
+    occurred_at: int | None
+    retained_at: int
+    terms: bytes
+    vector: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far an index has followed its bank: the bank's number and version, the last row and tombstone it saw."""
+
+    bank: int
+    version: int
+    row: int = 0
+    tombstone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened in a bank after a position: rows to add, row numbers to drop, and the position after it."""
+
+    position: Position
+    space: Space | None
+    added: Sequence[SearchRow]
+    dropped: Sequence[int]
+
+
+class Store(Protocol):
+    """Writes are transactions and return when durable; reads block and belong in a worker thread."""
+
+    async def add(
+        self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
+    ) -> None:
+        """Store all or none, with ``event`` in the audit log; raises `ModelMismatch` for another space's vectors."""
+
+    async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
+        """Remove the selected memories and all that was derived from them; returns their ids."""
+
+    async def record(self, event: Mapping[str, Any]) -> None:
+        """Write ``event`` to the audit log by itself."""
+
+    def changes(self, bank_id: str, since: Position | None) -> Changes | None:
+        """What ``since`` has not seen, from one moment; None when the bank does not exist or nothing has changed."""
+
+    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, Memory]:
+        """Those of the rows that still exist in this bank."""
+
+    def check(self) -> None:
+        """Raise a `StorageError` when the store can't be read."""
