@@ -1,0 +1,56 @@
+"""Kinds of values that only Aster RPC's settings have: where to bind, which relay to use."""
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aster.foundation.kinds import Text
+
+RELAY_WORDS = ("default", "disabled")
+
+
+@dataclass(frozen=True, slots=True)
+class SocketAddress(Text):
+    """A local IP address and port, ``0.0.0.0:9000`` or ``[::1]:0``."""
+
+    label: str = "an IP address and port such as 0.0.0.0:9000 or [::1]:9000"
+
+    def from_text(self, text: str) -> str:
+        host, colon, port = text.strip().rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        try:
+            address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+        except ValueError:
+            raise self._refused(text) from None
+        if not colon or bracketed != (address.version == 6):
+            raise self._refused(text)
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+            raise self._refused(text)
+        return f"{host}:{int(port)}"
+
+    def _refused(self, text: str) -> ValueError:
+        return ValueError(f"expected {self.label}, got '{text[:60]}'")
+
+
+@dataclass(frozen=True, slots=True)
+class RelayChoice(Text):
+    """``default``, ``disabled``, or the URL of a relay of one's own."""
+
+    label: str = "'default', 'disabled', or the URL of a relay"
+
+    def from_text(self, text: str) -> str:
+        word = text.strip()
+        if word.lower() in RELAY_WORDS:
+            return word.lower()
+        try:
+            url = urlsplit(word)
+            known = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+        except ValueError:
+            known = False
+        if not known or not word.isprintable() or " " in word:
+            raise ValueError(f"expected {self.label}, got '{text[:60]}'")
+        return word
+
+
+BIND_ADDRESS = SocketAddress()
+RELAY_MODE = RelayChoice()

@@ -1,0 +1,156 @@
+import contextlib
+import json
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aster.config import TABLE, AsterConfig, InlineSettings, SettingNotYetSupported
+from aster.config.pending import PENDING, refuse_pending
+from aster.config.table import SHOWN
+from aster.foundation.errors import ConfigError
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "aster.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_row_of_the_table_is_a_typed_attribute_and_an_inline_argument() -> None:
+    names = set(TABLE.by_name)
+    assert names == set(get_type_hints(InlineSettings))
+    assert names == {name for name in get_type_hints(AsterConfig) if not name.startswith("_")}
+    config = AsterConfig()
+    for name in names:
+        assert getattr(config, name) == TABLE.by_name[name].default
+
+
+def test_an_inline_argument_wins_over_the_environment_and_the_environment_over_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, '[network]\nbind_addr = "127.0.0.1:1"\nrelay_mode = "default"\nhook_timeout_ms = 7\n')
+    monkeypatch.setenv("ASTER_BIND_ADDR", "127.0.0.1:2")
+    monkeypatch.setenv("ASTER_RELAY_MODE", "disabled")
+    config = AsterConfig.from_file(path, bind_addr="127.0.0.1:3")
+    assert (config.bind_addr, config.source("bind_addr")) == ("127.0.0.1:3", "inline")
+    assert (config.relay_mode, config.source("relay_mode")) == ("disabled", "ASTER_RELAY_MODE")
+    assert (config.hook_timeout_ms, config.source("hook_timeout_ms")) == (7, f"{path} [network]")
+
+
+def test_a_trust_anchor_in_the_environment_reaches_an_inline_config(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASTER_ROOT_PUBKEY", "ab" * 32)
+    assert AsterConfig(relay_mode="disabled").root_pubkey == bytes.fromhex("ab" * 32)
+
+
+@pytest.mark.parametrize(
+    "document",
+    ["[trust]\nroot_pubkeyfile = 'x'\n", "[netwrok]\nbind_addr = 'x'\n", "trust = 3\n", "[trust\n"],
+)
+def test_a_document_with_anything_unknown_is_refused(tmp_path: Path, document: str) -> None:
+    with pytest.raises(ConfigError):
+        AsterConfig.from_file(write(tmp_path, document))
+
+
+def test_an_unknown_key_is_answered_with_the_closest_known_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'root_pubkey_file'") as caught:
+        AsterConfig.from_file(write(tmp_path, "[trust]\nroot_pubkeyfile = 'x'\n"))
+    assert "aster.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "message"),
+    [
+        ("ASTER_SECRET_KEY", "A" * 40 + "AA==", "ASTER_SECRET_KEY: expected base64 of 32 bytes, got 31"),
+        ("ASTER_ROOT_PUBKEY", "abcd", "ASTER_ROOT_PUBKEY: expected 64 hex characters, got 4"),
+        ("ASTER_ALLOW_ALL_CONSUMERS", "maybe", "ASTER_ALLOW_ALL_CONSUMERS: expected one of true"),
+        ("ASTER_HEALTH_PORT", "65536", "ASTER_HEALTH_PORT: expected a whole number"),
+        ("ASTER_BIND_ADDR", "localhost:80", "ASTER_BIND_ADDR: expected an IP address and port"),
+        ("ASTER_BIND_ADDR", "::1:80", "ASTER_BIND_ADDR: expected an IP address and port"),
+        ("ASTER_RELAY_MODE", "ftp://relay", "ASTER_RELAY_MODE: expected 'default', 'disabled', or the URL"),
+        ("ASTER_LOG_LEVEL", "loud", "ASTER_LOG_LEVEL: expected one of debug"),
+    ],
+)
+def test_a_malformed_value_is_an_error_that_names_its_source(
+    monkeypatch: pytest.MonkeyPatch, variable: str, text: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, text)
+    with pytest.raises(ConfigError) as caught:
+        AsterConfig.from_env()
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:9000", "[::1]:0", "127.0.0.1:65535"])
+def test_a_bind_address_is_an_ip_address_and_a_port(address: str) -> None:
+    assert AsterConfig(bind_addr=address).bind_addr == address
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("Default", "default"), ("DISABLED", "disabled"), ("https://relay.example:8443", "https://relay.example:8443")],
+)
+def test_relay_mode_takes_its_words_in_any_case_and_urls(written: str, read: str) -> None:
+    assert AsterConfig(relay_mode=written).relay_mode == read
+
+
+def test_a_secret_is_in_no_print_repr_or_error(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = bytes(range(32))
+    config = AsterConfig(secret_key=secret, proxy_url="http://user:hunter2@proxy:3128")
+    config.print_config()
+    config.print_config(json=True)
+    shown = capsys.readouterr().out + repr(config)
+    assert secret.hex() not in shown
+    assert "hunter2" not in shown
+    assert "****...1c1d1e1f" in shown
+
+
+def test_a_setting_outside_the_short_list_is_printed_once_it_is_set(capsys: pytest.CaptureFixture[str]) -> None:
+    text = AsterConfig(log_format="json", hook_timeout_ms=9).print_config()
+    assert capsys.readouterr().out == f"{text}\n"
+    assert "hook_timeout_ms : 9 (inline)" in text
+    assert "[logging]\nformat : json (inline)" in text
+
+
+def test_json_lists_every_setting_with_value_and_source() -> None:
+    tree = json.loads(AsterConfig(health_port=8081).print_config(json=True))
+    assert tree["health"]["port"] == {"value": 8081, "source": "inline"}
+    assert sum(len(section) for section in tree.values()) == len(TABLE.settings)
+
+
+def test_a_config_is_frozen() -> None:
+    with pytest.raises(AttributeError, match="frozen"):
+        AsterConfig().allow_all_consumers = True
+
+
+def test_the_short_list_names_settings_of_its_sections() -> None:
+    for section, names in SHOWN.items():
+        assert {TABLE.by_name[name].section for name in names} == {section}
+
+
+def test_the_defaults_ask_for_nothing_that_is_not_supported() -> None:
+    refuse_pending(AsterConfig())
+
+
+@pytest.mark.parametrize("name", sorted(PENDING))
+def test_a_setting_that_can_not_act_yet_stops_the_start_by_name(name: str) -> None:
+    default = TABLE.by_name[name].default
+    value = {bool: not default, int: 77, str: "other", type(None): "something"}[type(default)]
+    config = AsterConfig(**{name: value})  # type: ignore[arg-type]  # a name from the table, a value of its kind
+    with pytest.raises(SettingNotYetSupported, match=f"inline: {name} is not supported yet"):
+        refuse_pending(config)
+
+
+KEYS = st.sampled_from([setting.document_key for setting in TABLE.settings]) | st.text(max_size=12)
+SECTIONS = st.sampled_from(TABLE.sections) | st.text(max_size=8)
+VALUES = st.one_of(st.text(max_size=20), st.integers(), st.booleans(), st.floats(allow_nan=False))
+
+
+@given(section=SECTIONS, key=KEYS, value=VALUES)
+def test_reading_any_document_gives_a_config_or_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, section: str, key: str, value: object
+) -> None:
+    text = f"[{json.dumps(section)}]\n{json.dumps(key)} = {json.dumps(value)}\n"
+    with contextlib.suppress(ConfigError):
+        AsterConfig.from_file(write(tmp_path_factory.mktemp("config"), text))
