@@ -143,6 +143,7 @@ class Database:
 
     def _submit(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         answer: Future[T] = Future()
+        answer.set_running_or_notify_cancel()  # from here on it can't be cancelled, so the writer can always answer it
         with self._closing:
             if self._closed:
                 raise StorageError(f"{self.path}: the database is closed")
