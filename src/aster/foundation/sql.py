@@ -16,7 +16,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -199,9 +199,10 @@ class Database:
                     value, error = self._run(connection, write)
                     outcomes.append((write, value, error))
                 connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever broke the group is every member's answer
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+        except BaseException as error:  # noqa: BLE001 - whatever broke the group is every member's answer
+            with suppress(sqlite3.Error):  # an engine that can't roll back has done so, or refuses the next BEGIN
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
             outcomes = [(write, None, error) for write in group]
         for write, value, failure in outcomes:
             if failure is None:
@@ -214,7 +215,7 @@ class Database:
         try:
             with translated_errors(self.path):
                 value = write.work(connection)
-        except Exception as error:
+        except BaseException as error:  # even one that would end this thread: it ends the caller's work alone
             if not connection.in_transaction:
                 raise
             connection.execute("ROLLBACK TO work")
