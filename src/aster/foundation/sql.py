@@ -227,9 +227,14 @@ class Database:
 
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
-    """Turn the driver's errors into ours; integrity errors pass, for they are answers, not faults."""
+    """Turn the driver's errors into ours; integrity errors pass, for they are answers, not faults.
+
+    StopIteration becomes RuntimeError: an asyncio future can't carry it, and its caller would wait for ever.
+    """
     try:
         yield
+    except StopIteration:
+        raise RuntimeError(f"{path}: next() found no row") from None
     except sqlite3.IntegrityError:
         raise
     except sqlite3.Error as error:
