@@ -87,9 +87,9 @@ class Database:
             raise ConfigError(
                 f"database '{scheme}://…' is not supported yet", hint="use sqlite:///FILE; PostgreSQL is planned"
             )
-        if not path.name:
+        if not path.name or path.name == ":memory:":
             raise ConfigError("the database needs a file name", hint="sqlite:///FILE")
-        return cls(path.expanduser(), durability=durability)
+        return cls(path.expanduser().absolute(), durability=durability)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in the next group transaction; returns its value once the transaction is durable.
