@@ -14,6 +14,7 @@ import os
 import queue
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -56,6 +57,14 @@ class _Write:
     answer: "Future[Any]"
 
 
+class _Reader:
+    """A thread's connection, closed when the thread ends."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.close = weakref.finalize(self, connection.close)
+
+
 class Database:
     """One database: any number of readers, one writer thread. Owns its file's connections until `close`."""
 
@@ -64,7 +73,7 @@ class Database:
         self._durability = durability
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._closing = threading.Lock()
         self._closed = False
         self._writer = self._connect()
@@ -105,11 +114,11 @@ class Database:
 
     def read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``query`` on this thread's own read-only connection."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._open_reader()
+        reader: _Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = self._open_reader()
         with translated_errors(self.path):
-            return query(connection)
+            return query(reader.connection)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """`read_now` in a worker thread, for queries that take longer than a blink."""
@@ -138,8 +147,9 @@ class Database:
             self._closed = True
             self._waiting.put(None)
         self._thread.join()
-        for connection in (*self._readers, self._writer):
-            connection.close()
+        for reader in list(self._readers):
+            reader.close()
+        self._writer.close()
 
     def _submit(self, work: Callable[[sqlite3.Connection], T]) -> "Future[T]":
         answer: Future[T] = Future()
@@ -165,15 +175,15 @@ class Database:
                 raise
         return connection
 
-    def _open_reader(self) -> sqlite3.Connection:
-        connection = self._connect()
-        connection.execute("PRAGMA query_only=ON")
+    def _open_reader(self) -> _Reader:
+        reader = _Reader(self._connect())
+        reader.connection.execute("PRAGMA query_only=ON")
         with self._closing:
             if self._closed:
-                connection.close()
+                reader.close()
                 raise StorageError(f"{self.path}: the database is closed")
-            self._readers.append(connection)
-        return connection
+            self._readers.add(reader)
+        return reader
 
     def _write_groups(self) -> None:
         while (first := self._waiting.get()) is not None:
