@@ -29,6 +29,7 @@ RESERVED = frozenset({"chain", "sequence", "occurredAt"})
 _CHAIN_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class AuditError(AsterError):
@@ -109,11 +110,7 @@ class AuditLog:
 
     def head(self, chain: str) -> Head:
         """The chain's end, to be kept elsewhere as an anchor."""
-        row = self._database.read_now(
-            lambda connection: connection.execute(
-                "SELECT sequence, hash FROM audit_chains WHERE name = ?", (chain,)
-            ).fetchone()
-        )
+        row = self._database.read_now(lambda connection: _head(connection, chain))
         return Head(chain, row[0], row[1].hex()) if row else Head(chain, 0, GENESIS.hex())
 
     def records(self, chain: str, *, after: int = 0, limit: int = 100) -> list[AuditRecord]:
@@ -139,10 +136,8 @@ class AuditLog:
         def query(connection: sqlite3.Connection) -> Verification:
             connection.execute("BEGIN")
             try:
-                head = connection.execute(
-                    "SELECT sequence, hash FROM audit_chains WHERE name = ?", (chain,)
-                ).fetchone() or (0, GENESIS)
-                return verify_rows(chain, _rows(connection, chain), head=(head[0], bytes(head[1])), anchor=anchor)
+                head = _head(connection, chain) or (0, GENESIS)
+                return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -172,9 +167,9 @@ def verify_rows(
     """Check ``(sequence, body, hash)`` rows, oldest first, against the rules at the top of this file."""
     previous, count = GENESIS, 0
     for sequence, body, digest in rows:
-        if reason := _fault(chain, count + 1, previous, (sequence, bytes(body), bytes(digest))):
+        if reason := _fault(chain, count + 1, previous, (sequence, body, digest)):
             return Verification(chain, False, count, previous.hex(), count + 1, reason)
-        previous, count = bytes(digest), count + 1
+        previous, count = digest, count + 1
         if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
             return Verification(chain, False, count, previous.hex(), count, "the record is not the anchored one")
     if (count, previous) != head:
@@ -192,18 +187,26 @@ def _fault(chain: str, expected: int, previous: bytes, row: tuple[int, bytes, by
         return "the record or its predecessor was changed"
     try:
         event = _decode(body)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return "the record is not readable"
     if event.get("chain") != chain or event.get("sequence") != sequence:
         return "the record belongs to another place"
     return None
 
 
+def _head(connection: sqlite3.Connection, chain: str) -> tuple[int, bytes] | None:
+    row: tuple[int, bytes] | None = connection.execute(
+        "SELECT sequence, CAST(hash AS BLOB) FROM audit_chains WHERE name = ?", (chain,)
+    ).fetchone()
+    return row
+
+
 def _rows(
     connection: sqlite3.Connection, chain: str, *, after: int = 0, limit: int = -1
 ) -> Iterator[tuple[int, bytes, bytes]]:
+    # SQLite keeps any type in any column: cast, so that a value of another type is a wrong one and not an exception.
     return connection.execute(
-        "SELECT r.sequence, r.body, r.hash FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
+        "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB) FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
         " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
         (chain, after, limit),
     )
