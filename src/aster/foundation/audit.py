@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from aster.foundation.errors import AsterError
+from aster.foundation.errors import AsterError, StorageCorrupt
 from aster.foundation.sql import Database
 
 DOMAIN = b"aster-audit-v1\n"
@@ -114,13 +114,13 @@ class AuditLog:
         return Head(chain, row[0], row[1].hex()) if row else Head(chain, 0, GENESIS.hex())
 
     def records(self, chain: str, *, after: int = 0, limit: int = 100) -> list[AuditRecord]:
-        """Records with a sequence above ``after``, oldest first."""
+        """Records with a sequence above ``after``, oldest first; raises `StorageCorrupt` naming one it can't read."""
 
         def query(connection: sqlite3.Connection) -> list[AuditRecord]:
             found = []
             previous = _hash_at(connection, chain, after)
             for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
-                event = _decode(body)
+                event = _readable(chain, sequence, body)
                 occurred_at = event.pop("occurredAt")
                 for name in ("chain", "sequence"):
                     del event[name]
@@ -192,6 +192,16 @@ def _fault(chain: str, expected: int, previous: bytes, row: tuple[int, bytes, by
     if event.get("chain") != chain or event.get("sequence") != sequence:
         return "the record belongs to another place"
     return None
+
+
+def _readable(chain: str, sequence: int, body: bytes) -> dict[str, Any]:
+    try:
+        event = _decode(body)
+    except _UNREADABLE:
+        event = {}
+    if not event.keys() >= RESERVED:
+        raise StorageCorrupt(f"audit record {sequence} of '{chain}' can't be read", hint="verify the chain")
+    return event
 
 
 def _head(connection: sqlite3.Connection, chain: str) -> tuple[int, bytes] | None:
