@@ -93,7 +93,10 @@ class AuditLog:
         chain_id, sequence, previous = self._head_row(connection, chain)
         sequence += 1
         occurred_at = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = _encode({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
+        try:
+            body = _encode({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
+        except (TypeError, ValueError, RecursionError) as error:
+            raise AuditError(f"an audit event holds what JSON can't: {error}") from error
         digest = chain_hash(previous, body)
         connection.execute(
             "INSERT INTO audit_records (chain, sequence, body, hash) VALUES (?, ?, ?, ?)",
