@@ -225,7 +225,7 @@ async def test_a_reader_does_not_see_what_is_not_committed(notes: Database) -> N
 def test_the_reader_of_a_thread_that_ended_is_closed(notes: Database) -> None:
     opened: list[sqlite3.Connection] = []
 
-    thread = threading.Thread(target=lambda: notes.read_now(opened.append))
+    thread = threading.Thread(target=notes.read_now, args=(opened.append,))
     thread.start()
     thread.join()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
