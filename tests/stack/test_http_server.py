@@ -30,8 +30,8 @@ def get(port: int, path: str) -> tuple[int, bytes]:
 
 
 async def test_a_server_answers_on_the_port_it_says() -> None:
-    server = HttpServer(echo_path, host="127.0.0.1", port=0)
-    await server.start()
+    server = HttpServer(host="127.0.0.1", port=0)
+    await server.start(echo_path)
     try:
         assert await asyncio.to_thread(get, server.port, "/hello") == (200, b"/hello")
         assert server.url == f"http://127.0.0.1:{server.port}"
@@ -45,18 +45,18 @@ async def test_a_busy_port_is_an_error_that_names_it() -> None:
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(AddressUnavailable, match=str(port)):
-            HttpServer(echo_path, host="127.0.0.1", port=port)
+            HttpServer(host="127.0.0.1", port=port)
 
 
 async def test_an_address_of_another_machine_is_refused() -> None:
     with pytest.raises(AddressUnavailable):
-        HttpServer(echo_path, host="192.0.2.1", port=0)
+        HttpServer(host="192.0.2.1", port=0)
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v1", 200), ("/v1/retain", 200), ("/v12", 404), ("/", 404)])
 async def test_a_prefix_ends_at_a_slash(path: str, status: int) -> None:
-    server = HttpServer(PrefixApp([("/v1", echo_path)], nothing), host="127.0.0.1", port=0)
-    await server.start()
+    server = HttpServer(host="127.0.0.1", port=0)
+    await server.start(PrefixApp([("/v1", echo_path)], nothing))
     try:
         assert (await asyncio.to_thread(get, server.port, path))[0] == status
     finally:
@@ -67,8 +67,8 @@ async def test_a_crashing_handler_answers_a_reference_and_no_story() -> None:
     async def crash(request: object, body: object) -> None:
         raise RuntimeError("the secret is swordfish")
 
-    server = HttpServer(own_service([Route("GET", "/crash", crash, summary="crash")]), host="127.0.0.1", port=0)
-    await server.start()
+    server = HttpServer(host="127.0.0.1", port=0)
+    await server.start(own_service([Route("GET", "/crash", crash, summary="crash")]))
     try:
         status, body = await asyncio.to_thread(get, server.port, "/crash")
     finally:

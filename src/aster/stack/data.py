@@ -10,7 +10,7 @@ from typing import Self
 from aster.foundation.errors import StorageBusy, StorageCorrupt, StorageUnwritable
 
 SECRET_BYTES = 32
-POLICY_SECRET = "policy.secret"
+POLICY_SECRET = "policy.secret"  # noqa: S105 - a file name
 
 
 class DataDirectory:

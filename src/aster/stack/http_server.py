@@ -29,11 +29,21 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """Serves one ASGI app from `start` until `close`, which lets requests under way finish."""
+    """Holds its port from the beginning, serves one ASGI app from `start` until `close`."""
 
-    def __init__(self, app: Any, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int) -> None:
         self._socket = _listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    async def start(self, app: Any) -> None:
+        """Returns once connections are accepted."""
         self._server = _Server(
             uvicorn.Config(
                 app,
@@ -46,15 +56,6 @@ class HttpServer:
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
-        self._serving: asyncio.Task[None] | None = None
-
-    @property
-    def url(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
-
-    async def start(self) -> None:
-        """Returns once connections are accepted."""
         self._serving = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
         while not self._server.started:
             if self._serving.done():
@@ -63,9 +64,14 @@ class HttpServer:
             await asyncio.sleep(0.005)
 
     async def close(self) -> None:
-        self._server.should_exit = True
-        if self._serving is not None:
+        """Let requests under way finish, then free the port."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
             await self._serving
+        self.release()
+
+    def release(self) -> None:
+        """Free the port of a server that never started."""
         self._socket.close()
 
 

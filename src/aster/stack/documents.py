@@ -1,0 +1,40 @@
+"""The OpenAPI documents of what the stack serves, made from the tables that serve it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aster import __version__
+from aster.foundation.http.openapi import openapi_document
+from aster.foundation.http.routes import Route
+from aster.policy.service.envelope import ErrorBody as PolicyErrorBody
+from astrocyte.gateway.bodies import ErrorBody as MemoryErrorBody
+
+
+def _header(name: str, description: str) -> dict[str, str]:
+    return {"type": "apiKey", "in": "header", "name": name, "description": description}
+
+
+MEMORY_SECURITY = {
+    "principal": _header("X-Astrocyte-Principal", "Who is calling (auth mode dev), e.g. user:alice; absent: anonymous.")
+}
+POLICY_SECURITY = {
+    "tenant": _header("X-Tenant-Id", "Layer 1: whose request this is."),
+    "signature": _header(
+        "X-Aster-Signature", "Layer 2: hex HMAC-SHA256 of METHOD|path|query|timestamp|nonce|sha256(body)."
+    ),
+    "nonce": _header("X-Aster-Nonce", "Layer 2: used once."),
+    "timestamp": _header("X-Aster-Timestamp", "Layer 2: milliseconds since 1970."),
+    "role": _header("X-User-Role", "Layer 3: OWNER, ADMIN, MEMBER or VIEWER."),
+}
+
+
+def memory_document(routes: Sequence[Route]) -> dict[str, Any]:
+    return openapi_document(
+        routes, title="Astrocyte: memory", version=__version__, security=MEMORY_SECURITY, error=MemoryErrorBody
+    )
+
+
+def policy_document(routes: Sequence[Route]) -> dict[str, Any]:
+    return openapi_document(
+        routes, title="Aster Policy Engine", version=__version__, security=POLICY_SECURITY, error=PolicyErrorBody
+    )

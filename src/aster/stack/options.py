@@ -1,0 +1,61 @@
+"""What `aster up` was told: its own options, and the settings each system resolves from the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from aster.config import AsterConfig
+from aster.foundation.errors import ConfigError
+from aster.foundation.settings import Resolved
+from aster.policy.service.settings import resolve_settings as resolve_policy_settings
+from astrocyte.gateway.settings import GatewaySettings
+from astrocyte.gateway.settings import resolve_settings as resolve_gateway_settings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """Everything checked before anything is opened."""
+
+    data: Path
+    host: str
+    port: int
+    rpc: AsterConfig
+    policy: Resolved
+    memory: GatewaySettings
+    environ: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], *, data: Path, host: str, port: int) -> Self:
+        """Resolve every system's settings; raises `ConfigError` naming the first bad one.
+
+        Unless told otherwise the P2P node listens beside the HTTP server, on a port of its own, without relays.
+        """
+        rpc = AsterConfig.from_env()
+        if rpc.bind_addr is None:
+            rpc = rpc.with_value("bind_addr", _beside(host), "aster up")
+        if rpc.relay_mode is None:
+            rpc = rpc.with_value("relay_mode", "disabled", "aster up")
+        return cls(
+            data=data.expanduser(),
+            host=host,
+            port=port,
+            rpc=rpc,
+            policy=resolve_policy_settings(environ=environ),
+            memory=resolve_gateway_settings(inline={"host": host}, environ=environ),
+            environ=environ,
+        )
+
+    @property
+    def is_loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+
+def _beside(host: str) -> str:
+    if not host:
+        raise ConfigError("the host to listen on is empty", hint="--host 127.0.0.1")
+    if host == "localhost":
+        return "127.0.0.1:0"
+    return f"[{host}]:0" if ":" in host else f"{host}:0"
