@@ -193,9 +193,7 @@ def _tamper(directory: Path, narrator: Narrator) -> None:
 
 def bank_of(conversation: str) -> str:
     """The bank that keeps a conversation: its name with what a bank's name may not hold replaced by dashes."""
-    name = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._:@-") else "-" for letter in conversation
-    )
+    name = re.sub(r"[^A-Za-z0-9._:@-]", "-", conversation)
     return name[:255] if name[:1].isalnum() else f"c{name}"[:255]
 
 
