@@ -5,6 +5,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_any_sequence_of_events_verifies(
     try:
         log = AuditLog(database)
         for chain, event in sequence:
-            database.write_now(lambda connection, chain=chain, event=event: log.append(connection, chain, event))
+            database.write_now(partial(log.append, chain=chain, event=event))
         for chain in (CHAIN, OTHER):
             recorded = [event for name, event in sequence if name == chain]
             found = log.verify(chain, anchor=log.head(chain))
@@ -127,6 +128,11 @@ async def test_a_record_lives_or_dies_with_its_transaction(database: Database, f
     assert "new-chain" not in five.chains()
     assert (await five.record(CHAIN, {"type": "NEXT"})).sequence == 6
     assert five.verify(CHAIN).valid
+
+
+def copied_row(sequence: int, source: int) -> str:
+    columns = "INSERT INTO audit_records (chain, sequence, body, hash)"
+    return f"{columns} SELECT chain, {sequence}, body, hash FROM audit_records {where(source)}"
 
 
 TAMPERINGS: dict[str, tuple[list[str], int]] = {
@@ -160,16 +166,14 @@ TAMPERINGS: dict[str, tuple[list[str], int]] = {
     "all rows removed": ([f"DELETE FROM audit_records {where(number)}" for number in range(1, 6)], 1),
     "a row inserted at the end": (
         [
-            "INSERT INTO audit_records (chain, sequence, body, hash)"
-            f" SELECT chain, 6, body, hash FROM audit_records {where(5)}"
+            copied_row(6, 5),
         ],
         6,
     ),
     "a row inserted in the middle": (
         [f"UPDATE audit_records SET sequence = {number + 1} {where(number)}" for number in (5, 4, 3)]
         + [
-            "INSERT INTO audit_records (chain, sequence, body, hash)"
-            f" SELECT chain, 3, body, hash FROM audit_records {where(2)}"
+            copied_row(3, 2),
         ],
         3,
     ),

@@ -10,6 +10,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -235,10 +236,7 @@ def test_the_reader_of_a_thread_that_ended_is_closed(notes: Database) -> None:
 async def test_close_finishes_every_accepted_write(file: Path) -> None:
     database = Database.open(file)
     await database.write(create)
-    accepted = [
-        asyncio.ensure_future(database.write(lambda connection, text=text: insert(connection, text)))
-        for text in map(str, range(100))
-    ]
+    accepted = [asyncio.ensure_future(database.write(partial(insert, text=text))) for text in map(str, range(100))]
     await asyncio.sleep(0)
     await database.close()
     await asyncio.gather(*accepted)

@@ -219,7 +219,8 @@ def _rows(
 ) -> Iterator[tuple[int, bytes, bytes]]:
     # SQLite keeps any type in any column: cast, so that a value of another type is a wrong one and not an exception.
     return connection.execute(
-        "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB) FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
+        "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB)"
+        " FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
         " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
         (chain, after, limit),
     )
