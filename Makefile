@@ -30,7 +30,7 @@ lint: $(VENV)/.dev ## check style and the direction of imports
 	@echo "==> Checking style (ruff) and the direction of imports (import-linter)"
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check .
-	@$(PY) -c "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())" --no-timing >.venv/imports.log || { cat .venv/imports.log; exit 1; }
+	@$(PY) -c "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())" >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 types: $(VENV)/.dev ## check types
 	@echo "==> Checking types (mypy --strict)"

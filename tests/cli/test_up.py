@@ -1,0 +1,102 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aster", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
+    """The JSON object that `aster up --json` prints once it is ready."""
+    assert process.stdout is not None
+    text = ""
+    for line in process.stdout:
+        text += line
+        if line.startswith("}"):
+            found: dict[str, str] = json.loads(text)
+            return found
+    assert process.stderr is not None
+    raise AssertionError(process.stderr.read())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_up_serves_until_it_is_told_to_end(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    process = start("up", "--port", "0", "--data", str(tmp_path / "with space"), "--json")
+    with urllib.request.urlopen(addresses(process)["health"]) as answer:
+        assert answer.status == 200
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+def test_up_prints_what_it_serves_in_plain_lines(start: Start, tmp_path: Path) -> None:
+    process = start("up", "--port", "0", "--data", str(tmp_path))
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(4)]
+    assert "ready" in lines[0]
+    assert "http://127.0.0.1:" in lines[1]
+    assert "/api/v1" in lines[2]
+    assert "aster1" in lines[3]
+    assert "\x1b" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--port", "{busy}"], "port"),
+        (["--data", "{file}/below"], "data directory"),
+        (["--host", "0.0.0.0"], "dev"),
+        (["--host", "no.such.host.invalid"], "not an address"),
+    ],
+)
+def test_up_says_what_is_wrong_and_the_way_out(start: Start, tmp_path: Path, arguments: list[str], words: str) -> None:
+    import socket
+
+    (tmp_path / "file").write_text("")
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        known = {"{busy}": str(busy.getsockname()[1]), "{file}/below": str(tmp_path / "file" / "below")}
+        filled = [known.get(argument, argument) for argument in arguments]
+        process = start("up", "--data", str(tmp_path / "data"), "--port", "0", *filled)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert words in errors
+    assert errors.startswith("error:") or "\nerror:" in errors
+    assert "Traceback" not in errors + output
+
+
+def test_a_bad_setting_in_the_environment_is_named(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "aster", "up", "--data", str(tmp_path)],
+        env={**os.environ, "ASTER_SECRET_KEY": "c2hvcnQ="},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert "ASTER_SECRET_KEY: expected base64 of 32 bytes, got 5" in result.stderr

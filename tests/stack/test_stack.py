@@ -1,0 +1,162 @@
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from aster import AsterClient, AsterConfig
+from aster.foundation.errors import AsterError, ConfigError, StorageBusy, StorageCorrupt
+from aster.policy.rpc_service import EvaluateSource, PolicyService
+from aster.policy.service.signing import sign_request
+from aster.stack.http_server import AddressUnavailable
+from aster.stack.options import StackOptions
+from aster.stack.stack import MEMORY_FILE, POLICY_FILE, Stack
+from astrocyte.rpc_service import MemoryService, Recall
+
+PING = {
+    "source": 'Module demo.\n\nRule ping produce Text:\n  Return "pong".',
+    "functionName": "ping",
+    "context": {},
+    "locale": "en-US",
+}
+EVALUATE = "/api/v1/policies/evaluate-source"
+
+
+def options(data: Path, *, host: str = "127.0.0.1", port: int = 0) -> StackOptions:
+    return StackOptions.from_environment({}, data=data, host=host, port=port)
+
+
+def base(stack: Stack) -> str:
+    return stack.addresses.memory.removesuffix("/v1")
+
+
+@pytest.fixture
+async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
+    async with Stack(options(tmp_path / "data")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=base(stack), trust_env=False) as client:
+        yield client
+
+
+def signed(stack: Stack, body: bytes, target: str = EVALUATE, **who: Any) -> dict[str, str]:
+    assert stack.policy_secret is not None
+    headers = sign_request("POST", target, body, tenant=who.get("tenant", "acme-corp"), secret=stack.policy_secret)
+    return {**headers, "Content-Type": "application/json"}
+
+
+async def test_it_is_ready_when_it_is_open(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/livez")).status_code == 200
+    ready = await http.get("/readyz")
+    assert ready.status_code == 200
+    assert {check["name"]: check["status"] for check in ready.json()["checks"]} == {"memory": "ok", "policy": "ok"}
+    assert "aster_http_requests_total" in (await http.get("/metrics")).text
+
+
+async def test_what_is_retained_is_recalled_over_http_and_over_p2p(stack: Stack, http: httpx.AsyncClient) -> None:
+    kept = await http.post("/v1/retain", json={"content": "Alice likes dark mode", "bank_id": "user-alice"})
+    assert kept.json()["stored"] is True
+    found = await http.post("/v1/recall", json={"query": "Which mode does Alice like?", "bank_id": "user-alice"})
+    assert [hit["text"] for hit in found.json()["hits"]] == ["Alice likes dark mode"]
+    config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
+    async with AsterClient(address=stack.addresses.p2p, config=config) as client:
+        memory = await client.client(MemoryService)
+        answer = await memory.recall(Recall(query="Which mode does Alice like?", bank_id="user-alice"))
+        assert [hit.text for hit in answer.hits] == ["Alice likes dark mode"]
+
+
+async def test_the_contract_s_ping_is_answered_when_signed(stack: Stack, http: httpx.AsyncClient) -> None:
+    body = json.dumps(PING).encode()
+    answer = await http.post(EVALUATE, content=body, headers=signed(stack, body))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["result"] == "pong"
+    assert answer.json()["error"] is None
+
+
+async def test_a_policy_is_decided_over_p2p_in_the_local_tenant(stack: Stack) -> None:
+    config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
+    async with AsterClient(address=stack.addresses.p2p, config=config) as client:
+        policy = await client.client(PolicyService)
+        outcome = await policy.evaluate_source(EvaluateSource(source=str(PING["source"]), function_name="ping"))
+        assert outcome.result == "pong"
+
+
+async def test_an_unsigned_request_gets_no_answer(http: httpx.AsyncClient) -> None:
+    assert (await http.post(EVALUATE, json=PING)).status_code == 400
+    assert (await http.post(EVALUATE, json=PING, headers={"X-Tenant-Id": "acme-corp"})).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v2/retain", "/favicon.ico"])
+async def test_an_unknown_route_is_a_json_404(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "NOT_FOUND"
+
+
+async def test_the_documents_describe_every_route(stack: Stack, http: httpx.AsyncClient) -> None:
+    memory, policy = [(await http.get(url)).json() for url in stack.addresses.openapi]
+    assert "/v1/retain" in memory["paths"]
+    assert EVALUATE in policy["paths"]
+    assert policy["openapi"].startswith("3.1")
+    assert set(policy["components"]["securitySchemes"]) >= {"tenant", "signature", "role"}
+
+
+async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) -> None:
+    async with Stack(options(tmp_path)) as stack, httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+        await http.post("/v1/retain", json={"content": "The key is under the mat", "bank_id": "home"})
+    async with Stack(options(tmp_path)) as stack, httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+        found = await http.post("/v1/recall", json={"query": "Where is the key?", "bank_id": "home"})
+    assert found.json()["hits"][0]["text"] == "The key is under the mat"
+
+
+async def test_a_second_stack_on_the_same_directory_is_refused(stack: Stack, tmp_path: Path) -> None:
+    with pytest.raises(StorageBusy):
+        async with Stack(options(tmp_path / "data")):
+            pass
+    async with httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+        assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_busy_port_leaves_the_directory_untouched(stack: Stack, tmp_path: Path) -> None:
+    port = int(base(stack).rpartition(":")[2])
+    with pytest.raises(AddressUnavailable):
+        async with Stack(options(tmp_path / "other", port=port)):
+            pass
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("name", [MEMORY_FILE, POLICY_FILE])
+async def test_a_corrupt_database_is_named_and_left_as_it_is(tmp_path: Path, name: str) -> None:
+    garbage = b"this is not a database, whatever its name says" * 100
+    (tmp_path / name).write_bytes(garbage)
+    with pytest.raises(StorageCorrupt, match=name):
+        async with Stack(options(tmp_path)):
+            pass
+    assert (tmp_path / name).read_bytes() == garbage
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    async with Stack(options(tmp_path)):
+        pass
+    with sqlite3.connect(tmp_path / POLICY_FILE) as database:
+        database.execute("UPDATE migrations SET version = 9999 WHERE component = 'policy'")
+    database.close()
+    with pytest.raises(AsterError, match="newer version"):
+        async with Stack(options(tmp_path)):
+            pass
+
+
+def test_dev_mode_does_not_listen_where_strangers_are(tmp_path: Path) -> None:
+    async def start() -> None:
+        async with Stack(options(tmp_path, host="0.0.0.0")):
+            pass
+
+    with pytest.raises(ConfigError, match="dev"):
+        asyncio.run(start())
