@@ -252,8 +252,11 @@ def _parse_yaml(name: str, text: str) -> object:
     yaml = load_extra("yaml", extra="memory")
     try:
         return yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{name}: is not valid YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # The parser's own words quote the line, and the line may hold a secret: tell the place alone.
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise ConfigError(f"{name}: is not valid YAML{place}") from None
 
 
 _PARSERS: Mapping[str, Callable[[str, str], object]] = {
