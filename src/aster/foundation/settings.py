@@ -246,6 +246,8 @@ def _parse_toml(name: str, text: str) -> object:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: is not valid TOML: {error}") from error
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists in lists without end
+        raise ConfigError(f"{name}: is not valid TOML: a value is too large or nested too deeply") from None
 
 
 def _parse_yaml(name: str, text: str) -> object:
