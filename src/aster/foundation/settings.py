@@ -208,9 +208,9 @@ class Resolved(Mapping[str, Any]):
         return setting.document_key
 
 
-def suggest(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
+def suggest(word: object, known: Sequence[str] | Mapping[str, object]) -> str:
     """A hint that names the closest known words, or all of them when none is close."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(str(word), list(known), n=1)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known))}"
 
 
