@@ -2,12 +2,15 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aster.foundation.settings import describe_value
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 FLAG_WORDS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
@@ -86,7 +89,7 @@ class Integer:
 
     def from_text(self, text: str) -> int:
         digits = text.strip()
-        if not digits.lstrip("-").isascii() or not digits.lstrip("-").isdigit() or len(digits) > 20:
+        if not _WHOLE_NUMBER.fullmatch(digits):
             raise ValueError(f"expected {self.label}, got '{text[:40]}'")
         return self.from_document(int(digits))
 
