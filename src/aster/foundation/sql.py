@@ -170,6 +170,8 @@ class Database:
                 connection.execute(f"PRAGMA synchronous={self._durability.upper()}")
                 connection.execute("PRAGMA foreign_keys=ON")
                 connection.execute("PRAGMA temp_store=MEMORY")
+                # What is deleted is overwritten, not only unlinked: forgetting must not leave text in free pages.
+                connection.execute("PRAGMA secure_delete=ON")
             except BaseException:
                 connection.close()
                 raise
