@@ -73,16 +73,21 @@ def configure_logging(
 
 
 def mask_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Secrets become ``***``; long public identifiers keep their first 8 and last 4 characters."""
-    masked: dict[str, Any] = {}
-    for key, value in fields.items():
-        if key in SECRET_FIELDS:
-            masked[key] = "***"
-        elif key in IDENTIFIER_FIELDS and isinstance(value, str) and len(value) > 12:
-            masked[key] = f"{value[:8]}...{value[-4:]}"
-        else:
-            masked[key] = value
-    return masked
+    """Secrets become ``***``, at any depth; long public identifiers keep their first 8 and last 4 characters."""
+    return {key: _masked(key, value) for key, value in fields.items()}
+
+
+def _masked(key: str, value: Any) -> Any:
+    name = str(key).lower().replace("-", "_")  # a header is the same secret as a field: X-Api-Key, api_key
+    if name.removeprefix("x_") in SECRET_FIELDS:
+        return "***"
+    if name in IDENTIFIER_FIELDS and isinstance(value, str) and len(value) > 12:
+        return f"{value[:8]}...{value[-4:]}"
+    if isinstance(value, Mapping):
+        return mask_fields(value)
+    if isinstance(value, list | tuple):
+        return [_masked("", item) for item in value]
+    return value
 
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
