@@ -44,10 +44,17 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
-            structlog.stdlib.render_to_log_kwargs,
+            _to_record,
         ],
     )
     return logger
+
+
+def _to_record(logger: Any, method: str, event: Event) -> Event:
+    """Fields become attributes of the standard record; one with the name of the record's own gets an underscore."""
+    kwargs = dict(structlog.stdlib.render_to_log_kwargs(logger, method, event))
+    kwargs["extra"] = {f"{key}_" if key in _STANDARD else key: value for key, value in kwargs["extra"].items()}
+    return kwargs
 
 
 @contextmanager
@@ -119,8 +126,8 @@ def _render_json(moment: datetime, record: logging.LogRecord, fields: dict[str, 
         "level": record.levelname.lower(),
         "logger": record.name,
         "msg": record.getMessage(),
-        **fields,
     }
+    line |= {f"{key}_" if key in line else key: value for key, value in fields.items()}
     return msgspec.json.encode(line, enc_hook=str).decode()
 
 
