@@ -1,8 +1,10 @@
 """What comes from outside is checked here, once, against one table of limits; inside it is trusted."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -100,7 +102,8 @@ def checked_tags(tags: Sequence[str], limits: Limits) -> list[str]:
         raise InvalidTags("tags must be a list of texts")
     if len(tags) > limits.tags:
         raise InvalidTags(f"Too many tags ({len(tags)} > {limits.tags})")
-    for tag in tags:
+    given: Sequence[object] = tags
+    for tag in given:
         if not isinstance(tag, str) or not tag.strip() or len(tag) > limits.tag:
             raise InvalidTags(f"a tag is a text of 1 to {limits.tag} characters, got {str(tag)[:40]!r}")
         _check_encodable("a tag", tag, InvalidTags)
@@ -136,9 +139,12 @@ def _check_label(name: str, value: object, limits: Limits) -> None:
 
 
 def _check_metadata(memory: NewMemory, limits: Limits) -> None:
-    for key, value in memory.metadata.items():
+    given: Mapping[Any, Any] = memory.metadata
+    for key, value in given.items():
         if not isinstance(key, str) or not isinstance(value, str | int | float | bool | None):
             raise InvalidMetadata(f"metadata[{str(key)[:40]!r}] must be text, a number, true, false or null")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidMetadata(f"metadata[{key[:40]!r}] is not a finite number")
     try:
         size = len(msgspec.json.encode(memory.metadata))
     except (ValueError, OverflowError, msgspec.MsgspecError):

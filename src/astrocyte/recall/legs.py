@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 K1, B = 1.2, 0.75
+OTHERS = 100
+"""Memories that are imagined to hold none of the question's words when coverage is weighed: in a bank of three, that a
+word is in all of them does not make it a common word.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,11 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
         living = index.alive[documents]
         documents, counts = documents[living], counts[living]
         weight = math.log(1 + (alive - len(documents) + 0.5) / (len(documents) + 0.5))
-        total_weight += weight
+        known = math.log(1 + (alive + OTHERS - len(documents) + 0.5) / (len(documents) + 0.5))
+        total_weight += known
         damping = K1 * (1 - B + B * index.lengths[documents] / mean_length)
         scores[documents] += weight * counts * (K1 + 1) / (counts + damping)
-        covered[documents] += weight
+        covered[documents] += known
     return Keywords(scores, covered / total_weight if total_weight else covered)
 
 

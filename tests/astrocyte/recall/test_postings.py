@@ -1,0 +1,35 @@
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from astrocyte.recall import postings
+from astrocyte.recall.postings import Postings, pack_terms
+
+terms = st.sampled_from([0, 1, 7, 2**31, 2**32 - 1])
+document = st.lists(terms, max_size=6)
+batches = st.lists(st.lists(document, min_size=1, max_size=4), max_size=5)
+
+
+def packed(words: list[int]) -> bytes:
+    return pack_terms(sorted(Counter(words).items()))
+
+
+@settings(deadline=None)
+@given(batches, st.sampled_from([0, 3, 1000]))
+def test_postings_find_what_a_dictionary_finds(batches: list[list[list[int]]], merge_at: int) -> None:
+    before, postings.MERGE_ENTRIES = postings.MERGE_ENTRIES, merge_at
+    try:
+        found = Postings.empty()
+        documents: list[list[int]] = []
+        for batch in batches:
+            found, lengths = found.extended([packed(words) for words in batch], len(documents))
+            assert lengths.tolist() == [len(words) for words in batch]
+            documents += batch
+    finally:
+        postings.MERGE_ENTRIES = before
+    for term in (0, 1, 7, 2**31, 2**32 - 1, 12345):
+        places, counts = found.find(term)
+        expected = {place: words.count(term) for place, words in enumerate(documents) if term in words}
+        assert dict(zip(places.tolist(), counts.tolist(), strict=True)) == expected
+        assert len(set(places.tolist())) == len(places)

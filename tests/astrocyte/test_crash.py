@@ -1,0 +1,77 @@
+"""kill -9 in the middle of retaining: what was acknowledged is there, nothing is half-written, the chain holds."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from astrocyte.memory import Astrocyte
+
+CHILD = """
+import asyncio, sys
+from astrocyte import Astrocyte, NewMemory
+
+async def main():
+    settings = {"storage": {"url": sys.argv[1]}, "embedding": {"provider": "none"}}
+    async with Astrocyte.from_config_dict(settings) as engine:
+        for number in range(100_000):
+            if number % 5 == 4:
+                batch = [NewMemory(content=f"batch {number} part {part}") for part in range(7)]
+                results = await engine.retain_batch("b", batch)
+            else:
+                results = [await engine.retain(f"single {number}", "b")]
+            if number % 7 == 6:
+                await engine.forget("b", memory_ids=[results[0].memory_id])
+                print("forgotten", results[0].memory_id, flush=True)
+            else:
+                print("retained", *(result.memory_id for result in results), flush=True)
+
+asyncio.run(main())
+"""
+
+
+def killed_after(url: str, lines: int) -> tuple[set[str], set[str]]:
+    """Ids that the child said were retained and forgotten before it was killed."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, url], stdout=subprocess.PIPE, text=True)
+    retained: set[str] = set()
+    forgotten: set[str] = set()
+    assert child.stdout is not None
+    with child.stdout as output:
+        for _ in range(lines):
+            verb, *ids = output.readline().split()
+            (retained if verb == "retained" else forgotten).update(ids)
+        os.kill(child.pid, signal.SIGKILL)
+        for line in output.read().splitlines():
+            if re.fullmatch(r"retained( [0-9a-f]{16})+", line):
+                retained.update(line.split()[1:])
+    child.wait()
+    return retained, forgotten
+
+
+@pytest.mark.parametrize("lines", [3, 40, 171])
+async def test_acknowledged_memories_survive_kill_9(url: str, tmp_path: Path, lines: int) -> None:
+    retained, forgotten = killed_after(url, lines)
+    async with Astrocyte.from_config_dict(
+        {"storage": {"url": url}, "embedding": {"provider": "none"}, "limits": {"max_results": 10_000}}
+    ) as engine:
+        hits = (await engine.recall("single batch part", "b", max_results=10_000)).hits
+        found = {hit.memory_id for hit in hits}
+        assert retained <= found
+        assert not forgotten & found
+        assert engine.audit.verify("memory").valid
+        await engine.retain("after the crash", "b")
+    with closing(sqlite3.connect(tmp_path / "memory.db")) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        orphans = "SELECT count(*) FROM memory_search WHERE memory NOT IN (SELECT id FROM memories)"
+        assert database.execute(orphans).fetchone() == (0,)
+        bare = "SELECT count(*) FROM memories WHERE id NOT IN (SELECT memory FROM memory_search)"
+        assert database.execute(bare).fetchone() == (0,)
+        batch = "substr(content, 1, instr(content, ' part'))"
+        parts = f"SELECT count(*) FROM memories WHERE content LIKE 'batch%' GROUP BY {batch}"
+        assert {count for (count,) in database.execute(parts)} <= {6, 7}
