@@ -5,7 +5,9 @@ line) records go wherever the host application sends them. One record is one lin
 Fields that hold secrets are masked by name before a record leaves the process.
 """
 
+import json
 import logging
+import re
 import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -97,6 +99,8 @@ def _masked(key: str, value: Any) -> Any:
     return value
 
 
+# Whatever ends a line for some reader, moves a terminal's cursor, or can't be encoded.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -128,7 +132,11 @@ def _render_json(moment: datetime, record: logging.LogRecord, fields: dict[str, 
         "msg": record.getMessage(),
     }
     line |= {f"{key}_" if key in line else key: value for key, value in fields.items()}
-    return msgspec.json.encode(line, enc_hook=str).decode()
+    try:
+        text = msgspec.json.encode(line, enc_hook=str).decode()
+    except UnicodeEncodeError:  # half a surrogate pair: only the standard library's encoder can write it
+        text = json.dumps(line, default=str)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _render_text(moment: datetime, record: logging.LogRecord, fields: dict[str, Any]) -> str:
@@ -140,4 +148,4 @@ def _render_text(moment: datetime, record: logging.LogRecord, fields: dict[str, 
 
 
 def _one_line(value: object) -> str:
-    return str(value).replace("\r", "\\r").replace("\n", "\\n")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), str(value))
