@@ -4,7 +4,7 @@ Access checks, documentation and tests are generated from the same rows.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,18 +92,22 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> Match:
         """``path`` is percent-decoded. HEAD is answered where GET is."""
-        methods, params = self._fixed.get(path), {}
-        if methods is None:
-            for pattern, candidates in self._patterns:
-                if found := pattern.fullmatch(path):
-                    methods, params = candidates, found.groupdict()
-                    break
-        if methods is None:
-            return Match(error=NotFound("Not Found"))
-        route = methods.get("GET" if method == "HEAD" else method)
-        if route is None:
-            return Match(error=MethodNotAllowed("Method Not Allowed", allowed=list(methods)))
-        return Match(route, params)
+        wanted = "GET" if method == "HEAD" else method
+        allowed: set[str] = set()
+        for methods, params in self._candidates(path):
+            if (route := methods.get(wanted)) is not None:
+                return Match(route, params)
+            allowed |= methods.keys()
+        if allowed:
+            return Match(error=MethodNotAllowed("Method Not Allowed", allowed=list(allowed)))
+        return Match(error=NotFound("Not Found"))
+
+    def _candidates(self, path: str) -> Iterator[tuple[dict[str, Route], dict[str, str]]]:
+        if (methods := self._fixed.get(path)) is not None:
+            yield methods, {}
+        for pattern, methods in self._patterns:
+            if found := pattern.fullmatch(path):
+                yield methods, found.groupdict()
 
 
 def _validation_failed(text: str) -> ValidationFailed:
