@@ -9,6 +9,7 @@ import msgspec
 from aster.foundation.http.request import Send
 
 JSON = b"application/json"
+NO_CONTENT = 204
 _encode = msgspec.json.Encoder().encode
 
 Header = tuple[bytes, bytes]
@@ -24,7 +25,9 @@ class Reply:
     headers: Sequence[Header] = ()
 
     async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
-        headers = [(b"content-length", b"%d" % len(self.body)), *self.headers, *extra]
+        headers = [*self.headers, *extra]
+        if self.status != NO_CONTENT:  # RFC 9110, section 8.6
+            headers.append((b"content-length", b"%d" % len(self.body)))
         if self.body:
             headers.append((b"content-type", self.content_type))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
