@@ -19,6 +19,8 @@ from aster.foundation.logs import get_logger
 if TYPE_CHECKING:
     from aster.foundation.http.metrics import RequestMetrics
 
+SERVER_ERROR = 500
+
 Layer = Callable[[Request], Awaitable[None]]
 ErrorRenderer = Callable[[Request, AsterError], Reply]
 
@@ -86,7 +88,10 @@ class HttpService:
     def _refuse(self, request: Request, error: AsterError) -> Reply:
         if isinstance(error, ClientGone):
             return Reply(error.status)
-        return self._render_error(request, error)
+        reply = self._render_error(request, error)
+        if reply.status >= SERVER_ERROR:
+            logger.error("request failed", code=error.code, request_id=request.request_id, exc_info=error)
+        return reply
 
     def _fail(self, request: Request, error: Exception) -> Reply:
         reference = uuid.uuid4().hex[:12]
