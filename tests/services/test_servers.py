@@ -22,4 +22,4 @@ def test_valkey_is_real_and_sets_a_key_once(valkey_socket: Path) -> None:
     with redis.Redis(unix_socket_path=str(valkey_socket)) as client:
         assert client.set("nonce", "1", nx=True, px=300_000) is True
         assert client.set("nonce", "1", nx=True, px=300_000) is None
-        assert 0 < int(client.pttl("nonce")) <= 300_000  # type: ignore[arg-type]  # the client's stubs know async only
+        assert 0 < int(client.pttl("nonce")) <= 300_000

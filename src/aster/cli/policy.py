@@ -31,8 +31,8 @@ def sign(
 ) -> None:
     """Print a signed request for curl: `aster policy sign POST URL BODY | curl --config -`.
 
-    The secret is ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster up` made in the
-    data directory. A signed request can be sent once, within five minutes.
+    The secret is ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster up` made in
+    the data directory. A signed request can be sent once, within five minutes.
     """
     from aster.policy.service.signing import sign_request
 

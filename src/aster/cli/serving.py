@@ -1,0 +1,48 @@
+"""Serving until told to stop: the first Ctrl-C or SIGTERM drains, the second ends the process at once."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import typer
+
+from aster.cli.terminal import print_json
+from aster.foundation.logs import configure_logging
+from aster.stack.stack import Stack, StackOptions
+
+FORCED = 130
+
+
+async def serve(*, data: Path, host: str, port: int, as_json: bool) -> None:
+    """Run a `Stack` in the foreground. Prints its addresses once it is ready."""
+    started = time.perf_counter()
+    stop = _stop_on_signals()
+    options = StackOptions.from_environment(os.environ, data=data, host=host, port=port)
+    configure_logging(format=options.log_format, level=options.log_level, mask=options.log_mask)
+    async with Stack(options) as stack:
+        addresses = stack.addresses
+        if as_json:
+            print_json(addresses)
+        else:
+            typer.echo(f"Aster is ready after {time.perf_counter() - started:.1f} s; Ctrl-C ends it")
+            for name, value in addresses.rows():
+                typer.echo(f"  {name:<8} {value}")
+        await stop.wait()
+        if not as_json:
+            typer.echo("Finishing what is under way; Ctrl-C again ends at once")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            os._exit(FORCED)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    return stop
