@@ -109,6 +109,15 @@ class AsterConfig:
         """The same settings with one changed by a rule that ``source`` names (``inline``, ``dev mode`` …)."""
         return self._of(self._resolved.replace(name, value, source))
 
+    def with_inline(self, **inline: Unpack[InlineSettings]) -> Self:
+        """The same settings with inline arguments laid over them; None leaves a setting alone."""
+        given = {name: value for name, value in inline.items() if value is not None}
+        checked = TABLE.resolve(inline=given)
+        config = self
+        for name in given:
+            config = config.with_value(name, checked[name], checked.source(name))
+        return config
+
     def print_config(self, *, json: bool = False) -> str:
         """Print and return every value with its source, secrets masked; as text, or as JSON of all settings."""
         text = self._resolved.render_json() if json else self._resolved.render_text(self._rows())

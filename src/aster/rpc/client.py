@@ -1,0 +1,107 @@
+"""`AsterClient`: one connection to one server, from an address."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from aster.config import AsterConfig
+from aster.config.pending import refuse_pending
+from aster.foundation.errors import ConfigError
+from aster.rpc.client_connection import ClientConnection, refusal_for
+from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
+from aster.rpc.node import ALPN, LOG_SETTINGS, apply_log_settings, bind_endpoint
+from aster.rpc.status import FailedPreconditionError, UnavailableError
+from aster.rpc.stub import Caller
+from aster.transport.address import NodeAddress, parse_address
+from aster.transport.endpoint import Connection, Endpoint
+from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost, InvalidAddress
+
+
+class AsterClient(Caller):
+    """Call services of the server at ``address`` (or the config's ``endpoint_addr``): ticket, hex id, or NodeAddr."""
+
+    def __init__(
+        self,
+        *,
+        address: str | None = None,
+        config: AsterConfig | None = None,
+        limits: RpcLimits = DEFAULT_LIMITS,
+    ) -> None:
+        given = config if config is not None else AsterConfig.from_env()
+        self._config = given.with_inline(endpoint_addr=address)
+        self._limits = limits
+        self._endpoint: Endpoint | None = None
+        self._connection: ClientConnection | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    async def connect(self) -> None:
+        """Dial and wait for the server's greeting; does nothing when already connected.
+
+        Raises `UnavailableError` when the server can't be reached, `PermissionDeniedError` when it does not admit this
+        client, and `ConfigError` for an address that is none.
+        """
+        async with self._connecting:
+            if self._closed:
+                raise FailedPreconditionError("the client was closed")
+            if self._connection is None:
+                self._connection = await self._dial()
+
+    async def close(self) -> None:
+        """Close the connection and the endpoint; calls that wait end with UNAVAILABLE. Safe to call twice."""
+        self._closed = True
+        async with self._connecting:
+            if self._connection is not None:
+                self._connection.close(CloseCode.DONE, "the client was closed")
+            if self._endpoint is not None:
+                await self._endpoint.close()
+
+    async def connection(self) -> ClientConnection:
+        if self._connection is None:
+            await self.connect()
+        if self._connection is None or self._closed:
+            raise FailedPreconditionError("the client is not connected")
+        return self._connection
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _dial(self) -> ClientConnection:
+        if any(self._config.source(name) != "default" for name in LOG_SETTINGS):
+            apply_log_settings(self._config)
+        refuse_pending(self._config)
+        target = self._target()
+        if self._endpoint is None:
+            self._endpoint = await bind_endpoint(self._config)
+        try:
+            connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
+            return await self._greet(connection)
+        except ConnectFailed as error:
+            raise UnavailableError(error.message, hint=error.hint) from error
+        except ConnectionLost as error:
+            raise refusal_for(error) from error
+
+    async def _greet(self, connection: Connection) -> ClientConnection:
+        lane = ClientConnection(await connection.open_pipe(), self._limits, connection.close)
+        lane.start()
+        await lane.ready()
+        return lane
+
+    def _target(self) -> NodeAddress:
+        text = self._config.endpoint_addr
+        if text is None:
+            raise ConfigError(
+                "no address to connect to",
+                hint="AsterClient(address=...), ASTER_ENDPOINT_ADDR, or [connect] endpoint_addr",
+            )
+        try:
+            return parse_address(text)
+        except InvalidAddress as error:
+            source = self._config.source("endpoint_addr")
+            raise ConfigError(f"{source}: {error.message}", hint=error.hint) from None

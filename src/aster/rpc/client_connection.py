@@ -1,0 +1,156 @@
+"""The calling side of one connection: calls wait on futures of their own, never on the network."""
+
+import asyncio
+from typing import Any
+
+from aster.rpc.codec import ENCODERS, Encoding
+from aster.rpc.definition import MethodDefinition
+from aster.rpc.lane import Closer, Lane
+from aster.rpc.limits import RpcLimits
+from aster.rpc.metadata import Metadata, encode_metadata
+from aster.rpc.protocol.core import ClientProtocol
+from aster.rpc.protocol.events import Event, Failed, GoingAway, Greeted, Replied
+from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration
+from aster.rpc.status import (
+    DeadlineExceededError,
+    InvalidArgumentError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    RpcError,
+    UnavailableError,
+)
+from aster.transport.errors import CloseCode, ConnectionLost
+from aster.transport.pipe import Pipe
+
+
+class ClientConnection(Lane[ClientProtocol]):
+    """One lane to one server."""
+
+    def __init__(self, pipe: Pipe, limits: RpcLimits, closer: Closer) -> None:
+        super().__init__(pipe, ClientProtocol(limits), limits, closer)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._methods: dict[Declaration, int] = {}
+        self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._refusal: RpcError | None = None
+
+    async def ready(self) -> None:
+        """Wait for the server's greeting; raises what the server closed the connection with."""
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                await asyncio.shield(self._greeted)
+        except TimeoutError:
+            self.close(CloseCode.PROTOCOL_VIOLATION, "no greeting")
+            raise UnavailableError(f"no greeting within {self._limits.handshake_seconds:g} s") from None
+
+    async def call(
+        self,
+        declaration: Declaration,
+        method: MethodDefinition,
+        request: Any,
+        seconds: float | None,
+        metadata: Metadata,
+    ) -> Any:
+        """One request, one answer; ``seconds`` is how long to wait, None for ever.
+
+        Cancelling the task that waits here cancels the handler.
+        """
+        if not method.request.accepts(request):
+            raise InvalidArgumentError(
+                f"{declaration.service}.{method.name} takes a {method.request.name}, got a {type(request).__name__}"
+            )
+        body = ENCODERS[Encoding.MSGPACK](request)
+        if len(body) > self._limits.max_message_bytes:
+            raise ResourceExhaustedError(f"the request is above the limit of {self._limits.max_message_bytes} bytes")
+        wire_metadata = encode_metadata(metadata, self._limits) if metadata else b""
+        milliseconds = 0 if seconds is None else min(max(1, int(seconds * 1000)), MAX_MILLISECONDS)
+        while self._pipe.is_full:
+            await self._pipe.writable()
+        if self._refusal is not None:
+            raise self._again(self._refusal)
+        if seconds is not None and seconds <= 0:
+            raise DeadlineExceededError("the deadline had passed before the call")
+        number = self._number(declaration)
+        call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
+        self._pipe.write(wire)
+        answer = await self._answer(call, seconds)
+        return method.reply.decode_reply(answer, Encoding.MSGPACK)
+
+    async def _answer(self, call: int, seconds: float | None) -> bytes:
+        future: asyncio.Future[bytes] = self._loop.create_future()
+        self._waiting[call] = future
+        timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._give_up(call)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._leave_when_done()
+
+    def _expire(self, call: int, seconds: float) -> None:
+        future = self._waiting.get(call)
+        if future is not None and not future.done():
+            self._give_up(call)
+            future.set_exception(DeadlineExceededError(f"no answer within {seconds:g} s"))
+
+    def _give_up(self, call: int) -> None:
+        if self._waiting.pop(call, None) is not None and not self.is_over:
+            self._pipe.write(self._protocol.cancel(call))
+
+    def _leave_when_done(self) -> None:
+        """A server that drains waits for its clients to go."""
+        if self._refusal is not None and not self._waiting and not self.is_over:
+            self.close(CloseCode.DONE, "drained")
+
+    def _number(self, declaration: Declaration) -> int:
+        number = self._methods.get(declaration)
+        if number is None:
+            number, wire = self._protocol.declare(declaration)
+            self._methods[declaration] = number
+            self._pipe.write(wire)
+        return number
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Replied(call, body):
+                future = self._waiting.pop(call, None)
+                if future is not None and not future.done():
+                    future.set_result(body)
+            case Failed(call, status):
+                future = self._waiting.pop(call, None)
+                if future is not None and not future.done():
+                    future.set_exception(RpcError.of(status.status, status.message, status.details))
+            case GoingAway(reason):
+                self._refusal = UnavailableError(f"the server takes no new calls: {reason}")
+                self._leave_when_done()
+            case Greeted() if not self._greeted.done():
+                self._greeted.set_result(None)
+
+    def _ended(self, lost: ConnectionLost) -> None:
+        error = self._refusal = self._refusal or refusal_for(lost)
+        if not self._greeted.done():
+            self._greeted.set_exception(self._again(error))
+            self._greeted.exception()
+        waiting, self._waiting = self._waiting, {}
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(self._again(error))
+
+    @staticmethod
+    def _again(error: RpcError) -> RpcError:
+        """Each caller gets an exception object of its own: tracebacks and notes are not shared."""
+        return type(error)(error.message, hint=error.hint)
+
+
+def refusal_for(lost: ConnectionLost) -> RpcError:
+    """What a lost connection means to a caller."""
+    if lost.close_code == CloseCode.NOT_ADMITTED:
+        return PermissionDeniedError(
+            "the server did not admit this client", hint="it asks for a valid enrollment credential"
+        )
+    if lost.close_code == CloseCode.TOO_BUSY:
+        return ResourceExhaustedError(f"the server is too busy: {lost.reason}")
+    return UnavailableError(lost.message)

@@ -1,0 +1,74 @@
+"""Messages as bytes: MessagePack between programs, JSON from the same types; validated while decoding.
+
+An ill-typed value is INVALID_ARGUMENT with its ``$.path``; a field that a type forbids (``forbid_unknown_fields``) is a
+CONTRACT_VIOLATION.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from aster.rpc.status import ContractViolationError, InvalidArgumentError, RpcError
+
+
+class Encoding(IntEnum):
+    """How a call's messages are written; the answer is written like the request."""
+
+    MSGPACK = 0
+    JSON = 1
+
+
+_encode_msgpack = msgspec.msgpack.Encoder().encode
+_encode_json = msgspec.json.Encoder().encode
+
+ENCODERS: tuple[Callable[[Any], bytes], ...] = (_encode_msgpack, _encode_json)
+
+
+class MessageType:
+    """One message type with its decoders."""
+
+    def __init__(self, annotation: Any) -> None:
+        self.annotation = annotation
+        self.decoders: tuple[Callable[[bytes], Any], ...] = (
+            msgspec.msgpack.Decoder(annotation).decode,
+            msgspec.json.Decoder(annotation).decode,
+        )
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.annotation, "__qualname__", self.annotation))
+
+    def accepts(self, value: object) -> bool:
+        """Is ``value`` an instance of this message type?"""
+        return isinstance(value, self.annotation)
+
+    def decode_request(self, body: bytes, encoding: int) -> Any:
+        """What a server makes of a request's bytes."""
+        try:
+            return self.decoders[encoding](body)
+        except msgspec.MsgspecError as error:
+            raise _refused(error, InvalidArgumentError, f"request is not a {self.name}") from None
+
+    def decode_reply(self, body: bytes, encoding: int) -> Any:
+        """What a client makes of an answer's bytes."""
+        try:
+            return self.decoders[encoding](body)
+        except msgspec.MsgspecError as error:
+            raise _refused(error, ContractViolationError, f"the answer is not a {self.name}") from None
+
+
+def is_message_type(annotation: object) -> bool:
+    """Messages are classes with named, typed fields."""
+    return isinstance(annotation, type) and (
+        issubclass(annotation, msgspec.Struct) or dataclasses.is_dataclass(annotation)
+    )
+
+
+def _refused(error: Exception, kind: type[RpcError], what: str) -> RpcError:
+    words = str(error)[:500]
+    if "unknown field" in words:
+        return ContractViolationError(f"{what}: {words}")
+    return kind(f"{what}: {words}")

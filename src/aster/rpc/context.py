@@ -1,0 +1,46 @@
+"""What a handler can know about the call it answers."""
+
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import ClassVar
+
+import msgspec
+
+from aster.rpc.metadata import NO_METADATA, Metadata
+
+
+class CallContext(msgspec.Struct, frozen=True, kw_only=True):
+    """The call being answered. Give a handler's parameter this type, or ask `CallContext.current`.
+
+    ``peer`` is the caller's EndpointId (64 hex characters), None in process; ``deadline`` is a `time.monotonic` moment
+    or None; ``call_id`` is unique within the caller's connection; ``attributes`` come from the caller's admission.
+    """
+
+    service: str
+    method: str
+    call_id: int
+    peer: str | None = None
+    metadata: Metadata = NO_METADATA
+    deadline: float | None = None
+    attributes: Mapping[str, str] = NO_METADATA
+
+    running: ClassVar[ContextVar["CallContext"]] = ContextVar("aster_call")
+
+    @classmethod
+    def current(cls) -> "CallContext":
+        """The call that this task answers; `LookupError` outside of a handler."""
+        try:
+            return cls.running.get()
+        except LookupError:
+            raise LookupError("CallContext.current() is only known while a handler runs") from None
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """Seconds until the deadline, never below 0; None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def expired(self) -> bool:
+        """The caller has stopped waiting."""
+        return self.deadline is not None and time.monotonic() >= self.deadline

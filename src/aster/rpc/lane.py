@@ -1,0 +1,89 @@
+"""A lane: one pipe, one side of the protocol, and the watch over the peer's life. The base of both connections."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from aster.rpc.limits import RpcLimits
+from aster.rpc.liveness import Liveness
+from aster.rpc.protocol.core import ClientProtocol, ServerProtocol
+from aster.rpc.protocol.events import Event
+from aster.transport.errors import CloseCode, ConnectionLost, FramingError
+from aster.transport.pipe import Pipe
+
+UNREAD_MESSAGES = 4
+"""How many of the longest messages may wait for a peer that asks but does not read, before its connection is closed."""
+
+Side = TypeVar("Side", ClientProtocol, ServerProtocol)
+
+Closer = Callable[[CloseCode, str], None]
+"""Ends the connection below the pipe, telling the peer a code and a reason."""
+
+
+class Lane(ABC, Generic[Side]):
+    """Feeds received bytes to the protocol and its events to `_handle`; ends once, through `_ended`."""
+
+    def __init__(self, pipe: Pipe, protocol: Side, limits: RpcLimits, closer: Closer) -> None:
+        self._pipe = pipe
+        self._protocol: Side = protocol
+        self._limits = limits
+        self._closer = closer
+        self._liveness: Liveness | None = None
+        self._over: ConnectionLost | None = None
+
+    def start(self) -> None:
+        """Greet the peer and begin to read."""
+        self._pipe.write(self._protocol.hello())
+        self._liveness = Liveness(self._limits, self._ping, self._peer_is_dead)
+        self._pipe.start(self._received, self._end)
+
+    @property
+    def is_over(self) -> bool:
+        return self._over is not None
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """End the connection from this side; the peer reads why."""
+        self._shut(code, reason, ConnectionLost(f"closed by this side: {reason}", close_code=code, reason=reason))
+
+    def _received(self, data: bytes) -> None:
+        if self._over is not None or self._liveness is None:
+            return
+        self._liveness.heard()
+        try:
+            for event in self._protocol.receive(data):
+                self._handle(event)
+        except FramingError as error:
+            self.close(CloseCode.PROTOCOL_VIOLATION, error.message)
+            return
+        if answers := self._protocol.answers():
+            self._pipe.write(answers)
+        if self._pipe.waiting > UNREAD_MESSAGES * self._limits.max_message_bytes:
+            self.close(CloseCode.TOO_BUSY, "answers are not being read")
+
+    def _ping(self) -> None:
+        self._pipe.write(self._protocol.ping())
+
+    def _peer_is_dead(self) -> None:
+        reason = f"no sign of life for {self._limits.dead_after_seconds:g} s"
+        self._shut(CloseCode.DEAD_PEER, reason, ConnectionLost(f"the peer gave {reason}"))
+
+    def _shut(self, code: CloseCode, reason: str, lost: ConnectionLost) -> None:
+        if self._over is None:
+            self._pipe.close()
+            self._closer(code, reason)
+            self._end(lost)
+
+    def _end(self, lost: ConnectionLost) -> None:
+        if self._over is None:
+            self._over = lost
+            if self._liveness is not None:
+                self._liveness.stop()
+            self._ended(lost)
+
+    @abstractmethod
+    def _handle(self, event: Event) -> None:
+        """React to one event; raises `ProtocolViolation` for what must end the connection."""
+
+    @abstractmethod
+    def _ended(self, lost: ConnectionLost) -> None:
+        """The connection is over; called once."""

@@ -1,0 +1,36 @@
+"""The limits of one connection, each enforced with a status of its own."""
+
+from dataclasses import dataclass
+
+from aster.foundation.errors import ConfigError
+
+MAX_METADATA_BYTES = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class RpcLimits:
+    """Bytes, counts and seconds.
+
+    A message or metadata above its limit, or one call too many, answers RESOURCE_EXHAUSTED; a peer that breaks the
+    protocol itself (too many methods, no greeting in time) loses its connection.
+    """
+
+    max_message_bytes: int = 16 * 1024 * 1024
+    max_concurrent_calls: int = 1024
+    max_connections: int = 1024
+    max_methods: int = 4096
+    max_metadata_entries: int = 64
+    max_metadata_bytes: int = 8192
+    handshake_seconds: float = 10.0
+    ping_seconds: float = 3.0
+    dead_after_seconds: float = 9.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"RpcLimits.{name} must be above 0, got {getattr(self, name)}")
+        if self.max_metadata_bytes > MAX_METADATA_BYTES:
+            raise ConfigError(f"RpcLimits.max_metadata_bytes can't be above {MAX_METADATA_BYTES}")
+
+
+DEFAULT_LIMITS = RpcLimits()

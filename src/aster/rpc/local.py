@@ -1,0 +1,53 @@
+"""Calls inside one process: no network, the same protocol, the same codec, the same errors."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from aster.rpc.client_connection import ClientConnection
+from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
+from aster.rpc.server_connection import ServerConnection
+from aster.rpc.services import ServiceTable
+from aster.rpc.status import FailedPreconditionError
+from aster.rpc.stub import Caller
+from aster.transport.errors import CloseCode
+from aster.transport.memory import MemoryPipe
+
+
+class LocalClient(Caller):
+    """``async with LocalClient([MyService()]) as client: stub = await client.client(MyService)``."""
+
+    def __init__(
+        self, services: Sequence[object], *, limits: RpcLimits = DEFAULT_LIMITS, debug_errors: bool = False
+    ) -> None:
+        self._table = ServiceTable(services)
+        self._limits = limits
+        self._debug_errors = debug_errors
+        self._client: ClientConnection | None = None
+        self._server: ServerConnection | None = None
+
+    async def connection(self) -> ClientConnection:
+        if self._client is None:
+            raise FailedPreconditionError("the client is not open", hint="use 'async with'")
+        return self._client
+
+    async def __aenter__(self) -> Self:
+        near, far = MemoryPipe.pair()
+        self._server = ServerConnection(far, self._table, self._limits, _no_closer, debug_errors=self._debug_errors)
+        self._client = ClientConnection(near, self._limits, _no_closer)
+        self._server.start()
+        self._client.start()
+        await self._client.ready()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None and self._server is not None:
+            self._client.close(CloseCode.DONE, "the client was closed")
+            await self._server.gone()
+            await self._server.idle()
+
+
+def _no_closer(code: CloseCode, reason: str) -> None:
+    """There is no connection below an in-process pipe; closing the pipe is enough."""

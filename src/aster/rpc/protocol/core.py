@@ -1,0 +1,263 @@
+"""The two sides of a lane: `ClientProtocol` and `ServerProtocol`.
+
+Neither does I/O. `receive` turns bytes into events; every other method returns the bytes to write. What `receive`
+itself wants answered (PONG, refusals of oversized requests) waits in `answers`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeVar
+
+import msgspec
+
+from aster.rpc.limits import RpcLimits
+from aster.rpc.protocol.events import (
+    CallCancelled,
+    Event,
+    Failed,
+    GoingAway,
+    Greeted,
+    MethodDeclared,
+    Replied,
+    Requested,
+)
+from aster.rpc.protocol.states import CallStates, Role
+from aster.rpc.protocol.wire import (
+    MAX_PING_BYTES,
+    MAX_STATUS_CHARACTERS,
+    MAX_STATUS_DETAILS,
+    PROTOCOL_VERSION,
+    REQUEST_HEAD,
+    Declaration,
+    Hello,
+    Kind,
+    Status,
+)
+from aster.rpc.status import StatusCode
+from aster.transport.errors import FramingError
+from aster.transport.framing import HEADER, MIN_LENGTH, FrameSplitter, frame
+
+T = TypeVar("T")
+Taker = Callable[[int, bytes, list[Event]], None]
+
+_encode = msgspec.msgpack.Encoder().encode
+_hello = msgspec.msgpack.Decoder(Hello)
+_declaration = msgspec.msgpack.Decoder(Declaration)
+_status = msgspec.msgpack.Decoder(Status)
+_text = msgspec.msgpack.Decoder(str)
+
+REQUEST_OVERHEAD = REQUEST_HEAD.size + 2**16
+HEAD_BYTES = REQUEST_HEAD.size
+_REQUEST_FRAME_BYTES = MIN_LENGTH + HEAD_BYTES
+
+
+class ProtocolViolation(FramingError):
+    """The peer sent what the protocol does not allow; its connection is closed."""
+
+    code = "PROTOCOL_VIOLATION"
+
+
+class _Protocol:
+    role: ClassVar[Role]
+
+    def __init__(self, limits: RpcLimits) -> None:
+        self._limits = limits
+        self._splitter = FrameSplitter(limits.max_message_bytes + REQUEST_OVERHEAD)
+        self._answers: list[bytes] = []
+        self._calls = CallStates()
+        self.peer: Hello | None = None
+        self._takers: dict[int, Taker] = {
+            Kind.HELLO: self._take_hello,
+            Kind.PING: self._take_ping,
+            Kind.PONG: self._take_pong,
+        }
+
+    def hello(self) -> bytes:
+        """This side's first frame."""
+        limits = self._limits
+        mine = Hello(PROTOCOL_VERSION, limits.max_message_bytes, limits.max_concurrent_calls)
+        return frame(Kind.HELLO, 0, _encode(mine))
+
+    def ping(self) -> bytes:
+        """Ask the peer for a sign of life."""
+        return frame(Kind.PING, 0)
+
+    def receive(self, data: bytes) -> list[Event]:
+        """The events in ``data``; `ProtocolViolation` or `FramingError` end the connection."""
+        events: list[Event] = []
+        takers = self._takers
+        for kind, call, body in self._splitter.feed(data):
+            take = takers.get(kind)
+            if take is None:
+                raise ProtocolViolation(f"frames of kind {kind} don't belong here")
+            if self.peer is None and kind != Kind.HELLO:
+                raise ProtocolViolation("the first frame was no HELLO")
+            if body is None:
+                self._take_oversized(kind, call, events)
+            else:
+                take(call, body, events)
+        return events
+
+    def answers(self) -> bytes:
+        """What received frames ask to be written, once."""
+        if not self._answers:
+            return b""
+        data = b"".join(self._answers)
+        self._answers.clear()
+        return data
+
+    def _take_hello(self, call: int, body: bytes, events: list[Event]) -> None:
+        if self.peer is not None:
+            raise ProtocolViolation("a second HELLO")
+        hello = _decoded(_hello, body, "HELLO")
+        if hello.version != PROTOCOL_VERSION:
+            raise ProtocolViolation(f"the peer speaks version {hello.version}, this side {PROTOCOL_VERSION}")
+        self.peer = hello
+        events.append(Greeted(hello))
+
+    def _take_ping(self, call: int, body: bytes, events: list[Event]) -> None:
+        if len(body) > MAX_PING_BYTES:
+            raise ProtocolViolation("a PING that is too long")
+        self._answers.append(frame(Kind.PONG, 0, body))
+
+    def _take_pong(self, call: int, body: bytes, events: list[Event]) -> None:
+        """Any byte received is a sign of life; the frame itself says nothing more."""
+
+    def _take_oversized(self, kind: int, call: int, events: list[Event]) -> None:
+        raise ProtocolViolation(f"a frame of kind {kind} above the limit")
+
+    def _receive_move(self, call: int, kind: Kind) -> bool:
+        try:
+            return self._calls.move(call, Role(1 - self.role), kind)
+        except KeyError:
+            raise ProtocolViolation(f"{kind.name} is not allowed for call {call}") from None
+
+
+class ClientProtocol(_Protocol):
+    """The side that calls."""
+
+    role = Role.CLIENT
+
+    def __init__(self, limits: RpcLimits) -> None:
+        super().__init__(limits)
+        self._methods = 0
+        self._takers |= {
+            Kind.REPLY: self._take_reply,
+            Kind.ERROR: self._take_error,
+            Kind.GOAWAY: self._take_goaway,
+        }
+
+    def declare(self, declaration: Declaration) -> tuple[int, bytes]:
+        """A number for a method, and the frame that tells the server."""
+        self._methods += 1
+        return self._methods, frame(Kind.METHOD, self._methods, _encode(declaration))
+
+    def request(self, method: int, milliseconds: int, encoding: int, metadata: bytes, body: bytes) -> tuple[int, bytes]:
+        """Begin a call: its id, and its frame."""
+        call = self._calls.last_call + 1
+        self._calls.move(call, Role.CLIENT, Kind.REQUEST)
+        size = _REQUEST_FRAME_BYTES + len(metadata) + len(body)
+        head = HEADER.pack(size, Kind.REQUEST, call)
+        return call, head + REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding) + metadata + body
+
+    def cancel(self, call: int) -> bytes:
+        """Give a call up; nothing to write when it is over already."""
+        return frame(Kind.CANCEL, call) if self._calls.move(call, Role.CLIENT, Kind.CANCEL) else b""
+
+    def _take_reply(self, call: int, body: bytes, events: list[Event]) -> None:
+        if self._receive_move(call, Kind.REPLY):
+            events.append(Replied(call, body))
+
+    def _take_error(self, call: int, body: bytes, events: list[Event]) -> None:
+        status = _decoded(_status, body, "ERROR")
+        if self._receive_move(call, Kind.ERROR):
+            events.append(Failed(call, status))
+
+    def _take_goaway(self, call: int, body: bytes, events: list[Event]) -> None:
+        events.append(GoingAway(_decoded(_text, body, "GOAWAY")))
+
+    def _take_oversized(self, kind: int, call: int, events: list[Event]) -> None:
+        if kind not in (Kind.REPLY, Kind.ERROR):
+            super()._take_oversized(kind, call, events)
+        if self._receive_move(call, Kind(kind)):
+            events.append(Failed(call, _too_long("the answer", self._limits)))
+
+
+class ServerProtocol(_Protocol):
+    """The side that answers."""
+
+    role = Role.SERVER
+
+    def __init__(self, limits: RpcLimits) -> None:
+        super().__init__(limits)
+        self._methods = 0
+        self._takers |= {
+            Kind.METHOD: self._take_method,
+            Kind.REQUEST: self._take_request,
+            Kind.CANCEL: self._take_cancel,
+        }
+
+    def reply(self, call: int, body: bytes) -> bytes:
+        """End a call well; nothing to write when its caller has gone."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, Role.SERVER, Kind.REPLY)
+        return HEADER.pack(MIN_LENGTH + len(body), Kind.REPLY, call) + body
+
+    def fail(self, call: int, status: int, message: str, details: Mapping[str, str] | None = None) -> bytes:
+        """End a call badly; nothing to write when its caller has gone. Long texts are cut."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, Role.SERVER, Kind.ERROR)
+        few = dict(list((details or {}).items())[:MAX_STATUS_DETAILS])
+        short = {str(key)[:256]: str(value)[:MAX_STATUS_CHARACTERS] for key, value in few.items()}
+        return frame(Kind.ERROR, call, _encode(Status(int(status), message[:MAX_STATUS_CHARACTERS], short)))
+
+    def go_away(self, reason: str) -> bytes:
+        """Tell the client to begin no more calls here."""
+        return frame(Kind.GOAWAY, 0, _encode(reason))
+
+    def _take_method(self, method: int, body: bytes, events: list[Event]) -> None:
+        if method != self._methods + 1:
+            raise ProtocolViolation("METHOD numbers must count up from 1")
+        if method > self._limits.max_methods:
+            raise ProtocolViolation(f"more than {self._limits.max_methods} methods declared")
+        self._methods = method
+        events.append(MethodDeclared(method, _decoded(_declaration, body, "METHOD")))
+
+    def _take_request(self, call: int, body: bytes, events: list[Event]) -> None:
+        self._receive_move(call, Kind.REQUEST)
+        if len(body) < HEAD_BYTES:
+            raise ProtocolViolation("a REQUEST that is too short")
+        method, milliseconds, metadata_bytes, encoding = REQUEST_HEAD.unpack_from(body)
+        start = HEAD_BYTES + metadata_bytes
+        if start > len(body) or not 0 < method <= self._methods or encoding > 1:
+            raise ProtocolViolation("a REQUEST whose head contradicts itself")
+        if len(body) - start > self._limits.max_message_bytes:
+            self._refuse_long(call)
+            return
+        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], body[start:]))
+
+    def _take_cancel(self, call: int, body: bytes, events: list[Event]) -> None:
+        if self._receive_move(call, Kind.CANCEL):
+            events.append(CallCancelled(call))
+
+    def _take_oversized(self, kind: int, call: int, events: list[Event]) -> None:
+        if kind != Kind.REQUEST:
+            super()._take_oversized(kind, call, events)
+        self._receive_move(call, Kind.REQUEST)
+        self._refuse_long(call)
+
+    def _refuse_long(self, call: int) -> None:
+        status = _too_long("the request", self._limits)
+        self._answers.append(self.fail(call, status.status, status.message))
+
+
+def _too_long(what: str, limits: RpcLimits) -> Status:
+    return Status(StatusCode.RESOURCE_EXHAUSTED, f"{what} is above the limit of {limits.max_message_bytes} bytes")
+
+
+def _decoded(decoder: "msgspec.msgpack.Decoder[T]", body: bytes, what: str) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError:
+        raise ProtocolViolation(f"a {what} that can't be read") from None

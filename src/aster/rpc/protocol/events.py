@@ -1,0 +1,58 @@
+"""What the protocol tells its owner about received bytes."""
+
+from msgspec import Struct
+
+from aster.rpc.protocol.wire import Declaration, Hello, Status
+
+
+class Greeted(Struct, frozen=True):
+    """The peer's first frame."""
+
+    hello: Hello
+
+
+class MethodDeclared(Struct, frozen=True):
+    """Requests that carry ``method`` mean this declaration."""
+
+    method: int
+    declaration: Declaration
+
+
+class Requested(Struct, frozen=True, gc=False):
+    """A call begins; ``milliseconds`` is 0 without a deadline."""
+
+    call: int
+    method: int
+    milliseconds: int
+    encoding: int
+    metadata: bytes
+    body: bytes
+
+
+class Replied(Struct, frozen=True, gc=False):
+    """A call ended well."""
+
+    call: int
+    body: bytes
+
+
+class Failed(Struct, frozen=True):
+    """A call ended badly."""
+
+    call: int
+    status: Status
+
+
+class CallCancelled(Struct, frozen=True):
+    """The caller of a running call no longer waits."""
+
+    call: int
+
+
+class GoingAway(Struct, frozen=True):
+    """The peer takes no new calls."""
+
+    reason: str
+
+
+Event = Greeted | MethodDeclared | Requested | Replied | Failed | CallCancelled | GoingAway

@@ -1,0 +1,71 @@
+"""The states of one call, and the only table that changes them.
+
+Both sides keep the same state for a call, moved by the frames they send and the frames they receive; frames that cross
+on the wire find the call CLOSED and are ignored.
+"""
+
+from enum import IntEnum
+
+from aster.rpc.protocol.wire import Kind
+
+
+class State(IntEnum):
+    """Where a call is: not begun, running, over."""
+
+    IDLE = 0
+    OPEN = 1
+    CLOSED = 2
+
+
+class Role(IntEnum):
+    """Who sends a frame."""
+
+    CLIENT = 0
+    SERVER = 1
+
+
+TRANSITIONS: dict[tuple[State, Role, Kind], State] = {
+    (State.IDLE, Role.CLIENT, Kind.REQUEST): State.OPEN,
+    (State.OPEN, Role.CLIENT, Kind.CANCEL): State.CLOSED,
+    (State.OPEN, Role.SERVER, Kind.REPLY): State.CLOSED,
+    (State.OPEN, Role.SERVER, Kind.ERROR): State.CLOSED,
+}
+
+LATE_KINDS = frozenset({Kind.CANCEL, Kind.REPLY, Kind.ERROR})
+"""What may arrive for a call that this side has closed already."""
+
+
+class CallStates:
+    """The open calls of one connection."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, State] = {}
+        self.last_call = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_open(self, call: int) -> bool:
+        return call in self._open
+
+    def state(self, call: int) -> State:
+        """An id above every id seen is IDLE; one that is not open any more is CLOSED."""
+        known = self._open.get(call)
+        if known is not None:
+            return known
+        return State.IDLE if call > self.last_call else State.CLOSED
+
+    def move(self, call: int, sender: Role, kind: Kind) -> bool:
+        """Apply one frame: True when it counts, False when it is late. `KeyError` when no rule allows it."""
+        state = self.state(call)
+        target = TRANSITIONS.get((state, sender, kind))
+        if target is None:
+            if state is State.CLOSED and kind in LATE_KINDS:
+                return False
+            raise KeyError((state, sender, kind))
+        if target is State.CLOSED:
+            del self._open[call]
+        else:
+            self._open[call] = target
+            self.last_call = max(self.last_call, call)
+        return True

@@ -1,0 +1,70 @@
+"""The frames of protocol version 1 and what their bodies hold. Integers are little-endian.
+
+=========  ======  ==============================================================================
+kind       sender  body
+=========  ======  ==============================================================================
+HELLO      both    MessagePack array `Hello`; first frame of each side; call id 0
+METHOD     client  MessagePack array `Declaration`; the frame's id names the method from here on
+REQUEST    client  method u32, milliseconds left u32 (0: no deadline), metadata bytes u16,
+                   encoding u8, metadata (MessagePack map), message
+REPLY      server  message
+ERROR      server  MessagePack array `Status`
+CANCEL     client  nothing; the caller no longer waits
+PING       both    up to 16 bytes, which PONG returns; call id 0
+GOAWAY     server  MessagePack text: no new calls, and why; call id 0
+=========  ======  ==============================================================================
+
+Call ids are the client's, strictly increasing from 1. A frame for a call that is over is late and is ignored.
+"""
+
+import struct
+from enum import IntEnum
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+
+
+class Kind(IntEnum):
+    """The first byte after a frame's length."""
+
+    HELLO = 1
+    METHOD = 2
+    REQUEST = 3
+    REPLY = 4
+    ERROR = 5
+    CANCEL = 9
+    PING = 10
+    PONG = 11
+    GOAWAY = 12
+
+
+class Hello(msgspec.Struct, frozen=True, array_like=True):
+    """A side's version of the protocol and what it takes at most."""
+
+    version: int
+    max_message_bytes: int
+    max_concurrent_calls: int
+
+
+class Declaration(msgspec.Struct, frozen=True, array_like=True):
+    """A method by name, declared once a connection so that requests carry a small number."""
+
+    service: str
+    version: int
+    method: str
+
+
+class Status(msgspec.Struct, frozen=True, array_like=True):
+    """How a call failed."""
+
+    status: int
+    message: str
+    details: dict[str, str] = {}
+
+
+REQUEST_HEAD = struct.Struct("<IIHB")
+MAX_MILLISECONDS = 2**32 - 1
+MAX_PING_BYTES = 16
+MAX_STATUS_CHARACTERS = 4096
+MAX_STATUS_DETAILS = 32

@@ -1,0 +1,192 @@
+"""`AsterServer`: services on one QUIC endpoint."""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from aster.config import AsterConfig
+from aster.config.pending import refuse_pending
+from aster.foundation.logs import get_logger
+from aster.rpc.definition import ServiceDefinition
+from aster.rpc.gate import Trust, resolve_trust
+from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
+from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint
+from aster.rpc.server_connection import ServerConnection
+from aster.rpc.services import ServiceTable
+from aster.rpc.status import FailedPreconditionError
+from aster.transport.endpoint import Connection, Endpoint, Incoming
+from aster.transport.errors import CloseCode, TransportError
+
+logger = get_logger("aster.rpc")
+
+
+class AsterServer:
+    """Serve instances (or classes) of services.
+
+    ``root_pubkey`` and ``allow_all_consumers`` override the config; ``debug_errors`` shows handlers' exceptions to
+    callers. Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
+    """
+
+    def __init__(
+        self,
+        services: Sequence[object],
+        *,
+        config: AsterConfig | None = None,
+        root_pubkey: bytes | None = None,
+        allow_all_consumers: bool | None = None,
+        limits: RpcLimits = DEFAULT_LIMITS,
+        debug_errors: bool = False,
+    ) -> None:
+        self._table = ServiceTable(services)
+        given = config if config is not None else AsterConfig.from_env()
+        self._config = given.with_inline(root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers)
+        self._limits = limits
+        self._debug_errors = debug_errors
+        self._trust: Trust | None = None
+        self._endpoint: Endpoint | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._connections: set[ServerConnection] = set()
+        self._stopped = asyncio.Event()
+        self._draining = False
+
+    async def start(self) -> None:
+        """Bind and accept; does nothing when already started."""
+        if self._endpoint is not None:
+            return
+        apply_log_settings(self._config)
+        refuse_pending(self._config)
+        trust = resolve_trust(self._config)
+        self._endpoint = await bind_endpoint(self._config, (ALPN,))
+        self._trust, self._config = trust, trust.config
+        self._accepting = asyncio.create_task(self._accept(self._endpoint, trust))
+
+    async def serve(self) -> None:
+        """Start if need be, and return once the server is closed."""
+        await self.start()
+        await self._stopped.wait()
+
+    async def drain(self, grace_seconds: float = 10.0) -> None:
+        """Take no new connections or calls, let running calls finish within ``grace_seconds``, then close."""
+        self._draining = True
+        for connection in self._connections:
+            connection.drain("it is shutting down")
+        try:
+            async with asyncio.timeout(grace_seconds):
+                for connection in list(self._connections):
+                    await connection.idle()
+                await self._emptied()
+        except TimeoutError:
+            logger.warning("calls were still running after the grace period", seconds=grace_seconds)
+        await self.close()
+
+    async def close(self) -> None:
+        """Cancel every handler, tell every peer, close the endpoint. Safe to call twice."""
+        self._draining = True
+        for connection in list(self._connections):
+            connection.close(CloseCode.GOING_AWAY, "the server was closed")
+        if self._endpoint is not None:
+            await self._endpoint.close()
+        if self._accepting is not None:
+            await self._accepting
+        for task in list(self._arriving):
+            await asyncio.wait([task])
+        self._stopped.set()
+
+    @property
+    def config(self) -> AsterConfig:
+        """The settings in effect, dev mode included."""
+        return self._config
+
+    @property
+    def services(self) -> Sequence[ServiceDefinition]:
+        """What is served."""
+        return tuple(self._table.definitions)
+
+    @property
+    def address(self) -> str:
+        """The ``aster1…`` ticket that clients dial."""
+        return self._started().address().ticket()
+
+    @property
+    def endpoint_addr(self) -> str:
+        """The same as base64 NodeAddr, for ``ASTER_ENDPOINT_ADDR``."""
+        return self._started().address().node_addr()
+
+    @property
+    def endpoint_id(self) -> str:
+        """This server's key, 64 hex characters."""
+        return self._started().endpoint_id
+
+    @property
+    def root_pubkey(self) -> bytes | None:
+        """The trust anchor in effect; an ephemeral one in dev mode."""
+        return self._trust.root_public_key if self._trust is not None else None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _started(self) -> Endpoint:
+        if self._endpoint is None:
+            raise FailedPreconditionError("the server is not started", hint="use 'async with' or await start()")
+        return self._endpoint
+
+    async def _accept(self, endpoint: Endpoint, trust: Trust) -> None:
+        while True:
+            try:
+                incoming = await endpoint.accept()
+            except TransportError as error:
+                logger.error("accepting connections failed", error=error.message)
+                return
+            if incoming is None:
+                return
+            task = asyncio.create_task(self._arrive(incoming, trust))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _arrive(self, incoming: Incoming, trust: Trust) -> None:
+        try:
+            if self._draining or len(self._arriving) + len(self._connections) > self._limits.max_connections:
+                await incoming.refuse()
+                return
+            connection = await incoming.handshake(self._limits.handshake_seconds)
+            await self._admit(connection, trust)
+        except (TransportError, TimeoutError) as error:
+            logger.debug("a connection attempt ended early", error=str(error))
+
+    async def _admit(self, connection: Connection, trust: Trust) -> None:
+        admission = trust.gate.admit(connection.peer_id)
+        if admission is None:
+            logger.info("consumer refused", peer=connection.peer_id)
+            connection.close(CloseCode.NOT_ADMITTED, "not admitted")
+            await connection.closed()
+            return
+        async with asyncio.timeout(self._limits.handshake_seconds):
+            pipe = await connection.accept_pipe()
+        if self._draining:
+            connection.close(CloseCode.GOING_AWAY, "the server was closed")
+            return
+        lane = ServerConnection(
+            pipe,
+            self._table,
+            self._limits,
+            connection.close,
+            peer=connection.peer_id,
+            attributes=admission.attributes,
+            debug_errors=self._debug_errors,
+            on_end=self._connections.discard,
+        )
+        self._connections.add(lane)
+        lane.start()
+
+    async def _emptied(self) -> None:
+        """Wait for the clients to leave: the last answers are on their way until they do."""
+        while self._connections:
+            await next(iter(self._connections)).gone()

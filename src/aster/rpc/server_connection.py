@@ -1,0 +1,184 @@
+"""The answering side of one connection: every call is a task that its caller's CANCEL or deadline ends."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aster.foundation.logs import get_logger
+from aster.rpc.codec import ENCODERS
+from aster.rpc.context import CallContext
+from aster.rpc.lane import Closer, Lane
+from aster.rpc.limits import RpcLimits
+from aster.rpc.metadata import NO_METADATA, decode_metadata
+from aster.rpc.protocol.core import ServerProtocol
+from aster.rpc.protocol.events import CallCancelled, Event, Greeted, MethodDeclared, Requested
+from aster.rpc.services import BoundMethod, ServiceTable
+from aster.rpc.status import (
+    CancelledError,
+    DeadlineExceededError,
+    InternalError,
+    ResourceExhaustedError,
+    RpcError,
+    UnavailableError,
+)
+from aster.transport.errors import CloseCode, ConnectionLost
+from aster.transport.pipe import Pipe
+
+logger = get_logger("aster.rpc")
+
+Methods = list[BoundMethod | RpcError]
+
+
+class ServerConnection(Lane[ServerProtocol]):
+    """One lane from one client. ``peer`` is its EndpointId, None in process."""
+
+    def __init__(
+        self,
+        pipe: Pipe,
+        services: ServiceTable,
+        limits: RpcLimits,
+        closer: Closer,
+        *,
+        peer: str | None = None,
+        attributes: Mapping[str, str] = NO_METADATA,
+        debug_errors: bool = False,
+        on_end: Callable[["ServerConnection"], None] | None = None,
+    ) -> None:
+        super().__init__(pipe, ServerProtocol(limits), limits, closer)
+        self.peer = peer
+        self._services = services
+        self._attributes = attributes
+        self._debug_errors = debug_errors
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._methods: Methods = []
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._draining: str | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._gone = asyncio.Event()
+        self._greeting_timer = self._loop.call_later(limits.handshake_seconds, self._no_greeting)
+
+    def drain(self, reason: str) -> None:
+        """Refuse new calls; running ones go on."""
+        if self._draining is None:
+            self._draining = reason
+            self._pipe.write(self._protocol.go_away(reason))
+
+    async def gone(self) -> None:
+        """Wait until the connection is over."""
+        await self._gone.wait()
+
+    async def idle(self) -> None:
+        """Wait until no handler runs."""
+        await self._idle.wait()
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Requested():
+                self._begin(event)
+            case CallCancelled(call):
+                if task := self._tasks.get(call):
+                    task.cancel()
+            case MethodDeclared(_, declaration):
+                self._methods.append(self._services.find(declaration))
+            case Greeted():
+                self._greeting_timer.cancel()
+
+    def _begin(self, event: Requested) -> None:
+        method = self._methods[event.method - 1]
+        refusal = method if isinstance(method, RpcError) else self._refusal()
+        if isinstance(method, BoundMethod) and refusal is None:
+            self._idle.clear()
+            self._tasks[event.call] = self._loop.create_task(self._answer(event, method))
+        elif refusal is not None:
+            self._fail(event.call, refusal)
+
+    def _refusal(self) -> RpcError | None:
+        if self._draining is not None:
+            return UnavailableError(f"the server takes no new calls: {self._draining}")
+        if len(self._tasks) >= self._limits.max_concurrent_calls:
+            return ResourceExhaustedError(f"more than {self._limits.max_concurrent_calls} calls at once")
+        return None
+
+    async def _answer(self, event: Requested, method: BoundMethod) -> None:
+        call = event.call
+        timer = None
+        try:
+            deadline = None
+            if event.milliseconds:
+                seconds = event.milliseconds / 1000
+                deadline = time.monotonic() + seconds
+                timer = self._loop.call_later(seconds, self._expire, call)
+            context = CallContext(
+                service=method.service,
+                method=method.method,
+                call_id=call,
+                peer=self.peer,
+                metadata=decode_metadata(event.metadata, self._limits) if event.metadata else NO_METADATA,
+                deadline=deadline,
+                attributes=self._attributes,
+            )
+            CallContext.running.set(context)
+            request = method.request.decode_request(event.body, event.encoding)
+            result = await method.call(request, context)
+            while self._pipe.is_full:
+                await self._pipe.writable()
+            self._reply(call, method, result, event.encoding)
+        except RpcError as error:
+            self._fail(call, error)
+        except asyncio.CancelledError:
+            self._fail(call, CancelledError("the call was cancelled"))
+        except Exception as error:  # noqa: BLE001  # a handler may raise anything; its caller learns only an id
+            self._fail(call, self._hidden(error, method))
+        finally:
+            if timer is not None:
+                timer.cancel()
+            del self._tasks[call]
+            if not self._tasks:
+                self._idle.set()
+
+    def _reply(self, call: int, method: BoundMethod, result: Any, encoding: int) -> None:
+        if not method.reply.accepts(result):
+            raise TypeError(f"{method.service}.{method.method} returned a {type(result).__name__}")
+        body = ENCODERS[encoding](result)
+        if len(body) > self._limits.max_message_bytes:
+            raise ResourceExhaustedError(f"the answer is above the limit of {self._limits.max_message_bytes} bytes")
+        if not self.is_over:
+            self._pipe.write(self._protocol.reply(call, body))
+
+    def _fail(self, call: int, error: RpcError) -> None:
+        if not self.is_over:
+            details = {str(key): str(value) for key, value in error.details.items()}
+            self._pipe.write(self._protocol.fail(call, error.status, error.message, details))
+
+    def _hidden(self, error: Exception, method: BoundMethod) -> InternalError:
+        error_id = secrets.token_hex(8)
+        logger.error(
+            "handler failed",
+            exc_info=error,
+            service=method.service,
+            method=method.method,
+            peer=self.peer,
+            error_id=error_id,
+        )
+        words = f"{type(error).__name__}: {error}" if self._debug_errors else "internal error"
+        return InternalError(words, details={"error_id": error_id})
+
+    def _expire(self, call: int) -> None:
+        self._fail(call, DeadlineExceededError("the handler took longer than the caller's deadline"))
+        if task := self._tasks.get(call):
+            task.cancel()
+
+    def _no_greeting(self) -> None:
+        self.close(CloseCode.PROTOCOL_VIOLATION, "no greeting in time")
+
+    def _ended(self, lost: ConnectionLost) -> None:
+        self._greeting_timer.cancel()
+        for task in list(self._tasks.values()):
+            task.cancel()
+        self._gone.set()
+        if self._on_end is not None:
+            self._on_end(self)

@@ -1,0 +1,80 @@
+"""Typed stubs: a service class's methods, called on the other side of a connection."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from aster.rpc.client_connection import ClientConnection
+from aster.rpc.context import CallContext
+from aster.rpc.definition import MethodDefinition, ServiceDefinition, definition_of
+from aster.rpc.metadata import NO_METADATA, Metadata
+from aster.rpc.protocol.wire import Declaration
+
+ServiceClass = TypeVar("ServiceClass")
+
+PROPAGATED = ("traceparent", "tracestate")
+
+
+class Caller(ABC):
+    """Something that has a connection and makes stubs for it."""
+
+    @abstractmethod
+    async def connection(self) -> ClientConnection:
+        """The connection to call on; raises the `RpcError` of a connection that can't be had."""
+
+    async def client(self, service: type[ServiceClass]) -> ServiceClass:
+        """A stub with the methods of ``service``: ``await stub.method(request, timeout=1.0, metadata={...})``."""
+        definition = definition_of(service)
+        await self.connection()
+        return cast("ServiceClass", Stub(self, definition))
+
+
+class Stub:
+    """The methods of one service as attributes."""
+
+    def __init__(self, caller: Caller, service: ServiceDefinition) -> None:
+        self._service = service
+        for method in service.methods.values():
+            setattr(self, method.attribute, RemoteMethod(caller, service, method))
+
+    def __repr__(self) -> str:
+        return f"<stub of {self._service.name} version {self._service.version}>"
+
+
+class RemoteMethod:
+    """One method of a stub."""
+
+    __slots__ = ("_caller", "_declaration", "_method")
+
+    def __init__(self, caller: Caller, service: ServiceDefinition, method: MethodDefinition) -> None:
+        self._caller = caller
+        self._declaration = Declaration(service.name, service.version, method.name)
+        self._method = method
+
+    async def __call__(
+        self,
+        request: Any,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
+        metadata: Mapping[str, str] | None = None,
+    ) -> Any:
+        seconds = self._method.options.timeout if timeout is None else timeout
+        connection = await self._caller.connection()
+        sent = metadata or NO_METADATA
+        outer = CallContext.running.get(None)
+        if outer is not None:
+            seconds, sent = _within(outer, seconds, sent)
+        return await connection.call(self._declaration, self._method, request, seconds, sent)
+
+    def __repr__(self) -> str:
+        return f"<method {self._declaration.service}.{self._method.name}>"
+
+
+def _within(outer: CallContext, seconds: float | None, metadata: Metadata) -> tuple[float | None, Metadata]:
+    """A nested call ends no later than the call that makes it, and belongs to the same trace."""
+    left = outer.remaining_seconds
+    if left is not None and (seconds is None or left < seconds):
+        seconds = left
+    inherited = {key: outer.metadata[key] for key in PROPAGATED if key in outer.metadata and key not in metadata}
+    return seconds, {**inherited, **metadata} if inherited else metadata

@@ -1,0 +1,1 @@
+"""QUIC endpoints by key, addresses, framing without I/O, and the pipes that carry frames. Knows nothing of calls."""

@@ -1,0 +1,108 @@
+"""Pipes: ordered bytes both ways, callback style, for the one lane of a connection.
+
+Everything written in one turn of the event loop is joined into one write, and so is everything that gathers while a
+write is under way. Reads have one owner for the life of the pipe; nothing here is ever cancelled or timed out.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from aster.transport.errors import ConnectionLost
+
+HIGH_WATER = 1 << 20
+"""Bytes waiting to be written above which `Pipe.writable` makes its callers wait."""
+
+OnData = Callable[[bytes], None]
+OnLost = Callable[[ConnectionLost], None]
+
+
+class Pipe(ABC):
+    """One bidirectional stream of bytes, owned by one loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: list[bytes] = []
+        self._waiting = 0
+        self._scheduled = False
+        self._sending = False
+        self._room: asyncio.Event = asyncio.Event()
+        self._room.set()
+        self._on_lost: OnLost | None = None
+        self._lost: ConnectionLost | None = None
+
+    def start(self, on_data: OnData, on_lost: OnLost) -> None:
+        """Begin to read; ``on_lost`` is called once, when the pipe breaks for any reason but `close`."""
+        self._on_lost = on_lost
+        if self._lost is not None:
+            self._loop.call_soon(on_lost, self._lost)
+            return
+        self._read_into(on_data)
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the next joined write; silently dropped once the pipe is gone."""
+        if self._lost is not None:
+            return
+        self._queue.append(data)
+        self._waiting += len(data)
+        if self._waiting > HIGH_WATER:
+            self._room.clear()
+        if not self._scheduled and not self._sending:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait to be written."""
+        return self._waiting
+
+    @property
+    def is_full(self) -> bool:
+        """More than `HIGH_WATER` bytes wait to be written."""
+        return not self._room.is_set()
+
+    async def writable(self) -> None:
+        """Return once less than `HIGH_WATER` bytes wait, or the pipe is gone."""
+        await self._room.wait()
+
+    def close(self) -> None:
+        """Stop reading and writing. Nothing is called afterwards."""
+        self._on_lost = None
+        self._break(ConnectionLost("closed by this side"))
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._sending or self._lost is not None or not self._queue:
+            return
+        data = self._queue[0] if len(self._queue) == 1 else b"".join(self._queue)
+        self._queue.clear()
+        self._sending = True
+        self._send(data)
+
+    def _sent(self, size: int) -> None:
+        """What a subclass calls when one joined write of ``size`` bytes was taken by the transport."""
+        self._sending = False
+        self._waiting -= size
+        if self._waiting <= HIGH_WATER:
+            self._room.set()
+        if self._queue and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def _break(self, lost: ConnectionLost) -> None:
+        """What a subclass calls when the stream ended or failed; the first call counts."""
+        if self._lost is not None:
+            return
+        self._lost = lost
+        self._queue.clear()
+        self._room.set()
+        if self._on_lost is not None:
+            self._on_lost(lost)
+
+    @abstractmethod
+    def _read_into(self, on_data: OnData) -> None:
+        """Deliver every chunk to ``on_data``, in order, until the stream ends; then call `_break`."""
+
+    @abstractmethod
+    def _send(self, data: bytes) -> None:
+        """Write ``data`` completely, then call `_sent` once; on failure `_break`."""

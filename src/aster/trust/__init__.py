@@ -1,0 +1,1 @@
+"""Who may connect: root keys, and later credentials, the identity file and admission."""
