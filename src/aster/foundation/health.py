@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
-from aster.foundation.errors import AsterError
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
@@ -73,7 +72,7 @@ class Health:
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await self._checks[name]()
-        except (AsterError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a check raises, the process is not ready
             logger.warning("health check failed", check=name, error_type=type(error).__name__)
             return False
         return True
