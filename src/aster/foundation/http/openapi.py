@@ -1,6 +1,7 @@
 """OpenAPI 3.1 from a table of routes: what the document says is what the table does."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -30,8 +31,10 @@ def openapi_document(
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     by_type = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
+    handlers = Counter(route.handler.__name__ for route in routes)
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, by_type, error)
+        operation = {"operationId": _operation_id(route, handlers), **_operation(route, by_type, error)}
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     schemes = dict(security or {})
     return {
         "openapi": "3.1.0",
@@ -42,10 +45,16 @@ def openapi_document(
     }
 
 
+def _operation_id(route: Route, handlers: Mapping[str, int]) -> str:
+    name = route.handler.__name__
+    if handlers[name] == 1:
+        return name
+    return f"{name}_{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', route.path.lower()).strip('_')}"
+
+
 def _operation(route: Route, schemas: Mapping[Any, Any], error: Any) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
-        "operationId": route.handler.__name__,
         "parameters": [
             *map(_path_parameter, re.findall(r"\{(\w+)\}", route.path)),
             *map(_query_parameter, route.query),
