@@ -7,6 +7,7 @@ python tools/reference.py --check    say which page is out of date; exit code 1 
 import importlib
 import pkgutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -120,9 +121,18 @@ def _same(path: Path, text: str) -> bool:
 
 
 def _route_tables() -> Iterator[tuple[str, Sequence[Any]]]:
-    from aster.stack.documents import route_tables
+    from aster.foundation.health import Health
+    from aster.foundation.sql import Database
+    from aster.policy.service.app import create_policy_service
+    from astrocyte.gateway.app import create_gateway
+    from astrocyte.memory import Astrocyte
 
-    yield from route_tables()
+    yield "Memory", create_gateway(Astrocyte.from_config_dict({})).routes
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database.open(Path(folder) / "policy.db")
+        yield "Policy", create_policy_service(database, environ={}).routes
+        database.close_now()
+    yield "Health", Health().routes
 
 
 def _import_all(package: str) -> None:

@@ -11,24 +11,102 @@ __version__ = "0.1.0"
 _HOMES = {
     "aster.config": ("AsterConfig",),
     "aster.foundation.errors": ("AsterError", "ConfigError", "MissingExtra", "StorageError"),
+    "aster.rpc": (
+        "AbortedError",
+        "AlreadyExistsError",
+        "AsterClient",
+        "AsterServer",
+        "CallContext",
+        "CancelledError",
+        "ContractViolationError",
+        "DataLossError",
+        "DeadlineExceededError",
+        "FailedPreconditionError",
+        "InternalError",
+        "InvalidArgumentError",
+        "NotFoundError",
+        "OutOfRangeError",
+        "PermissionDeniedError",
+        "ResourceExhaustedError",
+        "RpcError",
+        "StatusCode",
+        "UnauthenticatedError",
+        "UnavailableError",
+        "UnimplementedError",
+        "UnknownRpcError",
+        "service",
+    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 if TYPE_CHECKING:
     from aster.config import AsterConfig
     from aster.foundation.errors import AsterError, ConfigError, MissingExtra, StorageError
+    from aster.rpc import (
+        AbortedError,
+        AlreadyExistsError,
+        AsterClient,
+        AsterServer,
+        CallContext,
+        CancelledError,
+        ContractViolationError,
+        DataLossError,
+        DeadlineExceededError,
+        FailedPreconditionError,
+        InternalError,
+        InvalidArgumentError,
+        NotFoundError,
+        OutOfRangeError,
+        PermissionDeniedError,
+        ResourceExhaustedError,
+        RpcError,
+        StatusCode,
+        UnauthenticatedError,
+        UnavailableError,
+        UnimplementedError,
+        UnknownRpcError,
+        rpc,
+        service,
+    )
 
 __all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "AsterClient",
     "AsterConfig",
     "AsterError",
+    "AsterServer",
+    "CallContext",
+    "CancelledError",
     "ConfigError",
+    "ContractViolationError",
+    "DataLossError",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "InternalError",
+    "InvalidArgumentError",
     "MissingExtra",
+    "NotFoundError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "ResourceExhaustedError",
+    "RpcError",
+    "StatusCode",
     "StorageError",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnimplementedError",
+    "UnknownRpcError",
     "__version__",
+    "rpc",
+    "service",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "rpc":
+        # The package and the decorator share a name; the package can be called like the decorator.
+        return importlib.import_module("aster.rpc")
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'aster' has no attribute '{name}'")

@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from aster.cli import audit, config, demo, policy, up
-from aster.foundation.errors import AsterError
+from aster.foundation.errors import AsterError, MissingExtra
+
+OURS = frozenset({"", "aster", "astrocyte"})
 
 app = typer.Typer(
     name="aster",
@@ -53,6 +55,14 @@ def run() -> None:
         from aster.cli.terminal import print_error
 
         print_error(error)
+        sys.exit(1)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OURS or os.environ.get("ASTER_DEBUG"):
+            raise
+        from aster.cli.terminal import print_error
+
+        print_error(MissingExtra(f"the package '{missing}' is not installed", hint="pip install 'aster-platform[all]'"))
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,6 +8,7 @@ from typing import Self
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
 from aster.foundation.settings import Resolved
+from aster.policy.rpc_service import OPEN_TENANT
 from aster.policy.service.settings import resolve_settings as resolve_policy_settings
 from astrocyte.gateway.settings import GatewaySettings
 from astrocyte.gateway.settings import resolve_settings as resolve_gateway_settings
@@ -47,6 +48,12 @@ class StackOptions:
             memory=resolve_gateway_settings(inline={"host": host}, environ=environ),
             environ=environ,
         )
+
+    @property
+    def open_tenant(self) -> str | None:
+        """The one tenant in which peers act when the P2P gate admits everybody; None when it does not."""
+        is_gated = self.rpc.root_pubkey is not None or self.rpc.root_pubkey_file is not None
+        return None if is_gated and not self.rpc.allow_all_consumers else OPEN_TENANT
 
     @property
     def is_loopback(self) -> bool:

@@ -113,7 +113,8 @@ class Stack:
         policy = create_policy_service(database, settings, environ=options.environ, metrics=metrics)
         self.health.add_check("policy", lambda: database.read(_answer))
 
-        node = AsterServer(services=[MemoryService(memory), PolicyService(policy)], config=options.rpc)
+        services = [MemoryService(memory), PolicyService(policy, open_tenant=options.open_tenant)]
+        node = AsterServer(services=services, config=options.rpc)
         await opening.enter_async_context(node)
 
         documents = [
