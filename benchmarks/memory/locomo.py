@@ -223,7 +223,8 @@ async def main() -> None:
             rankers: dict[str, Ranker] = {"BM25": keywords_only}
             if provider is not None:
                 rankers["vectors (as the peers do)"] = vectors_only
-            rankers["sum of z-scores"] = fused(Weights(neighbour=0, speaker=0))
+            rankers["sum of z-scores"] = fused(Weights(neighbours=(), speaker=0, session=0))
+            rankers["+ neighbours, speaker"] = fused(Weights(neighbours=(0.35,), speaker=0.5, session=0))
             rankers["ours"] = fused(Weights())
             report(bench, rankers)
             await time_recalls(bench, astrocyte)

@@ -49,6 +49,12 @@ class InvalidQuery(InvalidInput):
     code = "QUERY_INVALID"
 
 
+class InvalidPrincipal(InvalidInput):
+    """What a caller says it is can't be a principal."""
+
+    code = "PRINCIPAL_INVALID"
+
+
 class BatchTooLarge(InvalidInput):
     code = "BATCH_TOO_LARGE"
 

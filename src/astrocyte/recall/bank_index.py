@@ -22,7 +22,7 @@ UNKNOWN = -(2**63)
 """Stands for "no time" in ``occurred_at``."""
 
 NOBODY = -1
-"""Stands for "no speaker" and "nothing before it in its session"."""
+"""Stands for "no speaker", "no session" and "nothing before it in its session"."""
 
 COMPACT_SHARE = 0.5
 """An index in which more than this share of places is forgotten is built anew."""
@@ -40,14 +40,18 @@ class _Growth:
     occurred_at: Growing
     retained_at: Growing
     speaker_codes: dict[str, int]
-    sessions: list[str | None]
-    session_ends: dict[str, int]
+    sessions: Growing
+    session_codes: dict[str, int]
+    session_ends: dict[int, int]
     tag_places: dict[str, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class BankIndex:
-    """``previous`` is the place of the turn before this one in its session. ``vectors`` is None in a bank without."""
+    """``previous`` is the place of the turn before this one in its session. ``vectors`` is None in a bank without.
+
+    ``speakers`` and ``sessions`` are numbers that stand for names.
+    """
 
     position: Position
     space: Space | None
@@ -56,6 +60,7 @@ class BankIndex:
     has_vector: "NDArray[np.bool_]"
     lengths: "NDArray[np.float32]"
     speakers: "NDArray[np.int32]"
+    sessions: "NDArray[np.int32]"
     occurred_at: "NDArray[np.int64]"
     retained_at: "NDArray[np.int64]"
     alive: "NDArray[np.bool_]"
@@ -77,7 +82,7 @@ class BankIndex:
     @property
     def nbytes(self) -> int:
         growth = self._growth
-        grown = (growth.rows, growth.has_vector, growth.lengths, growth.speakers, growth.occurred_at)
+        grown = (growth.rows, growth.has_vector, growth.lengths, growth.speakers, growth.sessions, growth.occurred_at)
         vectors = growth.vectors.nbytes if growth.vectors else 0
         return sum(part.nbytes for part in grown) + vectors + self.postings.nbytes + 5 * self.size
 
@@ -108,7 +113,8 @@ def build_index(changes: Changes) -> BankIndex:
         occurred_at=Growing(np.int64),
         retained_at=Growing(np.int64),
         speaker_codes={},
-        sessions=[],
+        sessions=Growing(np.int32),
+        session_codes={},
         session_ends={},
         tag_places={},
     )
@@ -120,6 +126,7 @@ def build_index(changes: Changes) -> BankIndex:
         has_vector=growth.has_vector.view(),
         lengths=growth.lengths.view(),
         speakers=growth.speakers.view(),
+        sessions=growth.sessions.view(),
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
         alive=np.empty(0, np.bool_),
@@ -148,7 +155,8 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
     postings, lengths = index.postings.extended([row.terms for row in added], first)
     growth.lengths.extend(lengths)
     alive = np.concatenate([index.alive, np.ones(len(added), np.bool_)])
-    previous = np.concatenate([index.previous, _links(growth, added, first)])
+    _add_sessions(growth, added)
+    previous = np.concatenate([index.previous, _links(growth, first)])
     _drop(growth, alive, previous, changes.dropped)
     return BankIndex(
         position=changes.position,
@@ -158,6 +166,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         has_vector=growth.has_vector.view(),
         lengths=growth.lengths.view(),
         speakers=growth.speakers.view(),
+        sessions=growth.sessions.view(),
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
         alive=alive,
@@ -203,15 +212,27 @@ def _add_vectors(growth: _Growth, added: Sequence[SearchRow], space: Space | Non
     growth.vectors.extend(block)
 
 
-def _links(growth: _Growth, added: Sequence[SearchRow], first: int) -> "NDArray[np.int32]":
+def _add_sessions(growth: _Growth, added: Sequence[SearchRow]) -> None:
     import numpy as np
 
-    links = np.full(len(added), NOBODY, np.int32)
-    for place, row in enumerate(added, start=first):
-        growth.sessions.append(row.session_id)
+    codes = growth.session_codes
+    for row in added:
         if row.session_id is not None:
-            links[place - first] = growth.session_ends.get(row.session_id, NOBODY)
-            growth.session_ends[row.session_id] = place
+            codes.setdefault(row.session_id, len(codes))
+    found = (NOBODY if row.session_id is None else codes[row.session_id] for row in added)
+    growth.sessions.extend(np.fromiter(found, np.int32, len(added)))
+
+
+def _links(growth: _Growth, first: int) -> "NDArray[np.int32]":
+    """For every place from ``first`` on: the place of the turn before it in its session."""
+    import numpy as np
+
+    sessions = growth.sessions.view()[first:].tolist()
+    links = np.full(len(sessions), NOBODY, np.int32)
+    for place, session in enumerate(sessions, start=first):
+        if session != NOBODY:
+            links[place - first] = growth.session_ends.get(session, NOBODY)
+            growth.session_ends[session] = place
     return links
 
 
@@ -228,8 +249,8 @@ def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int
         before = int(previous[place])
         previous[previous == place] = before
         previous[place] = NOBODY
-        session = growth.sessions[place]
-        if session is not None and growth.session_ends.get(session) == place:
+        session = int(growth.sessions.view()[place])
+        if growth.session_ends.get(session) == place:
             if before == NOBODY:
                 del growth.session_ends[session]
             else:

@@ -1,4 +1,4 @@
-"""The kinds of evidence for a memory: shared words (BM25), close meaning (cosine), the turns around it, who said it.
+"""The kinds of evidence: shared words (BM25), close meaning (cosine), the turns around it, its session, its speaker.
 
 BM25 is Robertson & Zaragoza's (2009) with k1 = 1.2 and b = 0.75 and the idf that can't be negative. The shares and
 weights were chosen on one half of LoCoMo's conversations and checked on the other (``benchmarks/memory``).
@@ -7,7 +7,7 @@ weights were chosen on one half of LoCoMo's conversations and checked on the oth
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from astrocyte.recall.bank_index import NOBODY, BankIndex
 from astrocyte.text.terms import query_terms, words
@@ -79,19 +79,36 @@ def standardised(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "N
 
 
 def neighbour_gain(
-    index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", share: float
+    index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", shares: Sequence[float]
 ) -> "NDArray[np.float32]":
-    """What a turn inherits from the admitted turns right before and after it in its session."""
+    """What a turn inherits of admitted turns of its session: ``shares[0]`` of the scores next to it, and so on."""
     import numpy as np
 
     gain = np.zeros_like(scores)
-    later = np.flatnonzero((index.previous != NOBODY) & mask)
-    earlier = index.previous[later]
-    admitted = mask[earlier]
-    later, earlier = later[admitted], earlier[admitted]
-    gain[later] += share * scores[earlier]
-    gain[earlier] += share * scores[later]
+    later: NDArray[Any] = np.arange(index.size)
+    earlier = later
+    for share in shares:
+        earlier = index.previous[earlier]
+        linked = earlier != NOBODY
+        later, earlier = later[linked], earlier[linked]
+        both = mask[later] & mask[earlier]
+        gain[later[both]] += share * scores[earlier[both]]
+        gain[earlier[both]] += share * scores[later[both]]
     return gain
+
+
+def session_best(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
+    """The highest score among the admitted turns of a place's session; its own when it belongs to none."""
+    import numpy as np
+
+    best = scores.copy()
+    places = np.flatnonzero(mask & (index.sessions != NOBODY))
+    if len(places):
+        codes = index.sessions[places]
+        highest = np.full(int(codes.max()) + 1, -np.inf, np.float32)
+        np.maximum.at(highest, codes, scores[places])
+        best[places] = highest[codes]
+    return best
 
 
 def named_speaker(index: BankIndex, query: str) -> "NDArray[np.bool_] | None":

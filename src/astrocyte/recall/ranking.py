@@ -19,6 +19,7 @@ from astrocyte.recall.legs import (
     named_speaker,
     neighbour_gain,
     semantic_scores,
+    session_best,
     standardised,
 )
 
@@ -32,12 +33,13 @@ SEMANTIC_COSINE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """In standard deviations, except ``neighbour``: the share a turn inherits of its neighbours' scores."""
+    """In standard deviations, except ``neighbours``: the shares a turn inherits of turns one, two … away."""
 
     keyword: float = 1.0
     semantic: float = 1.0
-    neighbour: float = 0.35
-    speaker: float = 0.5
+    neighbours: tuple[float, ...] = (0.35, 0.2)
+    speaker: float = 0.75
+    session: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,13 @@ def _fuse(
     fused = weights.keyword * standardised(keywords.scores, mask)
     if cosines is not None:
         fused = fused + weights.semantic * standardised(cosines, mask)
-    gains = neighbour_gain(index, fused, mask, weights.neighbour)
+    gains = neighbour_gain(index, fused, mask, weights.neighbours)
     fused = fused + gains
     speaker = named_speaker(index, query)
     if speaker is not None:
         fused[speaker] += weights.speaker * float(fused[mask].std())
+    if weights.session:
+        fused += weights.session * float(fused[mask].std()) * standardised(session_best(index, fused, mask), mask)
     return fused, gains, speaker
 
 

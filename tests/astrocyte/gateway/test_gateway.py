@@ -143,7 +143,7 @@ async def test_a_principal_of_other_bytes_is_refused_not_a_failure(client: httpx
     for value in (b"us\xe9r", b"\xff\xff", b"a" * 300, b"a\x01b"):
         headers = [(b"x-astrocyte-principal", value)]
         answer = await client.post("/v1/recall", json={"query": "x", "bank_id": "b"}, headers=headers)
-        assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
+        assert (answer.status_code, answer.json()["code"]) == (400, "PRINCIPAL_INVALID")
 
 
 async def test_two_different_principals_are_refused(client: httpx.AsyncClient) -> None:

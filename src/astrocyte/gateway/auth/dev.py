@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from aster.foundation.errors import ConfigError
-from aster.foundation.http.errors import BadRequest
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
 from astrocyte.access.identity import AstrocyteContext, parse_principal
+from astrocyte.errors import InvalidPrincipal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,15 @@ def authenticate(request: Request) -> AstrocyteContext | None:
     """The principal of ``X-Astrocyte-Principal``; anonymous when it is absent or empty."""
     values = {value.strip() for value in request.headers_all(HEADER)}
     if len(values) > 1:
-        raise BadRequest("X-Astrocyte-Principal is given more than once")
-    raw = values.pop() if values else b""
+        raise InvalidPrincipal("X-Astrocyte-Principal is given more than once")
+    return claimed_identity(values.pop() if values else b"")
+
+
+def claimed_identity(raw: bytes) -> AstrocyteContext | None:
+    """The identity a caller gives itself; None when it gives none."""
     if not raw:
         return None
     if not raw.isascii() or not raw.decode("ascii").isprintable() or len(raw) > MAX_PRINCIPAL:
-        raise BadRequest(f"X-Astrocyte-Principal must be 1 to {MAX_PRINCIPAL} printable ASCII characters")
+        raise InvalidPrincipal(f"X-Astrocyte-Principal must be 1 to {MAX_PRINCIPAL} printable ASCII characters")
     principal = raw.decode("ascii")
     return AstrocyteContext(principal=principal, actor=parse_principal(principal))

@@ -1,0 +1,56 @@
+"""From a typed request to the engine's method: the one translation that every door into the engine uses."""
+
+from astrocyte.access.identity import AstrocyteContext
+from astrocyte.memories import ForgetResult, RecallResult, RetainResult
+from astrocyte.memory import Astrocyte
+from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainBatchResult, RetainRequest
+
+
+async def retain(engine: Astrocyte, request: RetainRequest, context: AstrocyteContext | None) -> RetainResult:
+    return await engine.retain(
+        request.content,
+        request.bank_id,
+        metadata=request.metadata,
+        tags=request.tags or (),
+        occurred_at=request.occurred_at,
+        session_id=request.session_id,
+        speaker=request.speaker,
+        source=request.source,
+        context=context,
+    )
+
+
+async def retain_batch(
+    engine: Astrocyte, request: RetainBatchRequest, context: AstrocyteContext | None
+) -> RetainBatchResult:
+    results = await engine.retain_batch(request.bank_id, request.memories, context=context)
+    return RetainBatchResult(results=results)
+
+
+async def recall(engine: Astrocyte, request: RecallRequest, context: AstrocyteContext | None) -> RecallResult:
+    span = request.time_range
+    return await engine.recall(
+        request.query,
+        request.bank_id,
+        banks=request.banks,
+        max_results=request.max_results,
+        max_tokens=request.max_tokens,
+        min_score=request.min_score,
+        tags=request.tags or (),
+        tag_match=request.tag_match,
+        time_range=(span.start, span.end) if span else None,
+        as_of=request.as_of,
+        context=context,
+    )
+
+
+async def forget(engine: Astrocyte, request: ForgetRequest, context: AstrocyteContext | None) -> ForgetResult:
+    return await engine.forget(
+        request.bank_id,
+        memory_ids=request.memory_ids,
+        tags=request.tags,
+        before_date=request.before_date,
+        scope=request.scope,
+        reason=request.reason,
+        context=context,
+    )

@@ -1,0 +1,67 @@
+"""What callers ask for, the same over HTTP and RPC. An unknown key is refused: a misspelt filter must not vanish."""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from astrocyte.memories import Metadata, NewMemory, RetainResult
+
+
+class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``{"content", "bank_id"}`` are needed; see `NewMemory` for the others."""
+
+    content: str
+    bank_id: str
+    metadata: Metadata | None = None
+    tags: list[str] | None = None
+    occurred_at: datetime | None = None
+    session_id: str | None = None
+    speaker: str | None = None
+    source: str | None = None
+
+
+class RetainBatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many memories of one bank, stored in order, all or none."""
+
+    bank_id: str
+    memories: list[NewMemory]
+
+
+class RetainBatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One result a memory, in the order in which they were sent."""
+
+    results: list[RetainResult]
+
+
+class TimeRange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of ``occurred_at``, both inclusive; either may be left out."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class RecallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``query`` and one of ``bank_id`` and ``banks`` are needed."""
+
+    query: str
+    bank_id: str | None = None
+    banks: list[str] | None = None
+    max_results: int = 10
+    max_tokens: int | None = None
+    min_score: float = 0.0
+    tags: list[str] | None = None
+    tag_match: Literal["any", "all", "none"] = "any"
+    time_range: TimeRange | None = None
+    as_of: datetime | None = None
+
+
+class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``bank_id`` and at least one of the others are needed; conditions add up, ``scope`` ``all`` means the bank."""
+
+    bank_id: str
+    memory_ids: list[str] | None = None
+    tags: list[str] | None = None
+    before_date: datetime | None = None
+    scope: Literal["all"] | None = None
+    reason: str | None = None

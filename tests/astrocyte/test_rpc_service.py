@@ -1,0 +1,57 @@
+"""Memory over RPC, in process: the protocol, codec and errors are the same over QUIC."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from aster.foundation.errors import ConfigError
+from aster.rpc import InvalidArgumentError, LocalClient, RpcError, StatusCode
+from astrocyte.gateway.settings import GatewaySettings
+from astrocyte.memories import NewMemory
+from astrocyte.memory import Astrocyte
+from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainRequest
+from astrocyte.rpc_service import MemoryService
+
+
+@pytest.fixture
+async def client(plain: Astrocyte) -> AsyncIterator[LocalClient]:
+    async with LocalClient([MemoryService(plain)]) as client:
+        yield client
+
+
+async def test_retain_recall_and_forget_over_rpc(client: LocalClient, plain: Astrocyte) -> None:
+    memory = await client.client(MemoryService)
+    alice = {"x-astrocyte-principal": "user:alice"}
+    kept = await memory.retain(RetainRequest(content="Alice likes dark mode", bank_id="b"), metadata=alice)
+    batch = [NewMemory(content="It rained"), NewMemory(content="The sun came out")]
+    assert len((await memory.retain_batch(RetainBatchRequest(bank_id="b", memories=batch))).results) == 2
+    (hit,) = (await memory.recall(RecallRequest(query="dark mode", bank_id="b"))).hits
+    assert (hit.text, hit.memory_id) == ("Alice likes dark mode", kept.memory_id)
+    assert (await memory.forget(ForgetRequest(bank_id="b", scope="all"), metadata=alice)).deleted_count == 3
+    principals = [record.event["principal"] for record in plain.audit.records("memory")]
+    assert principals == ["user:alice", "anonymous", "user:alice"]
+
+
+async def test_bad_requests_have_a_status_and_a_code(client: LocalClient) -> None:
+    memory = await client.client(MemoryService)
+    with pytest.raises(InvalidArgumentError, match="'a b'") as caught:
+        await memory.retain(RetainRequest(content="x", bank_id="a b"))
+    assert caught.value.details == {"code": "BANK_ID_INVALID"}
+    with pytest.raises(InvalidArgumentError, match="nothing is selected"):
+        await memory.forget(ForgetRequest(bank_id="b"))
+    with pytest.raises(InvalidArgumentError) as refused:
+        await memory.recall(RecallRequest(query="x", bank_id="b"), metadata={"x-astrocyte-principal": "a" * 300})
+    assert refused.value.details == {"code": "PRINCIPAL_INVALID"}
+
+
+async def test_a_store_that_fails_is_unavailable_without_file_names(client: LocalClient, plain: Astrocyte) -> None:
+    memory = await client.client(MemoryService)
+    await plain._opened.database.close()
+    with pytest.raises(RpcError, match="the memory store is not available") as caught:
+        await memory.retain(RetainRequest(content="x", bank_id="b"))
+    assert caught.value.status is StatusCode.UNAVAILABLE
+
+
+async def test_a_mode_that_does_not_act_yet_refuses_to_serve(plain: Astrocyte) -> None:
+    with pytest.raises(ConfigError, match="not served yet"):
+        MemoryService(plain, GatewaySettings(auth_mode="jwt_oidc"))
