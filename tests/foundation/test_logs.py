@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,17 +19,7 @@ from aster.foundation.logs import (
     mask_fields,
 )
 
-
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Logging is the process's: leave it as it was."""
-    loggers = [logging.getLogger(name) for name in ROOTS]
-    before = [(logger, list(logger.handlers), logger.level, logger.propagate) for logger in loggers]
-    yield
-    for logger, handlers, level, propagate in before:
-        logger.handlers[:] = handlers
-        logger.setLevel(level)
-        logger.propagate = propagate
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 def logged(event: str, *, format: str = "json", mask: bool = True, **fields: Any) -> str:
@@ -173,7 +162,10 @@ def test_the_level_is_kept_and_configuring_twice_does_not_double_records() -> No
 
 def test_without_configuration_records_go_to_the_host(caplog: pytest.LogCaptureFixture) -> None:
     for name in ROOTS:
-        logging.getLogger(name).propagate = True
+        logger = logging.getLogger(name)
+        logger.propagate = True
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
     with caplog.at_level(logging.INFO):
         get_logger("aster.test").info("hello", tenant="acme")
     assert [(record.getMessage(), vars(record)["tenant"]) for record in caplog.records] == [("hello", "acme")]

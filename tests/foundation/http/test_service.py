@@ -283,14 +283,12 @@ async def test_a_crash_in_a_layer_lets_nobody_in() -> None:
     refused(await call(service, "GET", "/hello"), 500, "INTERNAL_ERROR")
 
 
+@pytest.mark.usefixtures("restored_logging")
 @pytest.mark.parametrize("target", ["/crash", "/strange"])
 async def test_a_crash_is_an_opaque_reference_that_the_log_explains(service: HttpService, target: str) -> None:
     stream = io.StringIO()
     configure_logging(format="json", stream=stream)
-    try:
-        answer = await call(service, "GET", target)
-    finally:
-        configure_logging(level="critical")
+    answer = await call(service, "GET", target)
     message = refused(answer, 500, "INTERNAL_ERROR")
     reference = message.removeprefix("internal error, reference ")
     assert len(reference) == 12
@@ -301,14 +299,12 @@ async def test_a_crash_is_an_opaque_reference_that_the_log_explains(service: Htt
     assert "Traceback" in record["traceback"]
 
 
+@pytest.mark.usefixtures("restored_logging")
 async def test_an_error_of_ours_that_is_the_servers_fault_is_logged(service: HttpService) -> None:
     stream = io.StringIO()
     configure_logging(format="json", stream=stream)
-    try:
-        refused(await call(service, "GET", "/full"), 500, "STORAGE_FULL")
-        refused(await call(service, "GET", "/nowhere"), 404, "NOT_FOUND")
-    finally:
-        configure_logging(level="critical")
+    refused(await call(service, "GET", "/full"), 500, "STORAGE_FULL")
+    refused(await call(service, "GET", "/nowhere"), 404, "NOT_FOUND")
     (line,) = stream.getvalue().splitlines()
     assert msgspec.json.decode(line)["code"] == "STORAGE_FULL"
 
