@@ -15,7 +15,8 @@ from aster.policy.service.signing import sign_request
 from aster.stack.http_server import AddressUnavailable
 from aster.stack.options import StackOptions
 from aster.stack.stack import MEMORY_FILE, POLICY_FILE, Stack
-from astrocyte.rpc_service import MemoryService, Recall
+from astrocyte.requests import RecallRequest
+from astrocyte.rpc_service import MemoryService
 
 PING = {
     "source": 'Module demo.\n\nRule ping produce Text:\n  Return "pong".',
@@ -68,7 +69,7 @@ async def test_what_is_retained_is_recalled_over_http_and_over_p2p(stack: Stack,
     config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
     async with AsterClient(address=stack.addresses.p2p, config=config) as client:
         memory = await client.client(MemoryService)
-        answer = await memory.recall(Recall(query="Which mode does Alice like?", bank_id="user-alice"))
+        answer = await memory.recall(RecallRequest(query="Which mode does Alice like?", bank_id="user-alice"))
         assert [hit.text for hit in answer.hits] == ["Alice likes dark mode"]
 
 

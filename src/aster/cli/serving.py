@@ -20,7 +20,7 @@ async def serve(*, data: Path, host: str, port: int, as_json: bool) -> None:
     started = time.perf_counter()
     stop = _stop_on_signals()
     options = StackOptions.from_environment(os.environ, data=data, host=host, port=port)
-    configure_logging(format=options.log_format, level=options.log_level, mask=options.log_mask)
+    configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
     async with Stack(options) as stack:
         addresses = stack.addresses
         if as_json:

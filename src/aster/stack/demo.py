@@ -14,10 +14,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from astrocyte.rpc_service import MemoryService, Recall
 
 from aster import AsterClient, AsterConfig
 from aster.foundation.errors import AsterError
@@ -30,6 +29,8 @@ from aster.stack.narration import Narrator
 from aster.stack.options import StackOptions
 from aster.stack.stack import MEMORY_FILE, Stack
 from aster.stack.transcript import Turn
+from astrocyte.requests import RecallRequest
+from astrocyte.rpc_service import MemoryService
 
 BATCH = 64
 SHOWN = 90
@@ -56,6 +57,7 @@ async def run_demo(given: DemoInput, *, data: Path | None, narrator: Narrator) -
     with ExitStack() as cleanup:
         directory = data or Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="aster-demo-")))
         options = StackOptions.from_environment(os.environ, data=directory, host="127.0.0.1", port=0)
+        options = replace(options, rpc=options.rpc.with_value("log_level", "error", "aster demo"))
         narrator.heading("Start: memory, policy and P2P in one process")
         async with Stack(options) as stack:
             narrator.say("started", f"ready after {time.perf_counter() - started:.1f} s", **_addresses(stack))
@@ -115,12 +117,11 @@ async def _recall(stack: Stack, given: DemoInput, narrator: Narrator) -> float:
             times.append(time.perf_counter() - began)
             _show_hits(narrator, question, hits, over="http")
     narrator.heading("Recall over P2P: dial the node's public key")
-    local = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
-    async with AsterClient(address=stack.addresses.p2p, config=local) as peer:
+    async with AsterClient(address=stack.addresses.p2p, config=_peer_config()) as peer:
         memory = await peer.client(MemoryService)
         question = given.questions[0]
         bank = bank_of(question.conversation) if question.conversation else first_bank
-        answer = await memory.recall(Recall(query=question.question, bank_id=bank, max_results=1))
+        answer = await memory.recall(RecallRequest(query=question.question, bank_id=bank, max_results=1))
         hits = [{"text": hit.text, "speaker": hit.speaker, "score": hit.score} for hit in answer.hits]
         _show_hits(narrator, question, hits, over="p2p")
     return statistics.median(times)
@@ -140,8 +141,7 @@ async def _decide(stack: Stack, narrator: Narrator) -> int:
             body = {"source": source, "functionName": "decide", "context": context, "locale": "en-US"}
             answer = await asyncio.to_thread(client.request, "POST", "/api/v1/policies/evaluate-source", body)
             _show_decision(narrator, words, _result(answer), over="http")
-    local = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
-    async with AsterClient(address=stack.addresses.p2p, config=local) as peer:
+    async with AsterClient(address=stack.addresses.p2p, config=_peer_config()) as peer:
         policy = await peer.client(PolicyService)
         words, caller, request = CALLERS[-1]
         context = {"caller": caller, "request": {"bank": "demo", "holdsPersonalData": True, **request}}
@@ -189,6 +189,10 @@ def _tamper(directory: Path, narrator: Narrator) -> None:
         broken_sequence=broken[0].broken_sequence,
         reason=broken[0].reason,
     )
+
+
+def _peer_config() -> AsterConfig:
+    return AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled", log_level="error")
 
 
 def bank_of(conversation: str) -> str:

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-from astrocyte.rpc_service import MemoryService
 
 from aster.foundation.errors import StorageError
 from aster.foundation.health import Health
@@ -24,6 +23,7 @@ from aster.stack.http_server import HttpServer
 from aster.stack.options import StackOptions
 from astrocyte.gateway.app import create_gateway
 from astrocyte.memory import Astrocyte
+from astrocyte.rpc_service import MemoryService
 
 MEMORY_FILE = "memory.db"
 POLICY_FILE = "policy.db"
@@ -113,7 +113,7 @@ class Stack:
         policy = create_policy_service(database, settings, environ=options.environ, metrics=metrics)
         self.health.add_check("policy", lambda: database.read(_answer))
 
-        services = [MemoryService(memory), PolicyService(policy, open_tenant=options.open_tenant)]
+        services = [MemoryService(memory, options.memory), PolicyService(policy, open_tenant=options.open_tenant)]
         node = AsterServer(services=services, config=options.rpc)
         await opening.enter_async_context(node)
 
