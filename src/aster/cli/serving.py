@@ -10,7 +10,8 @@ import typer
 
 from aster.cli.terminal import print_json
 from aster.foundation.logs import configure_logging
-from aster.stack.stack import Stack, StackOptions
+from aster.stack.options import StackOptions
+from aster.stack.stack import Stack
 
 FORCED = 130
 
