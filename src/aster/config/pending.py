@@ -1,5 +1,6 @@
 """Settings of the contract whose effect this version does not have: set, they stop the start; never silence."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster.foundation.errors import ConfigError
@@ -8,6 +9,7 @@ if TYPE_CHECKING:
     from aster.config.aster_config import AsterConfig
 
 UNSETTABLE = "the QUIC bindings have no switch for it"
+IDENTITY_FILE = ".aster-identity"
 LATER = "it takes effect in a later version"
 
 PENDING = {
@@ -43,3 +45,9 @@ def refuse_pending(config: "AsterConfig") -> None:
                 hint="unset it to start",
                 setting=name,
             )
+    if Path(IDENTITY_FILE).exists():
+        raise SettingNotYetSupported(
+            f"./{IDENTITY_FILE}: identity files are not supported yet: {LATER}",
+            hint="start in another folder",
+            setting="identity_file",
+        )

@@ -1,0 +1,46 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from aster.foundation.errors import ConfigError
+from aster.trust.anchor import read_root_public_key
+from aster.trust.keys import generate_root_key
+
+KEY = bytes(range(32))
+
+
+@pytest.mark.parametrize("text", [KEY.hex(), f"  {KEY.hex().upper()}\n", json.dumps({"public_key": KEY.hex()})])
+def test_a_root_key_file_is_hex_or_json(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "root.pub"
+    file.write_text(text)
+    assert read_root_public_key(str(file), source="ASTER_ROOT_PUBKEY_FILE") == KEY
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"ab", b"\xff\xfe", b"{", b'{"public_key": 5}', b'{"private_key": "ab"}', b"[]", b"{" * 5000, b"a" * 100_000],
+)
+def test_a_file_without_a_key_stops_with_its_source(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "root.pub"
+    file.write_bytes(raw)
+    with pytest.raises(ConfigError, match=r"^ASTER_ROOT_PUBKEY_FILE: "):
+        read_root_public_key(str(file), source="ASTER_ROOT_PUBKEY_FILE")
+
+
+def test_a_file_that_is_not_there_stops_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="nowhere can't be read"):
+        read_root_public_key(str(tmp_path / "nowhere"), source="inline")
+
+
+def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "root.pub").write_text(KEY.hex())
+    assert read_root_public_key("~/root.pub", source="inline") == KEY
+
+
+def test_a_private_key_is_not_in_a_repr() -> None:
+    key = generate_root_key()
+    assert key.seed.hex() not in repr(key)
+    assert repr(key.seed) not in repr(key)
+    assert len(key.public) == 32
