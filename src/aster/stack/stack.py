@@ -27,6 +27,7 @@ from astrocyte.rpc_service import MemoryService
 
 MEMORY_FILE = "memory.db"
 POLICY_FILE = "policy.db"
+GRACE_SECONDS = 5.0
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -115,7 +116,8 @@ class Stack:
 
         services = [MemoryService(memory, options.memory), PolicyService(policy, open_tenant=options.open_tenant)]
         node = AsterServer(services=services, config=options.rpc)
-        await opening.enter_async_context(node)
+        opening.push_async_callback(node.drain, GRACE_SECONDS)
+        await node.start()
 
         documents = [
             document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes)),
