@@ -1,6 +1,6 @@
 """Evidence retrieval on LoCoMo: how often the turns that answer a question are among the first k recalled.
 
-    python benchmarks/memory/locomo.py path/to/locomo5.json [--provider minilm|wordllama|none] [--weights]
+    python benchmarks/memory/locomo.py path/to/locomo5.json [--provider auto|minilm|wordllama|none]
 
 LoCoMo is Maharana et al., 2024 (CC BY-NC 4.0; not part of this repository). Each conversation is one bank, each turn
 one memory. R@k is the share of a question's evidence turns among the first k, averaged over questions; MRR looks at
@@ -10,84 +10,40 @@ conversations with even numbers, so the odd ones are the held-out half.
 
 import argparse
 import asyncio
-import json
-import re
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.memory.locomo_transcript import CATEGORIES, Question, Turn, read_conversations
+
+from aster.foundation.sql import Database
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
-from astrocyte.models.ladder import load_provider
+from astrocyte.models.ladder import PROVIDERS, load_provider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.legs import best_places, keyword_scores, semantic_scores
 from astrocyte.recall.ranking import Weights, rank
-from astrocyte.stores.store import Store
+from astrocyte.stores.sqlite import SqliteStore
 
-CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open", 4: "single-hop", 5: "adversarial"}
 CUTS = (5, 10, 20)
-_EVIDENCE = re.compile(r"D(\d+):(\d+)")
+BATCH = 64
 
 
 @dataclass(frozen=True)
-class Turn:
-    """One turn: its id (``D<session>:<turn>``) and what is retained of it."""
+class Asked:
+    """A question and the number of its bank."""
 
-    turn_id: str
-    session: str
-    memory: NewMemory
-
-
-@dataclass(frozen=True)
-class Question:
     bank: int
-    text: str
-    evidence: frozenset[str]
-    category: int
-    answer: str
-
-
-def read_time(text: str) -> datetime:
-    """LoCoMo's ``1:56 pm on 8 May, 2023``."""
-    return datetime.strptime(text.replace(",", ""), "%I:%M %p on %d %B %Y").replace(tzinfo=UTC)
-
-
-def read_turns(sample: Mapping[str, Any]) -> list[Turn]:
-    """The turns of a conversation in order; a shared picture counts by its caption."""
-    talk = sample["conversation"]
-    sessions = sorted(
-        (name for name in talk if re.fullmatch(r"session_\d+", name)),
-        key=lambda name: int(name.removeprefix("session_")),
-    )
-    turns = []
-    for session in sessions:
-        moment = read_time(talk[f"{session}_date_time"])
-        for turn in talk[session]:
-            caption = turn.get("blip_caption")
-            text = f"{turn['text']} [shares {caption}]" if caption else turn["text"]
-            memory = NewMemory(content=text, speaker=turn["speaker"], session_id=session, occurred_at=moment)
-            turns.append(Turn(turn["dia_id"], session, memory))
-    return turns
-
-
-def read_questions(bank: int, sample: Mapping[str, Any], known: Iterable[str]) -> list[Question]:
-    """Questions with at least one evidence turn that exists; malformed ids (``D8:6; D9:17``) are taken apart."""
-    ids = set(known)
-    questions = []
-    for entry in sample["qa"]:
-        found = (f"D{int(day)}:{int(turn)}" for day, turn in _EVIDENCE.findall(" ".join(entry.get("evidence", []))))
-        evidence = frozenset(turn for turn in found if turn in ids)
-        answer = str(entry.get("answer", entry.get("adversarial_answer", "")))
-        if evidence:
-            questions.append(Question(bank, entry["question"], evidence, entry["category"], answer))
-    return questions
+    question: Question
 
 
 Ranker = Callable[[BankIndex, str, Any, int], Sequence[int]]
@@ -140,48 +96,54 @@ class Score:
 class Bench:
     """The banks as retained, their indexes, the questions and their vectors."""
 
+    banks: list[str]
     indexes: list[BankIndex]
     turn_of_row: list[dict[int, str]]
-    questions: list[Question]
+    asked: list[Asked]
     vectors: list[Any]
 
-    def scores(self, ranker: Ranker, chosen: Callable[[Question], bool]) -> Score:
+    def scores(self, ranker: Ranker, chosen: Callable[[Asked], bool]) -> Score:
         score = Score()
-        for question, vector in zip(self.questions, self.vectors, strict=True):
-            if chosen(question):
-                rows = ranker(self.indexes[question.bank], question.text, vector, max(CUTS))
-                names = self.turn_of_row[question.bank]
-                score.add(question.evidence, [names[row] for row in rows])
+        for asked, vector in zip(self.asked, self.vectors, strict=True):
+            if chosen(asked):
+                rows = ranker(self.indexes[asked.bank], asked.question.text, vector, max(CUTS))
+                names = self.turn_of_row[asked.bank]
+                score.add(asked.question.evidence, [names[row] for row in rows])
         return score
 
 
-async def build(path: Path, astrocyte: Astrocyte, provider: Any) -> Bench:
-    samples = json.loads(path.read_text(encoding="utf-8"))
-    store: Store = astrocyte._opened.store
-    indexes, names, questions = [], [], []
-    started, count = time.perf_counter(), 0
-    for number, sample in enumerate(samples):
-        turns = read_turns(sample)
-        for start in range(0, len(turns), 64):
-            await astrocyte.retain_batch(f"locomo-{number}", [turn.memory for turn in turns[start : start + 64]])
-        count += len(turns)
-        index = BankIndexes(store).current(f"locomo-{number}")
-        if index is None:
-            raise SystemExit("a bank was not retained")
-        indexes.append(index)
-        names.append(dict(zip(index.rows.tolist(), (turn.turn_id for turn in turns), strict=True)))
-        questions += read_questions(number, sample, (turn.turn_id for turn in turns))
+def memory_of(turn: Turn) -> NewMemory:
+    return NewMemory(content=turn.text, speaker=turn.speaker, session_id=turn.session, occurred_at=turn.moment)
+
+
+async def build(path: Path, database: Path, astrocyte: Astrocyte, provider: Any) -> Bench:
+    conversations = read_conversations(path)
+    started = time.perf_counter()
+    for conversation in conversations:
+        memories = [memory_of(turn) for turn in conversation.turns]
+        for start in range(0, len(memories), BATCH):
+            await astrocyte.retain_batch(conversation.name, memories[start : start + BATCH])
     spent = time.perf_counter() - started
-    print(f"retained {count} turns in {len(samples)} banks: {count / spent:.0f} a second, batches of 64")
-    vectors = [provider.embed([question.text])[0] if provider else None for question in questions]
-    return Bench(indexes, names, questions, vectors)
+    count = sum(len(conversation.turns) for conversation in conversations)
+    print(f"retained {count} turns in {len(conversations)} banks: {count / spent:.0f} a second, batches of {BATCH}")
+    reader = Database.open(database)
+    indexes = BankIndexes(SqliteStore(reader))
+    found = [index for one in conversations if (index := indexes.current(one.name)) is not None]
+    await reader.close()
+    names = [
+        dict(zip(index.rows.tolist(), (turn.turn_id for turn in one.turns), strict=True))
+        for one, index in zip(conversations, found, strict=True)
+    ]
+    asked = [Asked(bank, question) for bank, one in enumerate(conversations) for question in one.questions]
+    vectors = [provider.embed([one.question.text])[0] if provider else None for one in asked]
+    return Bench([one.name for one in conversations], found, names, asked, vectors)
 
 
 def report(bench: Bench, rankers: Mapping[str, Ranker]) -> None:
-    halves: Mapping[str, Callable[[Question], bool]] = {
-        "all": lambda question: True,
-        "tuned on": lambda question: question.bank % 2 == 0,
-        "held out": lambda question: question.bank % 2 == 1,
+    halves: Mapping[str, Callable[[Asked], bool]] = {
+        "all": lambda asked: True,
+        "tuned on": lambda asked: asked.bank % 2 == 0,
+        "held out": lambda asked: asked.bank % 2 == 1,
     }
     for half, chosen in halves.items():
         print(f"\n{half:28} R@5    R@10   R@20   any@10 MRR")
@@ -191,16 +153,16 @@ def report(bench: Bench, rankers: Mapping[str, Ranker]) -> None:
     for name, ranker in rankers.items():
         cells = []
         for category in CATEGORIES:
-            score = bench.scores(ranker, lambda question, kind=category: question.category == kind)  # type: ignore[misc]
+            score = bench.scores(ranker, lambda asked, kind=category: asked.question.category == kind)  # type: ignore[misc]  # a default binds the loop's value
             cells.append(f"{score.shares[10] / max(1, score.questions):11.3f}")
         print(f"  {name:26} " + "  ".join(cells))
 
 
 async def time_recalls(bench: Bench, astrocyte: Astrocyte, count: int = 200) -> None:
     spent, sizes = [], [index.size for index in bench.indexes]
-    for question in bench.questions[:: max(1, len(bench.questions) // count)]:
+    for asked in bench.asked[:: max(1, len(bench.asked) // count)]:
         started = time.perf_counter()
-        await astrocyte.recall(question.text, f"locomo-{question.bank}")
+        await astrocyte.recall(asked.question.text, bench.banks[asked.bank])
         spent.append((time.perf_counter() - started) * 1000)
     spent.sort()
     print(
@@ -212,14 +174,15 @@ async def time_recalls(bench: Bench, astrocyte: Astrocyte, count: int = 200) -> 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
-    parser.add_argument("--provider", default="auto")
+    parser.add_argument("--provider", default="auto", choices=PROVIDERS)
     arguments = parser.parse_args()
     provider = load_provider(arguments.provider)
     with tempfile.TemporaryDirectory() as folder:
-        settings = {"storage": {"url": f"sqlite:///{folder}/memory.db"}, "embedding": {"provider": arguments.provider}}
+        database = Path(folder, "memory.db")
+        settings = {"storage": {"url": f"sqlite:///{database}"}, "embedding": {"provider": arguments.provider}}
         async with Astrocyte.from_config_dict(settings) as astrocyte:
             print(f"model: {astrocyte.model_id}")
-            bench = await build(arguments.path, astrocyte, provider)
+            bench = await build(arguments.path, database, astrocyte, provider)
             rankers: dict[str, Ranker] = {"BM25": keywords_only}
             if provider is not None:
                 rankers["vectors (as the peers do)"] = vectors_only
