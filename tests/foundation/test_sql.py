@@ -473,3 +473,38 @@ def test_no_acknowledged_write_is_lost_to_a_kill(file: Path) -> None:
         assert database.check() == []
         kept = {row[0] for row in database.read_now(lambda c: c.execute("SELECT id FROM notes").fetchall())}
     assert set(acknowledged) <= kept
+
+
+DYING = textwrap.dedent(
+    """
+    import os, signal, sys, threading
+    from aster.foundation.sql import Database
+
+    database = Database.open(sys.argv[1])
+    database.write_now(lambda c: c.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)") and None)
+    joined, acknowledged = threading.Event(), threading.Event()
+
+    def insert(connection):
+        connection.execute("INSERT INTO notes VALUES (1, 'x')")
+
+    def die(connection):
+        acknowledged.wait(0.2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    database._submit(lambda connection: joined.wait() and None)
+    answer = database._submit(insert)
+    answer.add_done_callback(lambda _: (print(1, flush=True), acknowledged.set()))
+    last = database._submit(die)
+    joined.set()
+    last.result()
+    """
+)
+
+
+def test_nothing_is_acknowledged_before_its_group_is_committed(file: Path) -> None:
+    """The process dies inside a transaction, after one member's work and before the commit."""
+    child = subprocess.run([sys.executable, "-c", DYING, str(file)], capture_output=True, text=True, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (-signal.SIGKILL, "", "")
+    with Opened(file) as database:
+        assert database.check() == []
+        assert database.read_now(texts) == []
