@@ -6,7 +6,6 @@ one and verify again. Everything runs as it would in production: sockets, QUIC, 
 
 import asyncio
 import os
-import re
 import shutil
 import sqlite3
 import statistics
@@ -14,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from astrocyte.rpc_service import MemoryService
 
 BATCH = 64
 SHOWN = 90
+SHOWN_QUESTIONS = 5
 TENANT = "demo"
 OWNER = "user:demo"
 
@@ -72,7 +72,7 @@ async def run_demo(given: DemoInput, *, data: Path | None, narrator: Narrator) -
         "memories": given.size,
         "retained_per_second": round(given.size / retained),
         "questions": len(given.questions),
-        "recall_p50_ms": round(recalled * 1000, 1),
+        "recall_p50_ms": recalled.median_ms,
         "decisions": decided,
         "audit_records": records,
         "seconds": round(time.perf_counter() - started, 1),
@@ -94,37 +94,68 @@ async def _retain(stack: Stack, given: DemoInput, narrator: Narrator) -> float:
         closing(MemoryClient(stack.addresses.memory, principal=OWNER)) as client,
         narrator.progress("turns", given.size) as advance,
     ):
-        for conversation, turns in given.conversations.items():
+        for bank, turns in given.banks():
             for first in range(0, len(turns), BATCH):
                 part = turns[first : first + BATCH]
-                ids = await asyncio.to_thread(client.retain, bank_of(conversation), list(map(_memory, part)))
-                narrator.note("retained", bank=bank_of(conversation), memory_ids=ids)
+                ids = await asyncio.to_thread(client.retain, bank, list(map(_memory, part)))
+                narrator.note("retained", bank=bank, memory_ids=ids)
                 advance(len(part))
     seconds = time.perf_counter() - started
     narrator.say("retained_all", f"acknowledged, and durable, after {seconds:.1f} s", seconds=round(seconds, 2))
     return seconds
 
 
-async def _recall(stack: Stack, given: DemoInput, narrator: Narrator) -> float:
-    first_bank = bank_of(next(iter(given.conversations)))
-    narrator.heading("Recall over HTTP")
-    times: list[float] = []
-    with closing(MemoryClient(stack.addresses.memory, principal=OWNER)) as client:
-        for question in given.questions:
-            bank = bank_of(question.conversation) if question.conversation else first_bank
+async def _recall(stack: Stack, given: DemoInput, narrator: Narrator) -> "Recalled":
+    narrator.heading(f"Recall over HTTP: {len(given.questions)} questions")
+    recalled = Recalled()
+    with (
+        closing(MemoryClient(stack.addresses.memory, principal=OWNER)) as client,
+        narrator.progress("questions", len(given.questions)) as advance,
+    ):
+        for number, question in enumerate(given.questions):
             began = time.perf_counter()
-            hits = await asyncio.to_thread(client.recall, bank, question.question)
-            times.append(time.perf_counter() - began)
-            _show_hits(narrator, question, hits, over="http")
+            hits = await asyncio.to_thread(client.recall, given.bank_of(question), question.question)
+            recalled.add(question, hits, time.perf_counter() - began)
+            if number < SHOWN_QUESTIONS:
+                _show_hits(narrator, question, hits, over="http")
+            else:
+                narrator.note("question", question=question.question, over="http", hits=hits)
+            advance(1)
+    if recalled.with_evidence:
+        narrator.say(
+            "evidence",
+            f"{recalled.found} of {recalled.with_evidence} questions have a turn that answers them among the first ten",
+            found=recalled.found,
+            questions=recalled.with_evidence,
+        )
     narrator.heading("Recall over P2P: dial the node's public key")
     async with AsterClient(address=stack.addresses.p2p, config=_peer_config()) as peer:
         memory = await peer.client(MemoryService)
         question = given.questions[0]
-        bank = bank_of(question.conversation) if question.conversation else first_bank
-        answer = await memory.recall(RecallRequest(query=question.question, bank_id=bank, max_results=1))
+        request = RecallRequest(query=question.question, bank_id=given.bank_of(question), max_results=1)
+        answer = await memory.recall(request)
         hits = [{"text": hit.text, "speaker": hit.speaker, "score": hit.score} for hit in answer.hits]
         _show_hits(narrator, question, hits, over="p2p")
-    return statistics.median(times)
+    return recalled
+
+
+@dataclass(slots=True)
+class Recalled:
+    """What asking came to: seconds a question, and how often the evidence was among the hits."""
+
+    seconds: list[float] = field(default_factory=list)
+    with_evidence: int = 0
+    found: int = 0
+
+    def add(self, question: Question, hits: Sequence[dict[str, Any]], seconds: float) -> None:
+        self.seconds.append(seconds)
+        if question.evidence:
+            self.with_evidence += 1
+            self.found += any(hit["text"] in question.evidence for hit in hits)
+
+    @property
+    def median_ms(self) -> float:
+        return round(statistics.median(self.seconds) * 1000, 1)
 
 
 async def _decide(stack: Stack, narrator: Narrator) -> int:
@@ -193,12 +224,6 @@ def _tamper(directory: Path, narrator: Narrator) -> None:
 
 def _peer_config() -> AsterConfig:
     return AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled", log_level="error")
-
-
-def bank_of(conversation: str) -> str:
-    """The bank that keeps a conversation: its name with what a bank's name may not hold replaced by dashes."""
-    name = re.sub(r"[^A-Za-z0-9._:@-]", "-", conversation)
-    return name[:255] if name[:1].isalnum() else f"c{name}"[:255]
 
 
 def _memory(turn: Turn) -> dict[str, Any]:

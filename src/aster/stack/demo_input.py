@@ -2,7 +2,8 @@
 
 import importlib.resources
 import importlib.resources.abc
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,15 @@ MOST_QUESTIONS = 5
 
 
 class Question(msgspec.Struct, frozen=True):
-    """``conversation`` says which of a file's conversations is asked; None asks the only one, or the first."""
+    """``conversation`` says which of a file's conversations is asked; None asks the only one, or the first.
+
+    ``evidence`` are the texts of the turns that answer it, where the file knows them: the demo then counts how often
+    one is among the first ten.
+    """
 
     question: str
     conversation: str | None = None
-    answer: str | int | None = None
+    evidence: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,20 @@ class DemoInput:
     @property
     def size(self) -> int:
         return sum(map(len, self.conversations.values()))
+
+    def banks(self) -> Iterator[tuple[str, list[Turn]]]:
+        """Each conversation with the bank that keeps it."""
+        for conversation, turns in self.conversations.items():
+            yield bank_name(conversation), turns
+
+    def bank_of(self, question: Question) -> str:
+        return bank_name(question.conversation or next(iter(self.conversations)))
+
+
+def bank_name(conversation: str) -> str:
+    """A conversation's name with what a bank's name may not hold replaced by dashes."""
+    name = re.sub(r"[^A-Za-z0-9._:@-]", "-", conversation)
+    return name[:255] if name[:1].isalnum() else f"c{name}"[:255]
 
 
 def _sample_turns() -> list[Turn]:

@@ -32,7 +32,7 @@ class MemoryClient:
         answer = self._post("/retain/batch", {"bank_id": bank, "memories": memories})
         return [result["memory_id"] for result in answer["results"]]
 
-    def recall(self, bank: str, query: str, *, max_results: int = 3) -> list[dict[str, Any]]:
+    def recall(self, bank: str, query: str, *, max_results: int = 10) -> list[dict[str, Any]]:
         hits = self._post("/recall", {"bank_id": bank, "query": query, "max_results": max_results})["hits"]
         return [{name: hit[name] for name in ("text", "speaker", "score", "occurred_at")} for hit in hits]
 
