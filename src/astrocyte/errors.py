@@ -55,6 +55,12 @@ class InvalidPrincipal(InvalidInput):
     code = "PRINCIPAL_INVALID"
 
 
+class InvalidCursor(InvalidInput):
+    """A list can't be continued from there."""
+
+    code = "CURSOR_INVALID"
+
+
 class BatchTooLarge(InvalidInput):
     code = "BATCH_TOO_LARGE"
 
@@ -77,6 +83,12 @@ class AccessDenied(AstrocyteError):
             permission=permission,
             bank_id=bank_id,
         )
+
+
+class MemoryNotFound(AstrocyteError):
+    """There is no such memory in this bank: it never was, or it is forgotten."""
+
+    code = "MEMORY_NOT_FOUND"
 
 
 class ModelMismatch(AstrocyteError):

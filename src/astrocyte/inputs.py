@@ -19,8 +19,10 @@ from astrocyte.errors import (
     InvalidMetadata,
     InvalidQuery,
     InvalidTags,
+    NothingSelected,
 )
 from astrocyte.memories import NewMemory
+from astrocyte.stores.store import Selection
 
 BANK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}")
 
@@ -108,6 +110,31 @@ def checked_tags(tags: Sequence[str], limits: Limits) -> list[str]:
             raise InvalidTags(f"a tag is a text of 1 to {limits.tag} characters, got {str(tag)[:40]!r}")
         _check_encodable("a tag", tag, InvalidTags)
     return list(dict.fromkeys(tags))
+
+
+def checked_selection(
+    memory_ids: Sequence[str] | None,
+    tags: Sequence[str] | None,
+    before_date: datetime | None,
+    scope: str | None,
+    limits: Limits,
+) -> Selection:
+    """What a forget names; `NothingSelected` when it names nothing."""
+    if scope not in (None, "all"):
+        raise InvalidInput("scope must be 'all' or left out")
+    if isinstance(memory_ids, str):
+        raise InvalidInput("memory_ids must be a list of ids")
+    if scope == "all":
+        return Selection(everything=True)
+    if not memory_ids and not tags and before_date is None:
+        raise NothingSelected(
+            "nothing is selected to forget", hint="name memory_ids, tags or before_date, or scope 'all'"
+        )
+    return Selection(
+        memory_ids=tuple(memory_ids) if memory_ids else None,
+        tags=checked_tags(tags, limits) if tags else None,
+        before=utc("before_date", before_date),
+    )
 
 
 def utc(name: str, moment: datetime | None) -> datetime | None:

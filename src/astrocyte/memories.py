@@ -24,10 +24,9 @@ class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     source: str | None = None
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """One stored memory. ``row`` is its number in the store and never leaves the engine."""
+class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One memory as it was retained."""
 
-    row: int
     memory_id: str
     bank_id: str
     content: str
@@ -38,6 +37,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None
     speaker: str | None
     source: str | None
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """A stored memory with its number in the store, which never leaves the engine."""
+
+    row: int
+    record: MemoryRecord
 
 
 class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +103,48 @@ class RecallResult(msgspec.Struct, frozen=True, kw_only=True):
     trace: RecallTrace
     authority_context: str | None = None
     top_semantic_score: float | None = None
+
+
+class HistoryResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What was known at ``as_of``, as far as it was not forgotten since."""
+
+    hits: list[MemoryHit]
+    total_available: int
+    truncated: bool
+    as_of: datetime
+    bank_id: str
+    trace: RecallTrace
+
+
+class ReflectResult(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer from memory. ``[1]`` in it means ``sources[0]``.
+
+    ``method`` is extractive: the memories' own words, chosen and cited, no language model. ``confidence`` is the best
+    source's score, 0 when there is no answer.
+    """
+
+    answer: str
+    confidence: float
+    sources: list[MemoryHit]
+    method: str = "extractive"
+    observations: list[str] | None = None
+    authority_context: str | None = None
+
+
+class BankInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A bank and what it holds. ``model`` made its vectors, None when it has none."""
+
+    bank_id: str
+    memories: int
+    model: str | None
+    created_at: datetime
+
+
+class MemoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Memories in the order in which they were retained; ``next_cursor`` continues, None at the end."""
+
+    memories: list[MemoryRecord]
+    next_cursor: str | None
 
 
 class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):

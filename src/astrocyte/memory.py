@@ -15,27 +15,40 @@ from aster.foundation.sql import Database, Durability
 from astrocyte.access.decisions import Authorizer
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
-from astrocyte.errors import InvalidInput, NothingSelected, NotOpen
+from astrocyte.errors import InvalidInput, MemoryNotFound, NotOpen
 from astrocyte.inputs import (
     bank_name,
     bank_names,
     checked_batch,
     checked_memory,
-    checked_query,
+    checked_selection,
     checked_tags,
     utc,
 )
-from astrocyte.memories import ForgetResult, HealthStatus, Metadata, NewMemory, RecallResult, RetainResult
+from astrocyte.memories import (
+    BankInfo,
+    ForgetResult,
+    HealthStatus,
+    HistoryResult,
+    MemoryPage,
+    MemoryRecord,
+    Metadata,
+    NewMemory,
+    RecallResult,
+    ReflectResult,
+    RetainResult,
+)
 from astrocyte.models.ladder import load_provider
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.paging import page_cursor, page_start
 from astrocyte.preparation import prepare
-from astrocyte.recall.filters import RecallFilter, TagMatch
+from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.recall.search import RecallPlan, Searcher
+from astrocyte.recall.plan import RecallPlan, recall_plan
+from astrocyte.recall.search import CHARACTERS_A_TOKEN, Searcher
+from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.stores.sqlite import SqliteStore
-from astrocyte.stores.store import Selection, Space, Store
-
-TAG_MATCHES = ("any", "all", "none")
+from astrocyte.stores.store import Space, Store
 
 
 class _Open:
@@ -168,24 +181,123 @@ class Astrocyte:
         limits = self.settings.limits
         names = bank_names(bank_id, banks, limits)
         await self._authorize(context, "recall", names)
-        if tag_match not in TAG_MATCHES:
-            raise InvalidInput(f"tag_match must be one of {', '.join(TAG_MATCHES)}")
-        start, end = time_range or (None, None)
-        plan = RecallPlan(
-            query=checked_query(query, limits),
-            banks=tuple(names),
-            max_results=min(max(1, max_results), limits.max_results),
+        plan = recall_plan(
+            query,
+            names,
+            limits,
+            max_results=max_results,
             max_tokens=max_tokens,
             min_score=min_score,
-            admitted=RecallFilter(
-                tags=tuple(checked_tags(tags, limits)),
-                tag_match=tag_match,
-                occurred_from=utc("time_range", start),
-                occurred_to=utc("time_range", end),
-                as_of=utc("as_of", as_of),
-            ),
+            tags=tags,
+            tag_match=tag_match,
+            time_range=time_range,
+            as_of=as_of,
         )
-        return await asyncio.to_thread(self._opened.searcher.search, plan)
+        return await self._search(plan)
+
+    async def reflect(
+        self,
+        query: str,
+        bank_id: str | None = None,
+        *,
+        banks: Sequence[str] | None = None,
+        max_tokens: int | None = None,
+        include_sources: bool = True,
+        tags: Sequence[str] = (),
+        tag_match: TagMatch = "any",
+        as_of: datetime | None = None,
+        context: AstrocyteContext | None = None,
+    ) -> ReflectResult:
+        """Answer a question from memory, with citations: the best memories' own sentences, no language model.
+
+        Says that there is no answer rather than giving a thin one. ``max_tokens`` bounds the answer (estimated).
+        """
+        names = bank_names(bank_id, banks, self.settings.limits)
+        await self._authorize(context, "reflect", names)
+        plan = recall_plan(
+            query, names, self.settings.limits, max_results=EVIDENCE, tags=tags, tag_match=tag_match, as_of=as_of
+        )
+        found = await self._search(plan)
+        characters = None if max_tokens is None else max_tokens * CHARACTERS_A_TOKEN
+        answer = extract(query, found.hits, max_characters=characters)
+        return ReflectResult(
+            answer=answer.answer,
+            confidence=answer.confidence,
+            sources=answer.sources if include_sources else [],
+        )
+
+    async def history(
+        self,
+        query: str,
+        bank_id: str,
+        as_of: datetime,
+        *,
+        max_results: int = 10,
+        max_tokens: int | None = None,
+        tags: Sequence[str] = (),
+        context: AstrocyteContext | None = None,
+    ) -> HistoryResult:
+        """What a recall would have found at ``as_of``, without what was forgotten since."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "history", [bank])
+        moment = utc("as_of", as_of)
+        if moment is None:
+            raise InvalidInput("as_of must be a time")
+        plan = recall_plan(
+            query,
+            [bank],
+            self.settings.limits,
+            max_results=max_results,
+            max_tokens=max_tokens,
+            tags=tags,
+            as_of=moment,
+        )
+        found = await self._search(plan)
+        return HistoryResult(
+            hits=found.hits,
+            total_available=found.total_available,
+            truncated=found.truncated,
+            as_of=moment,
+            bank_id=bank,
+            trace=found.trace,
+        )
+
+    async def get_memory(
+        self, bank_id: str, memory_id: str, *, context: AstrocyteContext | None = None
+    ) -> MemoryRecord:
+        """One memory by its id; raises `MemoryNotFound`."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "list", [bank])
+        found = await asyncio.to_thread(self._opened.store.find, bank, memory_id)
+        if found is None:
+            raise MemoryNotFound(f"there is no memory '{memory_id[:40]}' in bank '{bank}'")
+        return found.record
+
+    async def list_memories(
+        self,
+        bank_id: str,
+        *,
+        cursor: str | None = None,
+        limit: int = 100,
+        context: AstrocyteContext | None = None,
+    ) -> MemoryPage:
+        """A bank's memories in the order in which they were retained, ``limit`` (1 to ``max_results``) a page."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "list", [bank])
+        after = page_start(cursor)
+        size = min(max(1, limit), self.settings.limits.max_results)
+        rows = await asyncio.to_thread(self._opened.store.page, bank, after, size + 1)
+        more = len(rows) > size
+        return MemoryPage(
+            memories=[memory.record for memory in rows[:size]],
+            next_cursor=page_cursor(rows[size - 1].row) if more else None,
+        )
+
+    async def bank_info(self, bank_id: str, *, context: AstrocyteContext | None = None) -> BankInfo | None:
+        """What a bank holds; None for one that nothing was ever retained in."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "list", [bank])
+        return await asyncio.to_thread(self._opened.store.bank, bank)
 
     async def forget(
         self,
@@ -205,7 +317,7 @@ class Astrocyte:
         `NothingSelected` when there is no condition at all. Ids that do not exist are no error.
         """
         bank = bank_name(bank_id)
-        selection = self._selection(memory_ids, tags, before_date, scope)
+        selection = checked_selection(memory_ids, tags, before_date, scope, self.settings.limits)
         await self._authorize(context, "forget_all" if selection.everything else "forget", [bank])
         event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": reason}
         gone = await self._opened.store.forget(bank, selection, event)
@@ -235,6 +347,9 @@ class Astrocyte:
             await self._opened.store.record({**event, "reason": decision.reason})
         decision.enforce()
 
+    async def _search(self, plan: RecallPlan) -> RecallResult:
+        return await asyncio.to_thread(self._opened.searcher.search, plan)
+
     async def _store(
         self, bank: str, memories: Sequence[NewMemory], context: AstrocyteContext | None
     ) -> list[RetainResult]:
@@ -244,29 +359,6 @@ class Astrocyte:
         space = Space(state.provider.model_id, state.provider.dimension) if state.provider else None
         await state.store.add(bank, prepared, space, {**self._event("retain", bank, context), "memoryIds": ids})
         return [RetainResult(stored=True, memory_id=memory_id) for memory_id in ids]
-
-    def _selection(
-        self,
-        memory_ids: Sequence[str] | None,
-        tags: Sequence[str] | None,
-        before_date: datetime | None,
-        scope: str | None,
-    ) -> Selection:
-        if scope not in (None, "all"):
-            raise InvalidInput("scope must be 'all' or left out")
-        if isinstance(memory_ids, str):
-            raise InvalidInput("memory_ids must be a list of ids")
-        if scope == "all":
-            return Selection(everything=True)
-        if not memory_ids and not tags and before_date is None:
-            raise NothingSelected(
-                "nothing is selected to forget", hint="name memory_ids, tags or before_date, or scope 'all'"
-            )
-        return Selection(
-            memory_ids=tuple(memory_ids) if memory_ids else None,
-            tags=checked_tags(tags, self.settings.limits) if tags else None,
-            before=utc("before_date", before_date),
-        )
 
     def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:
         who = self.authorizer.authorize(context, action, [bank]).principal

@@ -1,9 +1,17 @@
 """From a typed request to the engine's method: the one translation that every door into the engine uses."""
 
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.memories import ForgetResult, RecallResult, RetainResult
+from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
-from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainBatchResult, RetainRequest
+from astrocyte.requests import (
+    ForgetRequest,
+    HistoryRequest,
+    RecallRequest,
+    ReflectRequest,
+    RetainBatchRequest,
+    RetainBatchResult,
+    RetainRequest,
+)
 
 
 async def retain(engine: Astrocyte, request: RetainRequest, context: AstrocyteContext | None) -> RetainResult:
@@ -40,6 +48,32 @@ async def recall(engine: Astrocyte, request: RecallRequest, context: AstrocyteCo
         tag_match=request.tag_match,
         time_range=(span.start, span.end) if span else None,
         as_of=request.as_of,
+        context=context,
+    )
+
+
+async def reflect(engine: Astrocyte, request: ReflectRequest, context: AstrocyteContext | None) -> ReflectResult:
+    return await engine.reflect(
+        request.query,
+        request.bank_id,
+        banks=request.banks,
+        max_tokens=request.max_tokens,
+        include_sources=request.include_sources,
+        tags=request.tags or (),
+        tag_match=request.tag_match,
+        as_of=request.as_of,
+        context=context,
+    )
+
+
+async def history(engine: Astrocyte, request: HistoryRequest, context: AstrocyteContext | None) -> HistoryResult:
+    return await engine.history(
+        request.query,
+        request.bank_id,
+        request.as_of,
+        max_results=request.max_results,
+        max_tokens=request.max_tokens,
+        tags=request.tags or (),
         context=context,
     )
 

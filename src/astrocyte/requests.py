@@ -56,6 +56,30 @@ class RecallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     as_of: datetime | None = None
 
 
+class ReflectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``query`` and one of ``bank_id`` and ``banks`` are needed."""
+
+    query: str
+    bank_id: str | None = None
+    banks: list[str] | None = None
+    max_tokens: int | None = None
+    include_sources: bool = True
+    tags: list[str] | None = None
+    tag_match: Literal["any", "all", "none"] = "any"
+    as_of: datetime | None = None
+
+
+class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A recall of what was known at ``as_of``."""
+
+    query: str
+    bank_id: str
+    as_of: datetime
+    max_results: int = 10
+    max_tokens: int | None = None
+    tags: list[str] | None = None
+
+
 class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``bank_id`` and at least one of the others are needed; conditions add up, ``scope`` ``all`` means the bank."""
 

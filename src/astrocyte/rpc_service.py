@@ -24,9 +24,17 @@ from astrocyte.errors import AccessDenied, InvalidInput, ModelMismatch, NotOpen
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.gateway.auth.dev import claimed_identity
 from astrocyte.gateway.settings import GatewaySettings
-from astrocyte.memories import ForgetResult, RecallResult, RetainResult
+from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
-from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainBatchResult, RetainRequest
+from astrocyte.requests import (
+    ForgetRequest,
+    HistoryRequest,
+    RecallRequest,
+    ReflectRequest,
+    RetainBatchRequest,
+    RetainBatchResult,
+    RetainRequest,
+)
 
 PRINCIPAL = "x-astrocyte-principal"
 
@@ -69,6 +77,18 @@ class MemoryService:
         """Find what was remembered."""
         with _translated():
             return await operations.recall(self._engine, request, _identity(call))
+
+    @rpc(idempotent=True)
+    async def reflect(self, request: ReflectRequest, call: CallContext) -> ReflectResult:
+        """Answer from memory, with citations."""
+        with _translated():
+            return await operations.reflect(self._engine, request, _identity(call))
+
+    @rpc(idempotent=True)
+    async def history(self, request: HistoryRequest, call: CallContext) -> HistoryResult:
+        """Find what was known then."""
+        with _translated():
+            return await operations.history(self._engine, request, _identity(call))
 
     @rpc(idempotent=True)
     async def forget(self, request: ForgetRequest, call: CallContext) -> ForgetResult:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from aster.foundation.errors import StorageCorrupt
 from astrocyte import AstrocyteContext, NewMemory
-from astrocyte.errors import AstrocyteError, ModelMismatch, NotOpen
+from astrocyte.errors import AstrocyteError, MemoryNotFound, ModelMismatch, NotOpen
 from astrocyte.memory import Astrocyte
 from astrocyte.models.minilm import MiniLm
 
@@ -286,6 +286,64 @@ async def test_a_batch_is_all_or_nothing(astrocyte: Astrocyte) -> None:
     with pytest.raises(AstrocyteError, match=r"memories\[1\]"):
         await astrocyte.retain_batch("b", [NewMemory(content="good"), NewMemory(content=" ")])
     assert (await astrocyte.recall("good", "b")).total_available == 0
+
+
+async def test_reflect_answers_in_the_memories_own_words(astrocyte: Astrocyte) -> None:
+    await astrocyte.retain_batch(
+        "b",
+        [
+            NewMemory(content="I adopted a beagle called Max", speaker="Ann", occurred_at=MAY),
+            NewMemory(content="The printer is out of paper", speaker="Ben", occurred_at=MAY),
+        ],
+    )
+    answer = await astrocyte.reflect("What is the name of Ann's dog?", "b")
+    assert answer.method == "extractive"
+    assert answer.answer.startswith("Ann: I adopted a beagle called Max (2023-05-08) [1]")
+    assert [source.speaker for source in answer.sources][:1] == ["Ann"]
+    assert (await astrocyte.reflect("What is the name of Ann's dog?", "b", include_sources=False)).sources == []
+    nothing = await astrocyte.reflect("Who invented the transistor?", "b")
+    assert (nothing.answer, nothing.confidence, nothing.sources) == ("Nothing in memory answers this.", 0.0, [])
+
+
+async def test_history_shows_what_was_known_then(astrocyte: Astrocyte) -> None:
+    first = await astrocyte.retain("the office is in Oslo", "b")
+    known = (await astrocyte.recall("office", "b")).hits[0].retained_at
+    assert known is not None
+    await astrocyte.retain("the office moved to Bergen", "b")
+    then = await astrocyte.history("where is the office?", "b", known)
+    assert [hit.memory_id for hit in then.hits] == [first.memory_id]
+    assert (then.as_of, then.bank_id, then.total_available) == (known, "b", 1)
+
+
+async def test_memories_are_listed_page_by_page(plain: Astrocyte) -> None:
+    await plain.retain_batch("b", [NewMemory(content=f"fact {n}", tags=["t"]) for n in range(5)])
+    await plain.retain("elsewhere", "c")
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(3):
+        page = await plain.list_memories("b", cursor=cursor, limit=2)
+        seen += [memory.content for memory in page.memories]
+        cursor = page.next_cursor
+    assert seen == [f"fact {n}" for n in range(5)]
+    assert cursor is None
+    assert (await plain.list_memories("nowhere")).memories == []
+
+
+async def test_one_memory_is_found_in_its_bank_alone(plain: Astrocyte) -> None:
+    kept = (await plain.retain("x", "b", metadata={"k": 1})).memory_id
+    assert kept is not None
+    assert (await plain.get_memory("b", kept)).metadata == {"k": 1}
+    for bank, memory_id in (("c", kept), ("b", "0" * 16)):
+        with pytest.raises(MemoryNotFound):
+            await plain.get_memory(bank, memory_id)
+
+
+async def test_a_bank_tells_what_it_holds(astrocyte: Astrocyte) -> None:
+    assert await astrocyte.bank_info("b") is None
+    await astrocyte.retain("x", "b")
+    info = await astrocyte.bank_info("b")
+    assert info is not None
+    assert (info.bank_id, info.memories, info.model) == ("b", 1, astrocyte.model_id)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,6 +11,9 @@ from astrocyte.errors import AccessDenied
 OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
         "recall": "read",
+        "reflect": "read",
+        "history": "read",
+        "list": "read",
         "retain": "write",
         "forget": "forget",
         "forget_all": "admin",

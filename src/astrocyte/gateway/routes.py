@@ -8,8 +8,16 @@ from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.memories import ForgetResult, RecallResult, RetainResult
-from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainBatchResult, RetainRequest
+from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
+from astrocyte.requests import (
+    ForgetRequest,
+    HistoryRequest,
+    RecallRequest,
+    ReflectRequest,
+    RetainBatchRequest,
+    RetainBatchResult,
+    RetainRequest,
+)
 
 if TYPE_CHECKING:
     from astrocyte.gateway.settings import GatewaySettings
@@ -36,6 +44,13 @@ class Handlers:
         bounded = msgspec.structs.replace(body, max_results=min(body.max_results, self._max_results))
         return await operations.recall(self._engine, bounded, _context(request))
 
+    async def reflect(self, request: Request, body: ReflectRequest) -> ReflectResult:
+        return await operations.reflect(self._engine, body, _context(request))
+
+    async def history(self, request: Request, body: HistoryRequest) -> HistoryResult:
+        bounded = msgspec.structs.replace(body, max_results=min(body.max_results, self._max_results))
+        return await operations.history(self._engine, bounded, _context(request))
+
     async def forget(self, request: Request, body: ForgetRequest) -> ForgetResult:
         return await operations.forget(self._engine, body, _context(request))
 
@@ -57,6 +72,10 @@ def gateway_routes(handlers: Handlers) -> list[Route]:
             RetainBatchResult,
         ),
         post("/v1/recall", handlers.recall, "Find what was remembered", "read", RecallRequest, RecallResult),
+        post(
+            "/v1/reflect", handlers.reflect, "Answer from memory, with citations", "read", ReflectRequest, ReflectResult
+        ),
+        post("/v1/history", handlers.history, "Find what was known then", "read", HistoryRequest, HistoryResult),
         post(
             "/v1/forget",
             handlers.forget,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from astrocyte.memories import Memory
+from astrocyte.memories import MemoryRecord
 from astrocyte.moments import microseconds
 from astrocyte.recall.bank_index import UNKNOWN, BankIndex
 
@@ -44,7 +44,7 @@ class RecallFilter:
             mask &= index.retained_at <= microseconds(self.as_of)
         return mask
 
-    def admits(self, memory: Memory) -> bool:
+    def admits(self, memory: MemoryRecord) -> bool:
         """The same question, asked of a row."""
         moment = memory.occurred_at
         return (

@@ -11,7 +11,9 @@ COSINE_OF_NOTHING = 0.15
 COSINE_OF_CERTAINTY = 0.80
 COVERAGE_POWER = 1.5
 HOPELESS = 0.10
-"""A question whose best hit stays below this has no answer in the bank: nothing is returned."""
+HOPELESS_BY_WORDS = 0.03
+"""A question whose best hit stays below this has no answer in the bank: nothing is returned. Without vectors a single
+shared word is all there may be, so less is asked."""
 
 
 def confidence(coverage: float, cosine: float | None) -> float:

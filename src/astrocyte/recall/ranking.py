@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.filters import RecallFilter
-from astrocyte.recall.honesty import HOPELESS, confidence, never_rising
+from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence, never_rising
 from astrocyte.recall.legs import (
     Keywords,
     best_places,
@@ -136,7 +136,7 @@ def _hits(
     certainty = [
         confidence(float(keywords.coverage[place]), cosine) for place, cosine in zip(places, known, strict=True)
     ]
-    if max(certainty, default=0.0) < HOPELESS:
+    if max(certainty, default=0.0) < (HOPELESS_BY_WORDS if cosines is None else HOPELESS):
         return ()
     found = []
     for place, cosine, score in zip(places, known, never_rising(certainty), strict=True):

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from astrocyte.memories import Memory, MemoryHit, RecallResult, RecallTrace
+from astrocyte.memories import MemoryHit, MemoryRecord, RecallResult, RecallTrace
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
-from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
+from astrocyte.recall.plan import RecallPlan
 from astrocyte.recall.ranking import Hit, Ranking, Weights, rank
 from astrocyte.stores.sqlite import check_space
 from astrocyte.stores.store import Space, Store
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHARACTERS_A_TOKEN = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RecallPlan:
-    """A checked question: where to look, what may be seen, how much to return."""
-
-    query: str
-    banks: tuple[str, ...]
-    max_results: int
-    max_tokens: int | None
-    min_score: float
-    admitted: RecallFilter
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +84,15 @@ class Searcher:
         seen: set[str] = set()
         for one in found:
             memory = memories[one.bank_id].get(one.hit.row)
-            if memory is None or one.hit.score < plan.min_score or not plan.admitted.admits(memory):
+            if memory is None or one.hit.score < plan.min_score or not plan.admitted.admits(memory.record):
                 continue
-            if len(plan.banks) > 1 and memory.content in seen:
+            if len(plan.banks) > 1 and memory.record.content in seen:
                 continue
-            seen.add(memory.content)
-            yield _public(memory, one.hit)
+            seen.add(memory.record.content)
+            yield _public(memory.record, one.hit)
 
 
-def _public(memory: Memory, hit: Hit) -> MemoryHit:
+def _public(memory: MemoryRecord, hit: Hit) -> MemoryHit:
     return MemoryHit(
         text=memory.content,
         score=round(hit.score, 4),

@@ -10,7 +10,7 @@ import msgspec
 from aster.foundation.audit import AuditLog, utc_now
 from aster.foundation.sql import Database
 from astrocyte.errors import ModelMismatch
-from astrocyte.memories import Memory
+from astrocyte.memories import BankInfo, Memory, MemoryRecord
 from astrocyte.moments import microseconds, moment_of
 from astrocyte.stores.store import Changes, Position, PreparedMemory, SearchRow, Selection, Space
 
@@ -101,6 +101,32 @@ class SqliteStore:
             return found
 
         return self._database.read_now(query)
+
+    def find(self, bank_id: str, memory_id: str) -> Memory | None:
+        row = self._database.read_now(
+            lambda connection: connection.execute(f"{_MEMORY} AND m.memory_id = ?", (bank_id, memory_id)).fetchone()
+        )
+        return None if row is None else _memory(bank_id, row)
+
+    def page(self, bank_id: str, after: int, limit: int) -> list[Memory]:
+        rows = self._database.read_now(
+            lambda connection: connection.execute(
+                f"{_MEMORY} AND m.id > ? ORDER BY m.id LIMIT ?", (bank_id, after, limit)
+            ).fetchall()
+        )
+        return [_memory(bank_id, row) for row in rows]
+
+    def bank(self, bank_id: str) -> BankInfo | None:
+        row = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT (SELECT count(*) FROM memories WHERE bank = b.id), b.model, b.created_at"
+                " FROM memory_banks b WHERE b.name = ?",
+                (bank_id,),
+            ).fetchone()
+        )
+        if row is None:
+            return None
+        return BankInfo(bank_id=bank_id, memories=row[0], model=row[1], created_at=moment_of(row[2]))
 
     def check(self) -> None:
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
@@ -208,8 +234,7 @@ def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Positio
 
 
 def _memory(bank_id: str, row: Sequence[Any]) -> Memory:
-    return Memory(
-        row=row[0],
+    record = MemoryRecord(
         memory_id=row[1],
         bank_id=bank_id,
         content=row[2],
@@ -221,6 +246,7 @@ def _memory(bank_id: str, row: Sequence[Any]) -> Memory:
         speaker=row[8],
         source=row[9],
     )
+    return Memory(row[0], record)
 
 
 def _parts(values: Sequence[T]) -> Iterable[Sequence[T]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from astrocyte.memories import Memory, NewMemory
+from astrocyte.memories import BankInfo, Memory, NewMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,15 @@ class Store(Protocol):
 
     def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, Memory]:
         """Those of the rows that still exist in this bank."""
+
+    def find(self, bank_id: str, memory_id: str) -> Memory | None:
+        """One memory by its id."""
+
+    def page(self, bank_id: str, after: int, limit: int) -> list[Memory]:
+        """Memories whose row number is above ``after``, oldest first."""
+
+    def bank(self, bank_id: str) -> BankInfo | None:
+        """What a bank holds; None when it does not exist."""
 
     def check(self) -> None:
         """Raise a `StorageError` when the store can't be read."""

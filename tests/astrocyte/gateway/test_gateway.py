@@ -13,7 +13,7 @@ from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.bodies import ErrorBody
 from astrocyte.memory import Astrocyte
 
-ROUTES = ("/v1/retain", "/v1/retain/batch", "/v1/recall", "/v1/forget")
+ROUTES = ("/v1/retain", "/v1/retain/batch", "/v1/recall", "/v1/reflect", "/v1/history", "/v1/forget")
 
 
 async def test_retain_recall_and_forget(client: httpx.AsyncClient) -> None:
@@ -60,6 +60,16 @@ async def test_a_batch_keeps_speakers_sessions_and_times(client: httpx.AsyncClie
     (hit,) = (await client.post("/v1/recall", json=body)).json()["hits"]
     assert (hit["speaker"], hit["session_id"], hit["source"]) == ("Bob", "s1", "call")
     assert hit["occurred_at"] == "2026-01-31T08:30:00Z"
+
+
+async def test_reflect_and_history(client: httpx.AsyncClient) -> None:
+    await client.post("/v1/retain", json={"content": "The key is under the mat", "bank_id": "b"})
+    answer = (await client.post("/v1/reflect", json={"query": "where is the key?", "bank_id": "b"})).json()
+    assert answer["answer"] == "The key is under the mat [1]"
+    assert (answer["method"], len(answer["sources"])) == ("extractive", 1)
+    asked = {"query": "key", "bank_id": "b", "as_of": "2020-01-01T00:00:00Z"}
+    then = (await client.post("/v1/history", json=asked)).json()
+    assert (then["hits"], then["as_of"]) == ([], "2020-01-01T00:00:00Z")
 
 
 @pytest.mark.parametrize(
