@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.http.metrics import RequestMetrics
@@ -11,15 +12,25 @@ from aster.foundation.http.request import HttpLimits, Request
 from aster.foundation.http.routes import Route
 from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
+from aster.policy.engine import PolicyEngine
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.commit import Commits
 from aster.policy.service.envelope import render_error
+from aster.policy.service.evaluation_routes import EvaluationRoutes
+from aster.policy.service.evaluations import Evaluations
 from aster.policy.service.nonces import NonceStore
-from aster.policy.service.roles import role_layer
+from aster.policy.service.policy_routes import PolicyRoutes
+from aster.policy.service.rate_layer import RateLayers
+from aster.policy.service.replay_routes import ReplayRoutes
+from aster.policy.service.roles import RoleLayer
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.signature import SignatureLayer
 from aster.policy.service.signing_keys import SigningKeys
+from aster.policy.service.source_routes import SourceRoutes
 from aster.policy.service.tenant import tenant_layer
+from aster.policy.service.tenant_data import TenantData
+from aster.policy.service.tenant_routes import TenantRoutes
+from aster.policy.service.version_routes import VersionRoutes
 
 
 def wall_clock_ms() -> int:
@@ -27,7 +38,10 @@ def wall_clock_ms() -> int:
 
 
 class PolicyHttpService(HttpService):
-    """An `HttpService` whose requests' nonces are durable before their answers leave, whatever the answer is."""
+    """An `HttpService` whose requests' nonces are durable before their answers leave, whatever the answer is.
+
+    ``database``, ``evaluations`` and ``rates`` are what other entrances (P2P) share with it.
+    """
 
     def __init__(
         self,
@@ -37,15 +51,23 @@ class PolicyHttpService(HttpService):
         commits: Commits,
         limits: HttpLimits,
         metrics: RequestMetrics | None,
+        database: Database,
+        evaluations: Evaluations,
+        rates: RateLayers,
     ) -> None:
         super().__init__("policy", routes, render_error=render_error, layers=layers, limits=limits, metrics=metrics)
         self._commits = commits
+        self.database = database
+        self.evaluations = evaluations
+        self.rates = rates
 
     async def _answer(self, request: Request) -> Reply:
         try:
-            return await super()._answer(request)
+            reply = await super()._answer(request)
         finally:
             await self._commits.settle(request)
+        headers = request.state.get("answer_headers")
+        return replace(reply, headers=[*reply.headers, *headers]) if headers else reply
 
 
 def create_policy_service(
@@ -63,12 +85,28 @@ def create_policy_service(
     chosen = settings or PolicySettings()
     database.migrate("policy", "aster.policy.service.migrations")
     audit = AuditLog(database)
+    commits = Commits(database, now_ms=now_ms)
+    data = TenantData(database, commits, audit, now_ms=now_ms)
+    engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
+    evaluations = Evaluations(database, engine, audit)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
-    signature_layer = SignatureLayer(keys, NonceStore(), now_ms=now_ms, least_version=chosen.signature_version)
+    rates = RateLayers(database, chosen, now_ms=now_ms)
+    signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
     return PolicyHttpService(
-        [*AuditRoutes(audit).routes],
-        layers=[tenant_layer, signature_layer, role_layer],
-        commits=Commits(database),
+        [
+            *EvaluationRoutes(evaluations, commits, rates).routes,
+            *SourceRoutes(data, engine).routes,
+            *PolicyRoutes(data, engine).routes,
+            *VersionRoutes(data).routes,
+            *AuditRoutes(audit).routes,
+            *ReplayRoutes(data, audit, engine).routes,
+            *TenantRoutes(data, keys).routes,
+        ],
+        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(database, now_ms=now_ms)],
+        commits=commits,
         limits=HttpLimits(body_bytes=chosen.body_bytes),
         metrics=metrics,
+        database=database,
+        evaluations=evaluations,
+        rates=rates,
     )

@@ -1,22 +1,32 @@
-"""Audit over HTTP: read the tenant's chain, take its head as an anchor, verify it (ADMIN)."""
+"""Audit over HTTP: read the tenant's chain, take its head as an anchor, export it, verify it (ADMIN)."""
 
 import asyncio
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from aster.foundation.audit import AuditLog, AuditRecord, Head
-from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.errors import NotFound, ValidationFailed
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
+from aster.policy.audit_export import export_lines
+from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.queries import page_and_size, query_integer, query_values
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+ROOT = "/api/v1/audit"
+NDJSON = b"application/x-ndjson"
 LARGEST_SEQUENCE = 10**14
+EXPORT_RECORDS = 10_000
+SCAN_CHUNK = 500
+SCAN_RECORDS = 100_000
+"""Records one filtered listing looks at; ``X-Next-Before`` tells where to go on."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -73,20 +83,22 @@ class AuditRoutes:
 
     @property
     def routes(self) -> list[Route]:
-        anchor = ("anchorSequence", "anchorHash")
         return [
-            Route(
-                "GET",
-                "/api/v1/audit",
-                self.list_records,
-                summary="The tenant's audit records, newest first",
-                access=Role.ADMIN,
-                answer=list[AuditEntry],
-                query=("page", "size"),
+            *(
+                Route(
+                    "GET",
+                    path,
+                    handler,
+                    summary="The tenant's audit records, newest first",
+                    access=Role.ADMIN,
+                    answer=list[AuditEntry],
+                    query=(*FILTERS, "before", "page", "size"),
+                )
+                for path, handler in ((ROOT, self.list_records), (f"{ROOT}/logs", self.list_logs))
             ),
             Route(
                 "GET",
-                "/api/v1/audit/head",
+                f"{ROOT}/head",
                 self.head,
                 summary="The last record's sequence and hash, as an anchor",
                 access=Role.ADMIN,
@@ -94,24 +106,51 @@ class AuditRoutes:
             ),
             Route(
                 "GET",
-                "/api/v1/audit/verify-chain",
+                f"{ROOT}/verify-chain",
                 self.verify,
                 summary="Recompute the tenant's whole chain",
                 access=Role.ADMIN,
                 answer=ChainVerification,
-                query=anchor,
+                query=("anchorSequence", "anchorHash"),
+            ),
+            Route(
+                "GET",
+                f"{ROOT}/export",
+                self.export,
+                summary="Records as JSON lines, oldest first, for verification elsewhere",
+                access=Role.ADMIN,
+                query=("after", "limit"),
+            ),
+            Route(
+                "GET",
+                f"{ROOT}/{{sequence}}",
+                self.read_record,
+                summary="One record",
+                access=Role.ADMIN,
+                answer=AuditEntry,
+                errors=(404,),
             ),
         ]
 
     async def list_records(self, request: Request, body: Any) -> Reply:
         chain = caller_of(request).chain
         page, size = page_and_size(request)
-        total = self._audit.head(chain).sequence
-        newest = total - page * size
-        wanted = min(size, max(newest, 0))
-        records = self._audit.records(chain, after=newest - wanted, limit=wanted) if wanted else []
-        entries = [entry_of(record) for record in reversed(records)]
-        return json_reply(entries, headers=[(b"x-total-count", str(total).encode())])
+        wanted = filter_of(request)
+        end = self._audit.head(chain).sequence
+        before = query_integer(request, "before", end + 1, minimum=1, maximum=LARGEST_SEQUENCE)
+        total = min(end, before - 1)
+        if wanted.is_empty:
+            entries = [entry_of(record) for record in self._slice(chain, total - page * size, size)]
+            return json_reply(entries, headers=[(b"x-total-count", str(total).encode())])
+        found, reached = await asyncio.to_thread(self._search, chain, total, wanted, page * size, size)
+        return json_reply([entry_of(record) for record in found], headers=[(b"x-next-before", b"%d" % reached)])
+
+    async def list_logs(self, request: Request, body: Any) -> Reply:
+        """The documented alias."""
+        return await self.list_records(request, body)
+
+    async def read_record(self, request: Request, body: Any) -> AuditEntry:
+        return entry_of(record_of(self._audit, request))
 
     async def head(self, request: Request, body: Any) -> ChainHead:
         head = self._audit.head(caller_of(request).chain)
@@ -122,6 +161,54 @@ class AuditRoutes:
         anchor = _anchor(request, chain)
         found = await asyncio.to_thread(self._audit.verify, chain, anchor=anchor)
         return ChainVerification(found.valid, found.records, found.head, found.broken_sequence, found.reason)
+
+    async def export(self, request: Request, body: Any) -> Reply:
+        chain = caller_of(request).chain
+        after = query_integer(request, "after", 0, minimum=0, maximum=LARGEST_SEQUENCE)
+        limit = query_integer(request, "limit", EXPORT_RECORDS, minimum=1, maximum=EXPORT_RECORDS)
+
+        def read() -> bytes:
+            records = self._audit.records(chain, after=after, limit=limit)
+            last = records[-1] if records else None
+            return export_lines(records, Head(chain, last.sequence, last.hash) if last else self._audit.head(chain))
+
+        return Reply(200, await asyncio.to_thread(read), NDJSON)
+
+    def _slice(self, chain: str, newest: int, size: int) -> list[AuditRecord]:
+        """The records up to ``newest``, newest first."""
+        count = min(size, max(newest, 0))
+        return self._audit.records(chain, after=newest - count, limit=count)[::-1] if count else []
+
+    def _search(
+        self, chain: str, newest: int, wanted: AuditFilter, skip: int, size: int
+    ) -> tuple[list[AuditRecord], int]:
+        """Records that match, newest first, and the sequence number that was reached."""
+        found: list[AuditRecord] = []
+        reached = newest + 1
+        for record in self._backwards(chain, newest):
+            reached = record.sequence
+            if wanted.matches(record):
+                found.append(record)
+                if len(found) == skip + size:
+                    break
+        return found[skip:], reached
+
+    def _backwards(self, chain: str, newest: int) -> Iterator[AuditRecord]:
+        oldest = max(0, newest - SCAN_RECORDS)
+        while newest > oldest:
+            chunk = self._slice(chain, newest, min(SCAN_CHUNK, newest - oldest))
+            yield from chunk
+            newest -= SCAN_CHUNK
+
+
+def record_of(audit: AuditLog, request: Request) -> AuditRecord:
+    """The record that the path names; raises `NotFound`."""
+    text = request.path_params["sequence"]
+    if text.isascii() and text.isdigit() and 1 <= int(text[:18]) <= LARGEST_SEQUENCE:
+        found = audit.records(caller_of(request).chain, after=int(text[:18]) - 1, limit=1)
+        if found and found[0].sequence == int(text[:18]):
+            return found[0]
+    raise NotFound("no such audit record")
 
 
 def entry_of(record: AuditRecord) -> AuditEntry:

@@ -2,21 +2,25 @@
 
 import sqlite3
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.sql import Database
+from aster.policy.service.caller import caller_of
 from aster.policy.service.errors import NonceReplayed
+from aster.policy.service.idempotency import replay_of
 from aster.policy.service.nonces import Claim
 
 T = TypeVar("T")
 
 
 class Commits:
-    """The write path of the HTTP service."""
+    """The write path of the HTTP service. ``now_ms`` is the service's clock."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, now_ms: Callable[[], int]) -> None:
         self._database = database
+        self._now_ms = now_ms
 
     async def write(self, request: Request, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction with the request's nonce; raises `NonceReplayed` with nothing written."""
@@ -36,6 +40,20 @@ class Commits:
         claim.settled = True
         return value
 
+    async def change(self, request: Request, work: Callable[[sqlite3.Connection], Any]) -> Reply:
+        """`write`, once for each ``Idempotency-Key``: asked again, the first answer is given again."""
+        replay = await replay_of(request, caller_of(request).tenant, self._now_ms())
+
+        def once(connection: sqlite3.Connection) -> Reply:
+            if replay is not None and (earlier := replay.find(connection)) is not None:
+                return earlier
+            reply = _reply_of(request, work(connection))
+            if replay is not None:
+                replay.keep(connection, reply)
+            return reply
+
+        return await self.write(request, once)
+
     async def settle(self, request: Request) -> None:
         """Make the nonce durable if no write has done so: a request that changed nothing can't be replayed either."""
         claim = _unsettled(request)
@@ -47,3 +65,10 @@ class Commits:
 def _unsettled(request: Request) -> Claim | None:
     claim: Claim | None = request.state.get("claim")
     return None if claim is None or claim.settled else claim
+
+
+def _reply_of(request: Request, value: Any) -> Reply:
+    if isinstance(value, Reply):
+        return value
+    route = request.match.route
+    return json_reply(value, route.status if route is not None else 200)

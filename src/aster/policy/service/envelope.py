@@ -10,6 +10,9 @@ from aster.foundation.http.errors import HttpError
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
+from aster.policy.engine import EngineBusy
+
+RETRY_SOON = ((b"retry-after", b"1"),)
 
 logger = get_logger("aster.policy.service")
 
@@ -50,13 +53,17 @@ def render_error(request: Request, error: AsterError) -> Reply:
         timestamp=timestamp(),
         details=[Problem(**problem) for problem in error.details.get("problems", ())],
     )
-    return json_reply(body, status, headers=tuple(getattr(error, "headers", ())))
+    own = RETRY_SOON if isinstance(error, EngineBusy) else getattr(error, "headers", ())
+    headers = [*request.state.get("answer_headers", ()), *own]
+    return json_reply(body, status, headers=headers)
 
 
 def _public_face(error: AsterError) -> tuple[int, str, str]:
     match error:
         case HttpError():
             return error.status, str(error), error.code
+        case EngineBusy():
+            return 503, str(error), error.code
         case StorageError():
             return 503, "the service can't store or read its data at the moment", error.code
     return 500, error.message if error.code == "INTERNAL_ERROR" else "internal error", "INTERNAL_ERROR"

@@ -1,5 +1,7 @@
 """What the policy service refuses, by security layer and by state; each error knows its HTTP status and stable code."""
 
+from collections.abc import Sequence
+
 from aster.foundation.http.errors import HttpError
 
 
@@ -82,9 +84,70 @@ class UnsupportedLocale(HttpError):
     code = "UNSUPPORTED_LOCALE"
 
 
-class Overloaded(HttpError):
-    """Every evaluation slot is busy."""
+class PolicyNotFound(HttpError):
+    """No such policy in this tenant; another tenant's is as unknown as one that never was."""
 
-    status = 503
-    code = "OVERLOADED"
-    headers = ((b"retry-after", b"1"),)
+    status = 404
+    code = "POLICY_NOT_FOUND"
+
+
+class VersionNotFound(HttpError):
+    status = 404
+    code = "VERSION_NOT_FOUND"
+
+
+class UnknownTarget(HttpError):
+    """The version to go back to does not exist (documented as 400: it is part of the body)."""
+
+    status = 400
+    code = "VERSION_NOT_FOUND"
+
+
+class Conflict(HttpError):
+    """The state does not allow it now."""
+
+    status = 409
+    code = "ILLEGAL_STATE"
+
+
+class VersionAlreadyActive(Conflict):
+    code = "VERSION_ALREADY_ACTIVE"
+
+
+class DuplicateName(Conflict):
+    code = "DUPLICATE_NAME"
+
+
+class KeysUnavailable(Conflict):
+    """Named keys are derived from a master key, and none is configured."""
+
+    code = "KEYS_UNAVAILABLE"
+
+
+class PreconditionFailed(HttpError):
+    """``If-Match`` names another state than the present one."""
+
+    status = 412
+    code = "CONCURRENT_MODIFICATION"
+
+
+class CompilationFailed(HttpError):
+    """A broken policy can't be stored; ``problems`` lists where it breaks."""
+
+    status = 422
+    code = "COMPILATION_FAILED"
+
+
+class IdempotencyConflict(Conflict):
+    code = "IDEMPOTENCY_CONFLICT"
+
+
+class RateLimited(HttpError):
+    """Too many requests in too little time."""
+
+    status = 429
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, hint: str, retry_after: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        super().__init__(message, hint=hint)
+        self.headers = [(b"retry-after", b"%d" % retry_after), *headers]

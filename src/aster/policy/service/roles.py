@@ -1,11 +1,15 @@
 """Layer 3: ``X-User-Role`` must be a known role, and at least the one the route asks for; 403."""
 
+from collections.abc import Callable
+
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
+from aster.foundation.sql import Database
 from aster.policy.service.caller import ANONYMOUS, Caller, Role, tenant_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import RoleInsufficient, RoleInvalid, RoleMissing
 from aster.policy.service.headers import HeaderConflict, single_header
+from aster.policy.service.tenants import TenantAdministration
 
 HEADER = b"x-user-role"
 USER_HEADER = b"x-user-id"
@@ -14,18 +18,33 @@ USER_LENGTH = 128
 ROLES = {role.name.encode(): role for role in Role}
 
 
-async def role_layer(request: Request) -> None:
-    """Leave the `Caller` in ``request.state["caller"]``. A route nobody listed still needs a known role."""
-    role = claimed_role(request)
-    require_role(request, role)
-    request.state["caller"] = Caller(
-        tenant=tenant_of(request),
-        user=user_id(request),
-        role=role,
-        request_id=request.request_id,
-        client=request.client,
-        key_id=request.state.get("key_id"),
-    )
+class RoleLayer:
+    """Leaves the `Caller` in ``request.state["caller"]``. A route nobody listed still needs a known role.
+
+    The role that counts is the least of: what the header claims, what the signing key may be, what the tenant assigned.
+    """
+
+    def __init__(self, database: Database, *, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+
+    async def __call__(self, request: Request) -> None:
+        claimed = claimed_role(request)
+        require_role(request, claimed)
+        tenant, user, now_ms = tenant_of(request), user_id(request), self._now_ms()
+        assigned = self._database.read_now(
+            lambda connection: TenantAdministration(connection, tenant).ceiling(user, now_ms=now_ms)
+        )
+        role = min(claimed, assigned, request.state.get("key_ceiling", Role.OWNER))
+        require_role(request, role)
+        request.state["caller"] = Caller(
+            tenant=tenant,
+            user=user,
+            role=role,
+            request_id=request.request_id,
+            client=request.client,
+            key_id=request.state.get("key_id"),
+        )
 
 
 def claimed_role(request: Request) -> Role:
@@ -48,7 +67,7 @@ def require_role(request: Request, role: Role) -> None:
     route = request.match.route
     if route is not None and role < route.access:
         raise RoleInsufficient(
-            f"this needs the role {route.access}, the request came as {role}",
+            f"this needs the role {route.access}, the request counts as {role}",
             problems=problem("X-User-Role", f"requires {route.access}"),
         )
 

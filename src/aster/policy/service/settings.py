@@ -10,13 +10,18 @@ from typing import Any
 
 import msgspec
 
-from aster.foundation.kinds import TEXT, choice, integer
+from aster.foundation.kinds import FLAG, TEXT, choice, integer
 from aster.foundation.settings import Document, Kind, Resolved, Setting, SettingsTable
 
 SECRET_KEY = "aster.security.hmac.secret-key"  # noqa: S105 - the property's name
 PREVIOUS_SECRET_KEY = "aster.security.hmac.previous-secret-key"  # noqa: S105 - the property's name
 SIGNATURE_VERSION = "aster.security.signature.version"
 BODY_BYTES = "aster.http.max-body-size"
+RATE_ENABLED = "aster.ratelimit.enabled"
+RATE_REQUESTS = "aster.ratelimit.max-requests"
+RATE_SECONDS = "aster.ratelimit.window-seconds"
+ADDRESS_REQUESTS = "aster.ratelimit.address.max-requests"
+MASTER_KEY = "aster.security.keys.master-key"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
 
 
@@ -48,6 +53,17 @@ SETTINGS = SettingsTable(
             "1",
             "Least signature version accepted: 2 refuses requests whose tenant, role and user headers are not signed.",
         ),
+        _property(
+            MASTER_KEY,
+            TEXT,
+            None,
+            "What the secrets of named signing keys are derived from; without one, tenants can't make keys.",
+            secret=True,
+        ),
+        _property(RATE_ENABLED, FLAG, True, "Limit rates at all; off is for load tests."),
+        _property(RATE_REQUESTS, integer(1, 10**9), 60_000, "A tenant's requests in a window."),
+        _property(RATE_SECONDS, integer(1, 86_400), 60, "The window's length, in seconds."),
+        _property(ADDRESS_REQUESTS, integer(1, 10**9), 600_000, "Requests of one network address in a window."),
         _property(BODY_BYTES, integer(1024, 64 * 1024 * 1024), 1024 * 1024, "Largest request body, in bytes."),
         _property(
             CACHE_BYTES,
@@ -65,6 +81,11 @@ class PolicySettings(msgspec.Struct, frozen=True):
     signature_version: int = 1
     body_bytes: int = 1024 * 1024
     cache_bytes: int = 128 * 1024 * 1024
+    rate_enabled: bool = True
+    rate_requests: int = 60_000
+    rate_seconds: int = 60
+    address_requests: int = 600_000
+    master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
 
@@ -74,6 +95,11 @@ class PolicySettings(msgspec.Struct, frozen=True):
             signature_version=int(resolved[SIGNATURE_VERSION]),
             body_bytes=resolved[BODY_BYTES],
             cache_bytes=resolved[CACHE_BYTES],
+            rate_enabled=resolved[RATE_ENABLED],
+            rate_requests=resolved[RATE_REQUESTS],
+            rate_seconds=resolved[RATE_SECONDS],
+            address_requests=resolved[ADDRESS_REQUESTS],
+            master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],
         )

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
-from aster.policy.service.caller import tenant_of
+from aster.foundation.sql import Database
+from aster.policy.service.caller import Role, tenant_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import (
     NonceInvalid,
@@ -24,6 +25,7 @@ from aster.policy.service.headers import HeaderConflict, single_header
 from aster.policy.service.nonces import WINDOW_MS, NonceStore
 from aster.policy.service.signing import canonical_message, signature_of, with_identity
 from aster.policy.service.signing_keys import SigningKeys
+from aster.policy.service.tenants import TenantAdministration
 
 logger = get_logger("aster.policy.service")
 
@@ -34,6 +36,8 @@ _NAMES = {
 }
 _TIMESTAMP = re.compile(rb"[0-9]{1,15}")
 _NONCE = re.compile(rb"[\x21-\x7b\x7d\x7e]{1,128}")
+_KEY_ID = re.compile(rb"[a-zA-Z0-9_-]{1,64}")
+_VERSION = re.compile(rb"[12]")
 _SIGNATURE = re.compile(rb"[0-9a-fA-F]{64}")
 
 
@@ -41,8 +45,15 @@ class SignatureLayer:
     """Verifies a request and leaves the nonce's `Claim` in ``request.state["claim"]``."""
 
     def __init__(
-        self, keys: SigningKeys, nonces: NonceStore, *, now_ms: Callable[[], int], least_version: int = 1
+        self,
+        keys: SigningKeys,
+        nonces: NonceStore,
+        database: Database,
+        *,
+        now_ms: Callable[[], int],
+        least_version: int = 1,
     ) -> None:
+        self._database = database
         self._keys = keys
         self._nonces = nonces
         self._now_ms = now_ms
@@ -72,12 +83,28 @@ class SignatureLayer:
         message = self._message(request, timestamp, nonce, await request.body())
         given = bytes.fromhex(signature.decode("ascii"))
         tenant = tenant_of(request)
-        matches = [hmac.compare_digest(signature_of(key, message), given) for key in self._keys.of(tenant)]
+        secrets = self._secrets(request, tenant, received_ms)
+        matches = [hmac.compare_digest(signature_of(secret, message), given) for secret in secrets]
         if not any(matches):
             raise SignatureInvalid("the signature is not valid")
         request.state["claim"] = self._nonces.claim(
             tenant, nonce.decode("ascii"), received_ms=received_ms, timestamp_ms=timestamp_ms
         )
+
+    def _secrets(self, request: Request, tenant: str, now_ms: int) -> tuple[bytes, ...]:
+        """Whose signature is accepted: the tenant's secrets, or the one named key that the request names."""
+        name = _optional(request, b"x-aster-key-id", _KEY_ID)
+        if name is None:
+            return self._keys.of(tenant)
+        key_id = name.decode("ascii")
+        key = self._database.read_now(
+            lambda connection: TenantAdministration(connection, tenant).live_key(key_id, now_ms=now_ms)
+        )
+        if key is None:
+            return self._keys.nobodys()
+        request.state["key_id"] = key.id
+        request.state["key_ceiling"] = Role(key.role_ceiling)
+        return self._keys.named(tenant, key.id)
 
     def _message(self, request: Request, timestamp: bytes, nonce: bytes, body: bytes) -> bytes:
         path = request.path.encode("latin-1")
@@ -92,12 +119,7 @@ class SignatureLayer:
         return with_identity(message, tenant_of(request).encode("ascii"), role, user)
 
     def _version(self, request: Request) -> int:
-        try:
-            text = single_header(request, b"x-aster-signature-version") or b"1"
-        except HeaderConflict:
-            text = b""
-        if text not in (b"1", b"2"):
-            raise SignatureInvalid("X-Aster-Signature-Version must be 1 or 2")
+        text = _optional(request, b"x-aster-signature-version", _VERSION) or b"1"
         if int(text) < self._least_version:
             raise SignatureInvalid(f"this service asks for signature version {self._least_version}")
         return int(text)
@@ -110,6 +132,16 @@ def _required(request: Request, name: bytes) -> bytes:
         raise SignatureInvalid(f"{_NAMES[name]} was sent with different values") from None
     if value is None:
         raise SignatureMissing(f"{_NAMES[name]} is required", problems=problem(_NAMES[name], "is missing"))
+    return value
+
+
+def _optional(request: Request, name: bytes, form: re.Pattern[bytes]) -> bytes | None:
+    try:
+        value = single_header(request, name)
+    except HeaderConflict:
+        value = b""
+    if value is not None and not form.fullmatch(value):
+        raise SignatureInvalid(f"{name.decode()} is malformed")
     return value
 
 

@@ -1,9 +1,12 @@
 """Whose secret may sign for a tenant: the environment first, then the configuration property (contract, layer 2).
 
+Tenants may also make named keys (``X-Aster-Key-Id``, ours, optional), each with a ceiling on the role it may act in.
+
 The variable's name folds case and dashes (``acme-corp`` and ``ACME_CORP`` share ``ASTER_HMAC_SECRET_ACME_CORP``): give
 such tenants different names, or one secret signs for both.
 """
 
+import hmac
 import secrets
 from collections.abc import Mapping
 
@@ -19,6 +22,7 @@ class SigningKeys:
     def __init__(self, settings: PolicySettings, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._shared = _present(settings.secret_key, settings.previous_secret_key)
+        self._master = settings.master_key.encode() if settings.master_key else None
         self._decoy = (secrets.token_bytes(32),)
         self._owner: dict[str, str] = {}
         if self._shared:
@@ -33,6 +37,22 @@ class SigningKeys:
         if own:
             self._warn_of_sharing(name, tenant)
         return own or self._shared or self._decoy
+
+    def derived(self, tenant: str, key_id: str) -> bytes | None:
+        """The secret of a named key, which is stored nowhere: HMAC-SHA256 of its name under the master key, in hex."""
+        if self._master is None:
+            return None
+        name = f"aster-named-key-v1|{tenant}|{key_id}".encode()
+        return hmac.digest(self._master, name, "sha256").hex().encode()
+
+    def named(self, tenant: str, key_id: str) -> tuple[bytes, ...]:
+        """`derived` as a list of secrets that may have signed; the random one when there is no master key."""
+        secret = self.derived(tenant, key_id)
+        return (secret,) if secret is not None else self._decoy
+
+    def nobodys(self) -> tuple[bytes, ...]:
+        """The random one: checked against when there is no key, so that the time of a refusal tells nothing."""
+        return self._decoy
 
     def _warn_of_sharing(self, name: str, tenant: str) -> None:
         if self._owner.setdefault(name, tenant) != tenant:

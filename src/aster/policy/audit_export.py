@@ -1,0 +1,80 @@
+"""Audit chains as files: one record a line, JSON, with the chain's head at the end; verified without any database.
+
+Several exports of one chain may follow one another in a file (pages). The first record must be the chain's first: a
+chain that is cut at its beginning proves nothing about what came before.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from aster.foundation.audit import GENESIS, AuditRecord, Head, Verification, verify_rows
+from aster.foundation.errors import AsterError
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class ExportedHead(msgspec.Struct, frozen=True):
+    """The last line of an export: where the chain ended when it was written."""
+
+    head: Head
+
+
+class ExportUnreadable(AsterError):
+    """The file is not an export of an audit chain."""
+
+    code = "EXPORT_UNREADABLE"
+
+
+def export_lines(records: Iterable[AuditRecord], head: Head) -> bytes:
+    """The text of an export (UTF-8, a newline after each line)."""
+    return b"".join(_encode(line) + b"\n" for line in (*records, ExportedHead(head)))
+
+
+def verify_export(lines: Iterable[bytes]) -> Verification:
+    """Recompute an exported chain; raises `ExportUnreadable` for what is not one.
+
+    Without a head line a cut at the end can't be noticed; whoever forges the file can forge its head too, so compare
+    the result's ``head`` with one kept elsewhere.
+    """
+    records: list[AuditRecord] = []
+    end: Head | None = None
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        found = _parse(line, number)
+        if isinstance(found, ExportedHead):
+            end = found.head
+        else:
+            records.append(found)
+    if not records and end is None:
+        raise ExportUnreadable("the file holds no audit records")
+    chain = records[0].chain if records else (end.chain if end else "")
+    if end is None:
+        end = Head(chain, records[-1].sequence, records[-1].hash)
+    return verify_rows(chain, _rows(records), head=(end.sequence, _digest(end.hash)))
+
+
+def _parse(line: bytes, number: int) -> AuditRecord | ExportedHead:
+    try:
+        if line.startswith(b'{"head":'):
+            return msgspec.json.decode(line, type=ExportedHead)
+        return msgspec.json.decode(line, type=AuditRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ExportUnreadable(f"line {number} is not a record of an audit export: {error}") from None
+
+
+def _rows(records: Sequence[AuditRecord]) -> Iterator[tuple[int, bytes, bytes]]:
+    previous = GENESIS.hex()
+    for record in records:
+        own = {"chain": record.chain, "sequence": record.sequence, "occurredAt": record.occurred_at}
+        digest = _digest(record.hash) if record.previous_hash == previous else b""
+        yield record.sequence, _encode({**record.event, **own}), digest
+        previous = record.hash
+
+
+def _digest(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""

@@ -1,0 +1,214 @@
+"""The policy engine: sources compiled once and cached by bytes, evaluations off the event loop when they may be long.
+
+It knows nothing of tenants, transports or stores: the same source gives the same program for everybody, and a program
+keeps no state between evaluations.
+"""
+
+import asyncio
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import msgspec
+
+from aster.foundation.errors import AsterError
+from aster.policy.language import (
+    Diagnostic,
+    PolicyEvaluationError,
+    PolicySyntaxError,
+    Program,
+    UnsupportedLocale,
+    compile_source,
+)
+
+T = TypeVar("T")
+
+DEFAULT_CACHE_BYTES = 128 * 1024 * 1024
+PROGRAM_BYTES = 8 * 1024
+BYTES_PER_CHARACTER = 40
+"""What a compiled program keeps in memory, estimated from its source's length."""
+
+SWIFT_NANOSECONDS = 500_000
+"""A program whose every run took less stays on the event loop: hopping to a thread would cost a fifth of it."""
+
+SWIFT_CHARACTERS = 16_384
+SWIFT_CONTEXTS = 4
+WAITING_LIMIT = 256
+
+_canonical = msgspec.json.Encoder(order="sorted").encode
+
+
+class EngineBusy(AsterError):
+    """More evaluations wait for a thread than the engine lets wait."""
+
+    code = "OVERLOADED"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Why there is no value: a stable code and the words for people."""
+
+    code: str
+    message: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """One evaluation: its value or its fault, and the hashes that prove what was decided on what.
+
+    Hashes are SHA-256 in lower-case hex: of the source's UTF-8, of the canonical JSON (sorted keys) of context, value
+    and trace. ``micros`` is the time the rule took, hashing included.
+    """
+
+    source_hash: str
+    input_hash: str | None
+    micros: int
+    value: Any = None
+    fault: Fault | None = None
+    diagnostics: Sequence[Diagnostic] = ()
+    module: str | None = None
+    rule: str | None = None
+    trace: Any = None
+    result_hash: str | None = None
+    trace_hash: str | None = None
+
+
+class CompiledSource:
+    """A program, or why there is none. Frozen but for ``swift``: whether its runs have been short so far."""
+
+    __slots__ = ("diagnostics", "fault", "module", "program", "rules", "source_hash", "swift", "weight")
+
+    def __init__(self, source: str, source_hash: str, locale: str) -> None:
+        self.source_hash = source_hash
+        self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * len(source)
+        self.swift = len(source) <= SWIFT_CHARACTERS
+        self.program: Program | None = None
+        self.fault: Fault | None = None
+        self.diagnostics: Sequence[Diagnostic] = ()
+        self.module = ""
+        self.rules: Sequence[str] = ()
+        try:
+            self.program = compile_source(source, locale=locale)
+        except PolicySyntaxError as error:
+            self.fault = Fault(error.code, error.message)
+            self.diagnostics = error.diagnostics
+        except UnsupportedLocale as error:
+            self.fault = Fault(error.code, error.message)
+        else:
+            self.module = self.program.module or ""
+            self.rules = self.program.rules
+
+
+class PolicyEngine:
+    """Compiles and evaluates. Used from one event loop; owns a few threads until `close`."""
+
+    def __init__(self, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+        self._cache: OrderedDict[tuple[str, str], CompiledSource] = OrderedDict()
+        self._cache_bytes = cache_bytes
+        self._cached_bytes = 0
+        self._compiling: dict[tuple[str, str], asyncio.Future[CompiledSource]] = {}
+        self._waiting = 0
+        self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="policy")
+
+    def close(self) -> None:
+        """Let running evaluations end; nothing new is accepted."""
+        self._pool.shutdown()
+
+    async def compile(self, source: str, *, locale: str, source_hash: str | None = None) -> CompiledSource:
+        """The compiled source, from the cache if it is there; equal sources that arrive together compile once."""
+        key = (source_hash or hash_text(source), locale)
+        found = self._cache.get(key)
+        if found is not None:
+            self._cache.move_to_end(key)
+            return found
+        running = self._compiling.get(key)
+        if running is None:
+            running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, key[0], locale)))
+            self._compiling[key] = running
+            running.add_done_callback(lambda done: self._keep(key, done))
+        return await asyncio.shield(running)
+
+    def cached(self, source_hash: str, locale: str) -> CompiledSource | None:
+        """What the cache holds for a source that is known by its hash."""
+        return self._cache.get((source_hash, locale))
+
+    async def decide(
+        self,
+        compiled: CompiledSource,
+        contexts: Sequence[Any],
+        *,
+        rule: str | None = None,
+        trace: bool = False,
+    ) -> list[Decision]:
+        """Run one rule on each context, in order: here if that has been short so far, else in a thread.
+
+        What the policy does wrong is told in the `Decision`; raises `EngineBusy`.
+        """
+        if not compiled.swift or trace or len(contexts) > SWIFT_CONTEXTS:
+            return await self._in_thread(lambda: [run(compiled, rule, context, trace=trace) for context in contexts])
+        started = time.perf_counter_ns()
+        decisions = [run(compiled, rule, context, trace=trace) for context in contexts]
+        compiled.swift = time.perf_counter_ns() - started < SWIFT_NANOSECONDS * len(contexts)
+        return decisions
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        if self._waiting >= WAITING_LIMIT:
+            raise EngineBusy("too many evaluations are waiting", hint="try again in a second")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        finally:
+            self._waiting -= 1
+
+    def _keep(self, key: tuple[str, str], done: "asyncio.Future[CompiledSource]") -> None:
+        del self._compiling[key]
+        if done.cancelled() or done.exception() is not None:
+            return
+        compiled = self._cache[key] = done.result()
+        self._cached_bytes += compiled.weight
+        while self._cached_bytes > self._cache_bytes and self._cache:
+            _, oldest = self._cache.popitem(last=False)
+            self._cached_bytes -= oldest.weight
+
+
+def run(compiled: CompiledSource, rule: str | None, context: Any, *, trace: bool) -> Decision:
+    """Run a rule once; never raises for what a policy or its input does."""
+    started = time.perf_counter_ns()
+    value, taken, fault, name = None, None, compiled.fault, rule
+    input_hash = result_hash = trace_hash = None
+    try:
+        input_hash = hash_value(context)
+        if compiled.program is not None:
+            outcome = compiled.program.evaluate(rule, context=context, trace=trace)
+            value, taken, name = outcome.value, outcome.trace, outcome.rule
+            result_hash = hash_value(value)
+            trace_hash = hash_value(taken) if trace else None
+    except PolicyEvaluationError as error:
+        fault, name = Fault(error.code, error.message), error.rule or rule
+    except RecursionError:
+        fault = Fault("NESTED_TOO_DEEPLY", "the context or the result is nested too deeply")
+    return Decision(
+        source_hash=compiled.source_hash,
+        input_hash=input_hash,
+        micros=(time.perf_counter_ns() - started) // 1000,
+        value=value if fault is None else None,
+        fault=fault,
+        diagnostics=compiled.diagnostics,
+        module=compiled.module or None,
+        rule=name,
+        trace=taken,
+        result_hash=result_hash,
+        trace_hash=trace_hash,
+    )
+
+
+def hash_text(text: str) -> str:
+    """SHA-256 of the text's UTF-8, in lower-case hex; lone surrogates count as they are."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hash_value(value: Any) -> str:
+    """SHA-256 of a JSON value's canonical form: UTF-8, keys sorted, no spaces."""
+    return hashlib.sha256(_canonical(value)).hexdigest()

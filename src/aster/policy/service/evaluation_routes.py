@@ -1,0 +1,145 @@
+"""Evaluation over HTTP (MEMBER): a source with one context or many, without storing anything but the audit record."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.policy.service.caller import Role, caller_of
+from aster.policy.service.commit import Commits
+from aster.policy.service.evaluations import Evaluations, StoredCall
+from aster.policy.service.messages import (
+    EvaluateBatchRequest,
+    EvaluateRequest,
+    EvaluateSourceBatchRequest,
+    EvaluateSourceRequest,
+    Evaluation,
+    EvaluationBatch,
+)
+from aster.policy.service.queries import query_flag
+from aster.policy.service.rate_layer import RateLayers
+
+OUTCOME = b"x-aster-evaluation"
+
+
+class EvaluationRoutes:
+    """Handlers and their rows of the table."""
+
+    def __init__(self, evaluations: Evaluations, commits: Commits, rates: RateLayers) -> None:
+        self._evaluations = evaluations
+        self._commits = commits
+        self._rates = rates
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                "/api/v1/policies/evaluate-source",
+                self.evaluate_source,
+                summary="Evaluate a rule of a source with one context",
+                access=Role.MEMBER,
+                body=EvaluateSourceRequest,
+                answer=Evaluation,
+                query=("trace",),
+                errors=(400, 503),
+            ),
+            Route(
+                "POST",
+                "/api/v1/policies/evaluate-source-batch",
+                self.evaluate_source_batch,
+                summary="Evaluate a rule of a source with many contexts; answers in their order",
+                access=Role.MEMBER,
+                body=EvaluateSourceBatchRequest,
+                answer=EvaluationBatch,
+                query=("trace",),
+                errors=(400, 503),
+            ),
+            Route(
+                "POST",
+                "/api/v1/policies/evaluate",
+                self.evaluate,
+                summary="Evaluate a rule of a stored policy",
+                access=Role.MEMBER,
+                body=EvaluateRequest,
+                answer=Evaluation,
+                query=("trace",),
+                errors=(400, 404, 503),
+            ),
+            Route(
+                "POST",
+                "/api/v1/policies/evaluate/batch",
+                self.evaluate_batch,
+                summary="Evaluate stored policies; answers in the order of the requests",
+                access=Role.MEMBER,
+                body=EvaluateBatchRequest,
+                answer=EvaluationBatch,
+                query=("trace",),
+                errors=(400, 503),
+            ),
+        ]
+
+    async def evaluate_source(self, request: Request, body: EvaluateSourceRequest) -> Reply:
+        (answer,) = await self._evaluations.source(
+            caller_of(request),
+            body.source,
+            [body.context],
+            locale=body.locale,
+            rule=body.function_name,
+            trace=query_flag(request, "trace"),
+            commit=partial(self._commits.write, request),
+        )
+        return _told(answer)
+
+    async def evaluate_source_batch(self, request: Request, body: EvaluateSourceBatchRequest) -> EvaluationBatch:
+        self._rates.charge(request, len(body.inputs) - 1)
+        answers = await self._evaluations.source(
+            caller_of(request),
+            body.source,
+            body.inputs,
+            locale=body.locale,
+            rule=body.function_name,
+            trace=query_flag(request, "trace"),
+            commit=partial(self._commits.write, request),
+        )
+        return batch_of(answers)
+
+    async def evaluate(self, request: Request, body: EvaluateRequest) -> Reply:
+        answer = await self._evaluations.stored(
+            caller_of(request),
+            _call(body),
+            trace=query_flag(request, "trace"),
+            commit=partial(self._commits.write, request),
+        )
+        return _told(answer)
+
+    async def evaluate_batch(self, request: Request, body: EvaluateBatchRequest) -> EvaluationBatch:
+        self._rates.charge(request, len(body.requests) - 1)
+        answers = await self._evaluations.stored_batch(
+            caller_of(request),
+            [_call(each) for each in body.requests],
+            trace=query_flag(request, "trace"),
+            commit=partial(self._commits.write, request),
+        )
+        return batch_of(answers)
+
+
+def _call(body: EvaluateRequest) -> StoredCall:
+    return StoredCall(body.policy_module, body.policy_function, body.context, body.version)
+
+
+def _told(answer: Evaluation) -> Reply:
+    """The answer, with a header for whoever watches outcomes: an evaluation that failed is 200 as well."""
+    return json_reply(answer, headers=[(OUTCOME, b"ok" if answer.error is None else b"failed")])
+
+
+def batch_of(answers: Sequence[Evaluation]) -> EvaluationBatch:
+    failures = sum(answer.error is not None for answer in answers)
+    return EvaluationBatch(
+        responses=list(answers),
+        results=list(answers),
+        total_execution_time_ms=sum(answer.execution_time_micros for answer in answers) // 1000,
+        success_count=len(answers) - failures,
+        failure_count=failures,
+    )

@@ -1,0 +1,139 @@
+"""Evaluating for somebody: the one path of every entrance. Nothing is answered before its audit record is durable."""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.sql import Database
+from aster.policy.engine import CompiledSource, Decision, PolicyEngine
+from aster.policy.service.caller import Caller
+from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
+from aster.policy.service.events import evaluation_event
+from aster.policy.service.messages import Evaluation, diagnostic_of
+from aster.policy.service.policies import Deployed, TenantPolicies
+
+T = TypeVar("T")
+
+ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
+
+
+class Commit(Protocol):
+    """Runs a write in one durable transaction: the database's own, or one that a request's nonce joins."""
+
+    def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> Awaitable[T]: ...
+
+
+class StoredCall(msgspec.Struct, frozen=True):
+    """A rule of a stored policy with its arguments; the active version unless one is pinned."""
+
+    module: str
+    rule: str | None
+    context: Any
+    version: int | None = None
+
+
+class Evaluations:
+    """Evaluate, record, answer."""
+
+    def __init__(self, database: Database, engine: PolicyEngine, audit: AuditLog) -> None:
+        self._database = database
+        self._engine = engine
+        self._audit = audit
+
+    async def source(
+        self,
+        caller: Caller,
+        source: str,
+        contexts: Sequence[Any],
+        *,
+        locale: str,
+        rule: str | None,
+        commit: Commit,
+        trace: bool = False,
+    ) -> list[Evaluation]:
+        """Compile once, run the rule on every context, record all runs in one transaction; answers in order.
+
+        Raises `EntryAmbiguous` when the source has several rules and none is chosen, `EngineBusy`.
+        """
+        compiled = await self._engine.compile(source, locale=locale)
+        decisions = await self._engine.decide(compiled, contexts, rule=rule, trace=trace)
+        _require_entry(decisions)
+        await self._record(caller, [evaluation_event(caller, decision) for decision in decisions], commit)
+        return [answer_of(decision) for decision in decisions]
+
+    async def stored(self, caller: Caller, call: StoredCall, *, commit: Commit, trace: bool = False) -> Evaluation:
+        """Evaluate a stored policy; raises `PolicyNotFound`, `EntryAmbiguous`, `EngineBusy`."""
+        deployed, decision = await self._run_stored(caller, call, trace=trace)
+        _require_entry([decision])
+        await self._record(caller, [_stored_event(caller, deployed, decision)], commit)
+        return answer_of(decision)
+
+    async def stored_batch(
+        self, caller: Caller, calls: Sequence[StoredCall], *, commit: Commit, trace: bool = False
+    ) -> list[Evaluation]:
+        """Evaluate stored policies one by one; an unknown one is an error of its item. One transaction records all."""
+        answers, events = [], []
+        for call in calls:
+            try:
+                deployed, decision = await self._run_stored(caller, call, trace=trace)
+            except PolicyNotFound as error:
+                answers.append(Evaluation(None, 0, error.message, error_code=error.code))
+            else:
+                events.append(_stored_event(caller, deployed, decision))
+                answers.append(answer_of(decision))
+        await self._record(caller, events, commit)
+        return answers
+
+    async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
+        deployed = self._database.read_now(
+            lambda connection: TenantPolicies(connection, caller.tenant).deployed(call.module, call.version)
+        )
+        compiled = await self._compiled(caller, deployed)
+        rule = call.rule or deployed.default_function
+        (decision,) = await self._engine.decide(compiled, [call.context], rule=rule, trace=trace)
+        return deployed, decision
+
+    async def _compiled(self, caller: Caller, deployed: Deployed) -> CompiledSource:
+        """From the cache by the source's hash; the source is read only when it is not there."""
+        found = self._engine.cached(deployed.source_hash, deployed.locale)
+        if found is not None:
+            return found
+        version = self._database.read_now(
+            lambda connection: TenantPolicies(connection, caller.tenant).version(deployed.policy_id, deployed.version)
+        )
+        return await self._engine.compile(version.source, locale=version.locale)
+
+    async def _record(self, caller: Caller, events: Sequence[dict[str, Any]], commit: Commit) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for event in events:
+                self._audit.append(connection, caller.chain, event)
+
+        if events:
+            await commit(work)
+
+
+def answer_of(decision: Decision) -> Evaluation:
+    """The documented answer of one evaluation."""
+    return Evaluation(
+        result=decision.value,
+        execution_time_ms=decision.micros // 1000,
+        error=decision.fault.message if decision.fault else None,
+        decision_trace=decision.trace,
+        error_code=decision.fault.code if decision.fault else None,
+        diagnostics=[diagnostic_of(each) for each in decision.diagnostics],
+        executed_function=decision.rule,
+        execution_time_micros=decision.micros,
+    )
+
+
+def _stored_event(caller: Caller, deployed: Deployed, decision: Decision) -> dict[str, Any]:
+    return evaluation_event(caller, decision, policyId=deployed.policy_id, version=deployed.version)
+
+
+def _require_entry(decisions: Sequence[Decision]) -> None:
+    for decision in decisions:
+        if decision.fault is not None and decision.fault.code == ENTRY_AMBIGUOUS:
+            raise EntryAmbiguous(decision.fault.message)

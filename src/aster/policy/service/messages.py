@@ -1,0 +1,91 @@
+"""Bodies and answers of the evaluation routes, in the documented spelling (camelCase)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from aster.policy.language import Diagnostic
+
+SOURCE_CHARACTERS = 65_536
+SCHEMA_SOURCE_CHARACTERS = 16_384
+NAME_CHARACTERS = 256
+BATCH_INPUTS = 1_000
+
+BATCH_REQUESTS = 100
+
+Source = Annotated[str, Meta(max_length=SOURCE_CHARACTERS, description="Policy text")]
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
+Locale = Annotated[str, Meta(max_length=16, description="en-US, zh-CN or de-DE")]
+VersionNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class EvaluateSourceRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """``context`` maps parameter names to values; a list gives them by position."""
+
+    source: Source
+    function_name: Name | None = None
+    context: Any = {}
+    locale: Locale = "en-US"
+
+
+class EvaluateSourceBatchRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """One source, compiled once; each input is a context of its own."""
+
+    source: Source
+    inputs: Annotated[list[Any], Meta(max_length=BATCH_INPUTS)]
+    function_name: Name | None = None
+    locale: Locale = "en-US"
+
+
+class EvaluateRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """A rule of a stored policy; ``context`` is its arguments by position (a list) or by name (an object)."""
+
+    policy_module: Name
+    policy_function: Name | None = None
+    context: Any = {}
+    version: VersionNumber | None = None
+
+
+class EvaluateBatchRequest(msgspec.Struct, frozen=True, rename="camel"):
+    requests: Annotated[list[EvaluateRequest], Meta(min_length=1, max_length=BATCH_REQUESTS)]
+
+
+class SourceDiagnostic(msgspec.Struct, frozen=True, rename="camel"):
+    """What is wrong where; lines and columns from 1, the end exclusive."""
+
+    severity: str
+    code: str
+    message: str
+    start_line: int
+    start_column: int
+    end_line: int
+    end_column: int
+    help: str | None = None
+
+
+class Evaluation(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer to one evaluation. ``error`` is set when the policy could not give a result; HTTP stays 200."""
+
+    result: Any
+    execution_time_ms: int
+    error: str | None
+    decision_trace: Any = None
+    error_code: str | None = None
+    diagnostics: list[SourceDiagnostic] = []
+    executed_function: str | None = None
+    execution_time_micros: int = 0
+
+
+class EvaluationBatch(msgspec.Struct, frozen=True, rename="camel"):
+    """One answer an input, in the order of the inputs; ``responses`` and ``results`` are the same."""
+
+    responses: list[Evaluation]
+    results: list[Evaluation]
+    total_execution_time_ms: int
+    success_count: int
+    failure_count: int
+
+
+def diagnostic_of(found: Diagnostic) -> SourceDiagnostic:
+    return SourceDiagnostic(**msgspec.structs.asdict(found))

@@ -1,0 +1,274 @@
+"""Stored policies, their versions and activations: one tenant's at a time.
+
+A `TenantPolicies` is made of a connection *and* a tenant; nothing here can be asked for "all tenants", and another
+tenant's identifier finds nothing. Writing methods belong into a transaction of the caller's, beside its audit record.
+"""
+
+import hashlib
+import sqlite3
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aster.policy.service.errors import (
+    Conflict,
+    DuplicateName,
+    PolicyNotFound,
+    PreconditionFailed,
+    VersionAlreadyActive,
+    VersionNotFound,
+)
+
+DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED = (
+    "DRAFT",
+    "SUBMITTED",
+    "APPROVED",
+    "REJECTED",
+    "DEPRECATED",
+    "ARCHIVED",
+)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A row of ``policies``; ``revision`` counts its changes. Times are milliseconds since 1970."""
+
+    id: str
+    module: str
+    name: str
+    description: str
+    default_function: str | None
+    active_version: int | None
+    last_version: int
+    revision: int
+    created_ms: int
+    created_by: str
+    updated_ms: int
+    updated_by: str
+    deleted_ms: int | None
+
+
+class Version(msgspec.Struct, frozen=True):
+    """A row of ``policy_versions``; its source never changes."""
+
+    policy_id: str
+    version: int
+    source: str
+    locale: str
+    source_hash: str
+    envelope_hash: str
+    functions: list[str]
+    status: str
+    notes: str
+    created_ms: int
+    created_by: str
+    author_role: str
+    decided_ms: int | None
+    decided_by: str | None
+    comment: str | None
+
+
+class NewVersion(msgspec.Struct, frozen=True):
+    """What is stored of a compiled source."""
+
+    source: str
+    locale: str
+    functions: Sequence[str]
+    status: str
+    notes: str
+    author: str
+    author_role: str
+
+
+class Deployed(msgspec.Struct, frozen=True):
+    """What an evaluation of a stored policy needs to know of it."""
+
+    policy_id: str
+    version: int
+    source_hash: str
+    locale: str
+    default_function: str | None
+
+
+_POLICY = ", ".join(Policy.__struct_fields__)
+_VERSION = ", ".join(Version.__struct_fields__)
+
+
+class TenantPolicies:
+    """One tenant's policies on one connection."""
+
+    __slots__ = ("_connection", "_tenant")
+
+    def __init__(self, connection: sqlite3.Connection, tenant: str) -> None:
+        if not tenant:
+            raise ValueError("a repository needs a tenant")
+        self._connection = connection
+        self._tenant = tenant
+
+    def find(self, policy_id: str, *, with_deleted: bool = False) -> Policy:
+        """Raises `PolicyNotFound`."""
+        row = self._connection.execute(
+            f"SELECT {_POLICY} FROM policies WHERE tenant = ? AND id = ? AND (? OR deleted_ms IS NULL)",  # noqa: S608
+            (self._tenant, policy_id, with_deleted),
+        ).fetchone()
+        if row is None:
+            raise PolicyNotFound("no such policy")
+        return Policy(*row)
+
+    def find_module(self, module: str) -> Policy | None:
+        row = self._connection.execute(
+            f"SELECT {_POLICY} FROM policies WHERE tenant = ? AND module = ? AND deleted_ms IS NULL",  # noqa: S608
+            (self._tenant, module),
+        ).fetchone()
+        return Policy(*row) if row else None
+
+    def page(
+        self, *, module: str | None, name: str | None, with_deleted: bool, offset: int, limit: int
+    ) -> tuple[int, list[Policy]]:
+        """How many there are, and one page of them by creation."""
+        where = (
+            " FROM policies WHERE tenant = ? AND (? OR deleted_ms IS NULL)"
+            " AND (? IS NULL OR module = ?) AND (? IS NULL OR name = ?)"
+        )
+        values = (self._tenant, with_deleted, module, module, name, name)
+        total = self._connection.execute(f"SELECT count(*) {where}", values).fetchone()[0]
+        rows = self._connection.execute(
+            f"SELECT {_POLICY} {where} ORDER BY created_ms, id LIMIT ? OFFSET ?",
+            (*values, limit, offset),
+        )
+        return total, [Policy(*row) for row in rows]
+
+    def versions(self, policy_id: str) -> list[Version]:
+        """Oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_VERSION} FROM policy_versions WHERE tenant = ? AND policy_id = ? ORDER BY version",  # noqa: S608
+            (self._tenant, policy_id),
+        )
+        return [_version(row) for row in rows]
+
+    def version(self, policy_id: str, number: int) -> Version:
+        """Raises `VersionNotFound`."""
+        row = self._connection.execute(
+            f"SELECT {_VERSION} FROM policy_versions WHERE tenant = ? AND policy_id = ? AND version = ?",  # noqa: S608
+            (self._tenant, policy_id, number),
+        ).fetchone()
+        if row is None:
+            raise VersionNotFound(f"the policy has no version {number}")
+        return _version(row)
+
+    def deployed(self, module: str, version: int | None = None) -> Deployed:
+        """The active version of a module, or the pinned one; raises `PolicyNotFound`. One indexed look-up."""
+        row = self._connection.execute(
+            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function FROM policies p JOIN policy_versions v"
+            " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
+            " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL",
+            (version, self._tenant, module),
+        ).fetchone()
+        if row is None:
+            raise PolicyNotFound(f"no {'active' if version is None else 'such'} version of module '{module}'")
+        return Deployed(*row)
+
+    def create(self, module: str, *, name: str, description: str, function: str | None, by: str, now_ms: int) -> Policy:
+        """A policy without versions; raises `DuplicateName` when the module is taken."""
+        policy = Policy(
+            str(uuid.uuid4()), module, name, description, function, None, 0, 1, now_ms, by, now_ms, by, None
+        )
+        marks = ", ".join("?" * (1 + len(Policy.__struct_fields__)))
+        try:
+            self._connection.execute(
+                f"INSERT INTO policies (tenant, {_POLICY}) VALUES ({marks})",  # noqa: S608
+                (self._tenant, *msgspec.structs.astuple(policy)),
+            )
+        except sqlite3.IntegrityError:
+            raise DuplicateName(f"there is a policy of module '{module}'") from None
+        return policy
+
+    def add_version(self, policy: Policy, new: NewVersion, *, now_ms: int) -> Version:
+        """The next version; the policy's active one stays."""
+        number = policy.last_version + 1
+        version = Version(
+            policy_id=policy.id,
+            version=number,
+            source=new.source,
+            locale=new.locale,
+            source_hash=hashlib.sha256(new.source.encode()).hexdigest(),
+            envelope_hash=envelope_hash(self._tenant, policy.module, number, new.locale, new.source),
+            functions=list(new.functions),
+            status=new.status,
+            notes=new.notes,
+            created_ms=now_ms,
+            created_by=new.author,
+            author_role=new.author_role,
+            decided_ms=None,
+            decided_by=None,
+            comment=None,
+        )
+        row: list[Any] = list(msgspec.structs.astuple(version))
+        row[Version.__struct_fields__.index("functions")] = msgspec.json.encode(version.functions).decode()
+        marks = ", ".join("?" * (1 + len(row)))
+        self._connection.execute(
+            f"INSERT INTO policy_versions (tenant, {_VERSION}) VALUES ({marks})",  # noqa: S608
+            (self._tenant, *row),
+        )
+        self.change(policy, by=new.author, now_ms=now_ms, last_version=number)
+        return version
+
+    def change(self, policy: Policy, *, by: str, now_ms: int, **columns: Any) -> Policy:
+        """Set columns and count the revision; raises `PreconditionFailed` when somebody else was faster."""
+        changed = msgspec.structs.replace(
+            policy, **columns, revision=policy.revision + 1, updated_ms=now_ms, updated_by=by
+        )
+        pairs = {name: getattr(changed, name) for name in (*columns, "revision", "updated_ms", "updated_by")}
+        assignments = ", ".join(f"{name} = ?" for name in pairs)
+        cursor = self._connection.execute(
+            f"UPDATE policies SET {assignments} WHERE tenant = ? AND id = ? AND revision = ?",  # noqa: S608
+            (*pairs.values(), self._tenant, policy.id, policy.revision),
+        )
+        if cursor.rowcount != 1:
+            raise PreconditionFailed("the policy was changed meanwhile")
+        return changed
+
+    def activate(self, policy: Policy, version: Version, *, kind: str, reason: str, by: str, now_ms: int) -> Policy:
+        """Make a version the active one and note it in the history; raises `VersionAlreadyActive`, `Conflict`."""
+        if policy.active_version == version.version:
+            raise VersionAlreadyActive(f"version {version.version} is active already")
+        if version.status != APPROVED:
+            raise Conflict(f"version {version.version} is {version.status}; only an APPROVED one can be activated")
+        changed = self.change(policy, by=by, now_ms=now_ms, active_version=version.version)
+        self._connection.execute(
+            "INSERT INTO policy_activations"
+            " SELECT ?1, ?2, 1 + coalesce(max(number), 0), ?3, ?4, ?5, ?6, ?7"
+            " FROM policy_activations WHERE tenant = ?1 AND policy_id = ?2",
+            (self._tenant, policy.id, version.version, kind, reason, now_ms, by),
+        )
+        return changed
+
+    def decide(
+        self, version: Version, *, allowed: Sequence[str], status: str, comment: str, by: str, now_ms: int
+    ) -> Version:
+        """Move a version to another state of its life; raises `Conflict` when it is not in an allowed one."""
+        if version.status not in allowed:
+            raise Conflict(f"version {version.version} is {version.status}, which can't become {status}")
+        changed = msgspec.structs.replace(version, status=status, comment=comment, decided_by=by, decided_ms=now_ms)
+        self._connection.execute(
+            "UPDATE policy_versions SET status = ?, comment = ?, decided_by = ?, decided_ms = ?"
+            " WHERE tenant = ? AND policy_id = ? AND version = ?",
+            (status, comment, by, now_ms, self._tenant, version.policy_id, version.version),
+        )
+        return changed
+
+
+def envelope_hash(*parts: object) -> str:
+    """SHA-256 over length-prefixed parts: no two lists of parts give the same bytes."""
+    digest = hashlib.sha256(b"aster-policy-envelope-v1\n")
+    for part in parts:
+        data = str(part).encode()
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()
+
+
+def _version(row: Sequence[Any]) -> Version:
+    values = dict(zip(Version.__struct_fields__, row, strict=True))
+    values["functions"] = msgspec.json.decode(values["functions"])
+    return Version(**values)

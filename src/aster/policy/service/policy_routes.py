@@ -1,0 +1,281 @@
+"""Stored policies over HTTP: deploy, read, change, withdraw. What changes is in the audit chain."""
+
+from typing import Any
+
+import msgspec
+
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.service.caller import Role
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import CompilationFailed, PreconditionFailed
+from aster.policy.service.policies import APPROVED, DRAFT, NewVersion, Policy, TenantPolicies, Version
+from aster.policy.service.policy_messages import (
+    DeployAnswer,
+    DeployRequest,
+    PolicyPatch,
+    PolicySummary,
+    policy_summary,
+)
+from aster.policy.service.queries import page_and_size, query_flag, query_values
+from aster.policy.service.tenant_data import Change, TenantData
+
+ROOT = "/api/v1/policies"
+ONE = f"{ROOT}/{{policy_id}}"
+
+
+class PolicyRoutes:
+    """Handlers and their rows of the table."""
+
+    def __init__(self, data: TenantData, engine: PolicyEngine) -> None:
+        self._data = data
+        self._engine = engine
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                "GET",
+                ROOT,
+                self.list_policies,
+                summary="The tenant's policies",
+                access=Role.VIEWER,
+                answer=list[PolicySummary],
+                query=("module", "name", "includeDeleted", "page", "size"),
+            ),
+            Route(
+                "POST",
+                ROOT,
+                self.deploy,
+                summary="Store a policy, or the next version of it",
+                access=Role.MEMBER,
+                body=DeployRequest,
+                answer=DeployAnswer,
+                status=201,
+                errors=(409, 422),
+            ),
+            Route(
+                "GET",
+                ONE,
+                self.read_policy,
+                summary="One policy",
+                access=Role.VIEWER,
+                answer=PolicySummary,
+                errors=(404,),
+                query=("include",),
+            ),
+            Route(
+                "PUT",
+                ONE,
+                self.replace,
+                summary="The next version of one policy",
+                access=Role.MEMBER,
+                body=DeployRequest,
+                answer=DeployAnswer,
+                errors=(404, 409, 412, 422),
+            ),
+            Route(
+                "PATCH",
+                ONE,
+                self.patch,
+                summary="Change what is not its source",
+                access=Role.MEMBER,
+                body=PolicyPatch,
+                answer=PolicySummary,
+                errors=(404, 412),
+            ),
+            Route(
+                "DELETE",
+                ONE,
+                self.delete,
+                summary="Withdraw a policy; its versions and audit records stay",
+                access=Role.MEMBER,
+                status=204,
+                errors=(404, 412),
+            ),
+        ]
+
+    async def list_policies(self, request: Request, body: Any) -> Reply:
+        page, size = page_and_size(request)
+        values = query_values(request)
+        with_deleted = query_flag(request, "includeDeleted")
+
+        def query(policies: TenantPolicies) -> tuple[int, list[PolicySummary]]:
+            total, found = policies.page(
+                module=values.get("module"),
+                name=values.get("name"),
+                with_deleted=with_deleted,
+                offset=page * size,
+                limit=size,
+            )
+            return total, [policy_summary(policy, _shown_version(policies, policy)) for policy in found]
+
+        total, summaries = self._data.policies(request, query)
+        return json_reply(summaries, headers=[(b"x-total-count", str(total).encode())])
+
+    async def deploy(self, request: Request, body: DeployRequest) -> Reply:
+        compiled = await self._compile(body)
+
+        def work(change: Change) -> Reply:
+            policy = change.policies.find_module(compiled.module)
+            if policy is not None:
+                return _next_version(change, policy, body, compiled, status=201)
+            policy = change.policies.create(
+                compiled.module,
+                name=body.name or compiled.module,
+                description=body.description or "",
+                function=body.function_name,
+                by=change.caller.user,
+                now_ms=change.now_ms,
+            )
+            return _next_version(change, policy, body, compiled, status=201)
+
+        return await self._data.change(request, work)
+
+    async def replace(self, request: Request, body: DeployRequest) -> Reply:
+        compiled = await self._compile(body)
+
+        def work(change: Change) -> Reply:
+            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            if policy.module != compiled.module:
+                raise ValidationFailed(
+                    f"the source is of module '{compiled.module}', the policy of '{policy.module}'",
+                    problems=problem("source", "another module"),
+                )
+            return _next_version(change, policy, body, compiled, status=200)
+
+        return await self._data.change(request, work)
+
+    async def read_policy(self, request: Request, body: Any) -> Reply:
+        with_source = query_values(request).get("include") == "source"
+
+        def query(policies: TenantPolicies) -> Reply:
+            policy = policies.find(request.path_params["policy_id"])
+            summary = policy_summary(policy, _shown_version(policies, policy), with_source=with_source)
+            return json_reply(summary, headers=[_etag(policy)])
+
+        return self._data.policies(request, query)
+
+    async def patch(self, request: Request, body: PolicyPatch) -> Reply:
+        columns = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+
+        def work(change: Change) -> Reply:
+            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            function = columns.get("default_function")
+            if function is not None and function not in _shown_version(change.policies, policy).functions:
+                raise ValidationFailed("the policy has no such rule", problems=problem("defaultFunction", "is unknown"))
+            changed = change.policies.change(policy, by=change.caller.user, now_ms=change.now_ms, **columns)
+            change.record("POLICY_UPDATED", policy, payload=columns)
+            return json_reply(
+                policy_summary(changed, _shown_version(change.policies, changed)), headers=[_etag(changed)]
+            )
+
+        return await self._data.change(request, work)
+
+    async def delete(self, request: Request, body: Any) -> Reply:
+        def work(change: Change) -> Reply:
+            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            change.policies.change(
+                policy, by=change.caller.user, now_ms=change.now_ms, deleted_ms=change.now_ms, active_version=None
+            )
+            change.record("POLICY_DELETED", policy)
+            return Reply(204)
+
+        return await self._data.change(request, work)
+
+    async def _compile(self, body: DeployRequest) -> CompiledSource:
+        """The compiled source; raises `CompilationFailed` for one that can't be stored."""
+        compiled = await self._engine.compile(body.source, locale=body.locale)
+        if compiled.fault is not None:
+            raise CompilationFailed(
+                compiled.fault.message,
+                problems=[
+                    {"path": f"source:{each.start_line}:{each.start_column}", "message": f"{each.code}: {each.message}"}
+                    for each in compiled.diagnostics
+                ],
+            )
+        if not compiled.module:
+            raise CompilationFailed("a stored policy needs a module line", hint="begin with 'Module name.'")
+        if body.function_name is not None and body.function_name not in compiled.rules:
+            raise CompilationFailed(
+                f"the source has no rule '{body.function_name}'", problems=problem("functionName", "is not a rule")
+            )
+        return compiled
+
+
+def _next_version(
+    change: Change, policy: Policy, body: DeployRequest, compiled: CompiledSource, *, status: int
+) -> Reply:
+    """Store and, where no approval is needed, activate; the active source deployed again changes nothing (200)."""
+    same = _active_twin(change.policies, policy, body)
+    if same is not None:
+        return _deployed(policy, same, 200)
+    approval = change.settings.approval_required
+    by, now_ms = change.caller.user, change.now_ms
+    version = change.policies.add_version(
+        policy,
+        NewVersion(
+            source=body.source,
+            locale=body.locale,
+            functions=compiled.rules,
+            status=DRAFT if approval else APPROVED,
+            notes=body.notes,
+            author=by,
+            author_role=str(change.caller.role),
+        ),
+        now_ms=now_ms,
+    )
+    stored = change.policies.find(policy.id)
+    if body.function_name not in (None, stored.default_function):
+        stored = change.policies.change(stored, by=by, now_ms=now_ms, default_function=body.function_name)
+    active = body.activate and not approval
+    if active:
+        stored = change.policies.activate(stored, version, kind="deploy", reason=body.notes, by=by, now_ms=now_ms)
+    change.record(
+        "POLICY_DEPLOYED" if active else "POLICY_CREATED" if version.version == 1 else "POLICY_UPDATED",
+        policy,
+        version=version.version,
+        sourceHash=version.source_hash,
+        payload={"envelopeHash": version.envelope_hash, "locale": version.locale, "status": version.status},
+    )
+    return _deployed(stored, version, status)
+
+
+def _shown_version(policies: TenantPolicies, policy: Policy) -> Version:
+    """The active version, or the newest."""
+    return policies.version(policy.id, policy.active_version or policy.last_version)
+
+
+def _active_twin(policies: TenantPolicies, policy: Policy, body: DeployRequest) -> Version | None:
+    """The active version if it is the very same source."""
+    if policy.active_version is None or not body.activate:
+        return None
+    version = policies.version(policy.id, policy.active_version)
+    return version if (version.source, version.locale) == (body.source, body.locale) else None
+
+
+def _deployed(policy: Policy, version: Version, status: int) -> Reply:
+    answer = DeployAnswer(
+        policy_id=policy.id,
+        version=version.version,
+        module_name=policy.module,
+        function_name=policy.default_function,
+        active=policy.active_version == version.version,
+        status=version.status,
+    )
+    return json_reply(answer, status, headers=[_etag(policy)])
+
+
+def _etag(policy: Policy) -> tuple[bytes, bytes]:
+    return (b"etag", b'"r%d"' % policy.revision)
+
+
+def _matching(request: Request, policy: Policy) -> Policy:
+    """The policy, if ``If-Match`` is absent, ``*`` or its present ETag."""
+    wanted = request.header(b"if-match")
+    if wanted not in (None, b"*", _etag(policy)[1]):
+        raise PreconditionFailed("the policy is not the one that If-Match names")
+    return policy

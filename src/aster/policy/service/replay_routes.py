@@ -1,0 +1,99 @@
+"""Replaying a recorded evaluation (ADMIN): the same version on the same context must give the same result hash.
+
+The audit chain holds hashes, not data: whoever asks brings the context (and the source, unless it was a stored policy).
+"""
+
+from typing import Any
+
+import msgspec
+
+from aster.foundation.audit import AuditLog, AuditRecord
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.policy.engine import PolicyEngine
+from aster.policy.service.audit_routes import ROOT, record_of
+from aster.policy.service.caller import Role
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import Conflict
+from aster.policy.service.messages import Locale, Source
+from aster.policy.service.tenant_data import TenantData
+
+
+class ReplayRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """``source`` and ``locale`` are for evaluations of a source; a stored policy's version is known."""
+
+    context: Any = {}
+    source: Source | None = None
+    locale: Locale = "en-US"
+
+
+class ReplayAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """``proved``: source and input are the recorded ones, and so is what came out, value or error."""
+
+    proved: bool
+    source_matches: bool
+    input_matches: bool
+    outcome_matches: bool
+    recorded_result_hash: str | None
+    result_hash: str | None
+    result: Any
+    error: str | None
+
+
+class ReplayRoutes:
+    """The handler and its row of the table."""
+
+    def __init__(self, data: TenantData, audit: AuditLog, engine: PolicyEngine) -> None:
+        self._data = data
+        self._audit = audit
+        self._engine = engine
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                f"{ROOT}/{{sequence}}/replay",
+                self.replay,
+                summary="Evaluate again what a record says was evaluated, and compare",
+                access=Role.ADMIN,
+                body=ReplayRequest,
+                answer=ReplayAnswer,
+                errors=(400, 404, 409),
+            )
+        ]
+
+    async def replay(self, request: Request, body: ReplayRequest) -> ReplayAnswer:
+        record = record_of(self._audit, request)
+        event = record.event
+        if event.get("eventType") != "POLICY_EVALUATED":
+            raise Conflict("only an evaluation can be replayed")
+        source, locale = self._source(request, record, body)
+        compiled = await self._engine.compile(source, locale=locale)
+        (decision,) = await self._engine.decide(compiled, [body.context], rule=event.get("policyFunction"))
+        fault = decision.fault.code if decision.fault else None
+        source_matches = decision.source_hash == event.get("sourceHash")
+        input_matches = decision.input_hash == event.get("inputHash")
+        outcome_matches = (decision.result_hash, fault) == (event.get("resultHash"), event.get("errorCode"))
+        return ReplayAnswer(
+            proved=source_matches and input_matches and outcome_matches,
+            source_matches=source_matches,
+            input_matches=input_matches,
+            outcome_matches=outcome_matches,
+            recorded_result_hash=event.get("resultHash"),
+            result_hash=decision.result_hash,
+            result=decision.value,
+            error=decision.fault.message if decision.fault else None,
+        )
+
+    def _source(self, request: Request, record: AuditRecord, body: ReplayRequest) -> tuple[str, str]:
+        policy_id, number = record.event.get("policyId"), record.event.get("version")
+        if policy_id is not None and number is not None:
+            version = self._data.policies(request, lambda policies: policies.version(policy_id, number))
+            return version.source, version.locale
+        if body.source is None:
+            raise ValidationFailed(
+                "the record is of a source that is not stored: bring it", problems=problem("source", "is missing")
+            )
+        return body.source, body.locale

@@ -1,0 +1,83 @@
+"""Reading and changing what a request's tenant owns: handlers reach the stores through this, never without a tenant."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.http.reply import Reply
+from aster.foundation.http.request import Request
+from aster.foundation.sql import Database
+from aster.policy.service.caller import Caller, caller_of
+from aster.policy.service.commit import Commits
+from aster.policy.service.events import change_event
+from aster.policy.service.policies import Policy, TenantPolicies
+from aster.policy.service.tenants import TenantAdministration, TenantSettings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction in which one caller changes its own tenant's data; what it does is recorded in the same one."""
+
+    caller: Caller
+    now_ms: int
+    policies: TenantPolicies
+    administration: TenantAdministration
+    _connection: sqlite3.Connection
+    _audit: AuditLog
+
+    @property
+    def settings(self) -> TenantSettings:
+        return self.administration.settings()[0]
+
+    def record(self, event_type: str, policy: Policy | None = None, **fields: Any) -> None:
+        """Append to the tenant's audit chain."""
+        if policy is not None:
+            fields = {"policyId": policy.id, "policyModule": policy.module, **fields}
+        self._audit.append(self._connection, self.caller.chain, change_event(self.caller, event_type, **fields))
+
+
+class TenantData:
+    """The stores of one service. ``now_ms`` is its clock."""
+
+    def __init__(self, database: Database, commits: Commits, audit: AuditLog, *, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._commits = commits
+        self._audit = audit
+        self._now_ms = now_ms
+
+    @property
+    def now_ms(self) -> int:
+        return self._now_ms()
+
+    def policies(self, request: Request, query: Callable[[TenantPolicies], T]) -> T:
+        """Read from the caller's policies."""
+        tenant = caller_of(request).tenant
+        return self._database.read_now(lambda connection: query(TenantPolicies(connection, tenant)))
+
+    def administration(self, request: Request, query: Callable[[TenantAdministration], T]) -> T:
+        """Read from what the caller's tenant decided about itself."""
+        tenant = caller_of(request).tenant
+        return self._database.read_now(lambda connection: query(TenantAdministration(connection, tenant)))
+
+    async def change(self, request: Request, work: Callable[[Change], Any]) -> Reply:
+        """Change something, once for each ``Idempotency-Key``."""
+        return await self._commits.change(request, lambda connection: work(self._begin(request, connection)))
+
+    async def change_without_replay(self, request: Request, work: Callable[[Change], T]) -> T:
+        """Change something whose answer must not be stored."""
+        return await self._commits.write(request, lambda connection: work(self._begin(request, connection)))
+
+    def _begin(self, request: Request, connection: sqlite3.Connection) -> Change:
+        caller = caller_of(request)
+        return Change(
+            caller=caller,
+            now_ms=self._now_ms(),
+            policies=TenantPolicies(connection, caller.tenant),
+            administration=TenantAdministration(connection, caller.tenant),
+            _connection=connection,
+            _audit=self._audit,
+        )

@@ -1,0 +1,251 @@
+"""Tenant administration over HTTP (OWNER): settings, who may act as what, named signing keys."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.policy.service.caller import Role, tenant_of
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import Conflict, KeysUnavailable, PreconditionFailed
+from aster.policy.service.policy_messages import iso
+from aster.policy.service.queries import page_and_size
+from aster.policy.service.roles import USER_LENGTH
+from aster.policy.service.signing_keys import SigningKeys
+from aster.policy.service.tenant_data import Change, TenantData
+from aster.policy.service.tenants import Assignment, Key, TenantSettings
+
+ROOT = "/api/v1/tenant"
+RoleName = Literal["VIEWER", "MEMBER", "ADMIN", "OWNER"]
+
+
+class AssignmentRequest(msgspec.Struct, frozen=True, rename="camel"):
+    role: RoleName
+    expires_at: datetime | None = None
+
+
+class AssignmentAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    user_id: str
+    role: str
+    created_at: str
+    created_by: str
+    expires_at: str | None
+
+
+class KeyRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """``roleCeiling`` is the most that requests signed with the key may do."""
+
+    label: Annotated[str, Meta(max_length=200)] = ""
+    role_ceiling: RoleName = "MEMBER"
+    expires_at: datetime | None = None
+
+
+class KeyAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """``secret`` is told once, by the request that makes the key."""
+
+    key_id: str
+    label: str
+    role_ceiling: str
+    created_at: str
+    created_by: str
+    expires_at: str | None
+    revoked_at: str | None
+    secret: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class TenantRoutes:
+    """Handlers and their rows of the table."""
+
+    def __init__(self, data: TenantData, keys: SigningKeys) -> None:
+        self._data = data
+        self._keys = keys
+
+    @property
+    def routes(self) -> list[Route]:
+        owner, assignments, keys = Role.OWNER, f"{ROOT}/rbac/assignments", f"{ROOT}/keys"
+        one = f"{assignments}/{{user_id}}"
+        return [
+            Route("GET", ROOT, self.read_settings, "The tenant's settings", owner, answer=TenantSettings),
+            Route(
+                "PUT",
+                f"{ROOT}/settings",
+                self.replace_settings,
+                "Replace the tenant's settings",
+                owner,
+                TenantSettings,
+                TenantSettings,
+                errors=(409, 412),
+            ),
+            Route(
+                "GET",
+                assignments,
+                self.list_assignments,
+                "Who may act as what",
+                owner,
+                answer=list[AssignmentAnswer],
+                query=("page", "size"),
+            ),
+            Route(
+                "PUT",
+                one,
+                self.assign,
+                "The most a user may act as",
+                owner,
+                AssignmentRequest,
+                AssignmentAnswer,
+                errors=(409,),
+            ),
+            Route(
+                "DELETE",
+                one,
+                self.revoke_assignment,
+                "Forget a user's assignment",
+                owner,
+                status=204,
+                errors=(404, 409),
+            ),
+            Route("GET", keys, self.list_keys, "The tenant's named signing keys", owner, answer=list[KeyAnswer]),
+            Route(
+                "POST",
+                keys,
+                self.create_key,
+                "Make a named signing key; its secret is told once",
+                owner,
+                KeyRequest,
+                KeyAnswer,
+                status=201,
+                errors=(409,),
+            ),
+            Route(
+                "DELETE",
+                f"{keys}/{{key_id}}",
+                self.revoke_key,
+                "Revoke a key at once",
+                owner,
+                status=204,
+                errors=(404,),
+            ),
+        ]
+
+    async def read_settings(self, request: Request, body: Any) -> Reply:
+        settings, revision = self._data.administration(request, lambda administration: administration.settings())
+        return json_reply(settings, headers=[_etag(revision)])
+
+    async def replace_settings(self, request: Request, body: TenantSettings) -> Reply:
+        def work(change: Change) -> Reply:
+            before, revision = change.administration.settings()
+            if request.header(b"if-match") not in (None, b"*", _etag(revision)[1]):
+                raise PreconditionFailed("the settings are not the ones that If-Match names")
+            if body.unassigned_role != "OWNER" and not change.administration.has_owner():
+                raise Conflict("nobody would be OWNER any more", hint="assign an OWNER first")
+            after = change.administration.save_settings(body, revision=revision)
+            payload = {"before": msgspec.to_builtins(before), "after": msgspec.to_builtins(body)}
+            change.record("TENANT_SETTINGS_CHANGED", payload=payload)
+            return json_reply(body, headers=[_etag(after)])
+
+        return await self._data.change(request, work)
+
+    async def list_assignments(self, request: Request, body: Any) -> Reply:
+        page, size = page_and_size(request)
+        total, found = self._data.administration(
+            request, lambda administration: administration.assignments(offset=page * size, limit=size)
+        )
+        headers = [(b"x-total-count", str(total).encode())]
+        return json_reply([_assignment_answer(assignment) for assignment in found], headers=headers)
+
+    async def assign(self, request: Request, body: AssignmentRequest) -> Reply:
+        user = request.path_params["user_id"]
+        if len(user) > USER_LENGTH or not user.isprintable():
+            raise ValidationFailed("the user's name is malformed", problems=problem("userId", "is malformed"))
+        expires_ms = _milliseconds(body.expires_at, "expiresAt")
+
+        def work(change: Change) -> Reply:
+            assignment = Assignment(user, Role[body.role], change.now_ms, change.caller.user, expires_ms)
+            is_new = change.administration.assign(assignment)
+            payload = {"userId": user, "role": body.role, "expiresAt": _moment(expires_ms)}
+            change.record("RBAC_ASSIGNED", payload=payload)
+            return json_reply(_assignment_answer(assignment), 201 if is_new else 200)
+
+        return await self._data.change(request, work)
+
+    async def revoke_assignment(self, request: Request, body: Any) -> Reply:
+        def work(change: Change) -> Reply:
+            before = change.administration.revoke_assignment(request.path_params["user_id"])
+            change.record("RBAC_REVOKED", payload={"userId": before.user_id, "role": Role(before.role).name})
+            return Reply(204)
+
+        return await self._data.change(request, work)
+
+    async def list_keys(self, request: Request, body: Any) -> list[KeyAnswer]:
+        keys = self._data.administration(request, lambda administration: administration.keys())
+        return [_key_answer(key) for key in keys]
+
+    async def create_key(self, request: Request, body: KeyRequest) -> KeyAnswer:
+        """Not replayed for an ``Idempotency-Key``: that would store the secret."""
+        key_id = f"k{secrets.token_hex(8)}"
+        secret = self._keys.derived(tenant_of(request), key_id)
+        if secret is None:
+            raise KeysUnavailable("this service has no master key to make keys from")
+        expires_ms = _milliseconds(body.expires_at, "expiresAt")
+
+        def work(change: Change) -> KeyAnswer:
+            ceiling = Role[body.role_ceiling]
+            key = Key(key_id, body.label, ceiling, change.now_ms, change.caller.user, expires_ms, None)
+            change.administration.add_key(key)
+            change.record("KEY_CREATED", payload={"keyId": key_id, "roleCeiling": str(ceiling)})
+            return msgspec.structs.replace(_key_answer(key), secret=secret.decode())
+
+        return await self._data.change_without_replay(request, work)
+
+    async def revoke_key(self, request: Request, body: Any) -> Reply:
+        def work(change: Change) -> Reply:
+            key_id = request.path_params["key_id"]
+            change.administration.revoke_key(key_id, now_ms=change.now_ms)
+            change.record("KEY_REVOKED", payload={"keyId": key_id})
+            return Reply(204)
+
+        return await self._data.change(request, work)
+
+
+def _assignment_answer(assignment: Assignment) -> AssignmentAnswer:
+    return AssignmentAnswer(
+        user_id=assignment.user_id,
+        role=Role(assignment.role).name,
+        created_at=iso(assignment.created_ms),
+        created_by=assignment.created_by,
+        expires_at=_moment(assignment.expires_ms),
+    )
+
+
+def _key_answer(key: Key) -> KeyAnswer:
+    return KeyAnswer(
+        key_id=key.id,
+        label=key.label,
+        role_ceiling=Role(key.role_ceiling).name,
+        created_at=iso(key.created_ms),
+        created_by=key.created_by,
+        expires_at=_moment(key.expires_ms),
+        revoked_at=_moment(key.revoked_ms),
+    )
+
+
+def _moment(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else iso(milliseconds)
+
+
+def _milliseconds(moment: datetime | None, name: str) -> int | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValidationFailed(f"{name} needs a time zone", problems=problem(name, "has no time zone"))
+    return int(moment.astimezone(UTC).timestamp() * 1000)
+
+
+def _etag(revision: int) -> tuple[bytes, bytes]:
+    return (b"etag", b'"r%d"' % revision)

@@ -1,0 +1,146 @@
+"""Every route of the table, walked by two tenants: nothing of the one is seen, found or changed by the other."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from tests.policy.service.asgi import SECRET, Answered, ask
+
+from aster.foundation.http.routes import Route
+from aster.foundation.sql import Database
+from aster.policy.service.app import PolicyHttpService, create_policy_service
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.settings import PolicySettings
+from aster.policy.service.tenants import TenantAdministration
+
+MARK = "only-acme-knows"
+SOURCE = f'Module marked.\n\nRule mark produce Text:\n  Return "{MARK}".\n'
+
+BODIES: dict[str, Any] = {
+    "DeployRequest": {"source": SOURCE.replace(MARK, "globex")},
+    "PolicyPatch": {"name": "taken over"},
+    "RollbackRequest": {"targetVersion": 1},
+    "CommentRequest": {},
+    "EvaluateSourceRequest": {"source": SOURCE.replace(MARK, "globex")},
+    "EvaluateSourceBatchRequest": {"source": SOURCE.replace(MARK, "globex"), "inputs": [{}]},
+    "EvaluateRequest": {"policyModule": "marked"},
+    "EvaluateBatchRequest": {"requests": [{"policyModule": "marked"}]},
+    "TenantSettings": {"displayName": "globex"},
+    "AssignmentRequest": {"role": "MEMBER"},
+    "KeyRequest": {},
+    "CompileRequest": {"source": SOURCE.replace(MARK, "globex")},
+    "ValidateRequest": {"policyModule": "marked"},
+    "ReplayRequest": {},
+}
+"""A body that is right for each type of the table; a new type without one fails the walk."""
+
+
+@pytest.fixture
+def service(database: Database) -> PolicyHttpService:
+    return create_policy_service(database, PolicySettings(secret_key=SECRET, master_key="m" * 32), environ={})
+
+
+async def settle_in(service: PolicyHttpService) -> dict[str, str]:
+    """What acme owns, by the name of the path parameter that would name it."""
+    made = await ask(service, "POST", "/api/v1/policies", {"source": SOURCE, "name": MARK}, user=MARK)
+    await ask(service, "POST", "/api/v1/policies", {"source": SOURCE + "\n# again\n"}, user=MARK)
+    await ask(service, "PUT", "/api/v1/tenant/rbac/assignments/ada", {"role": "OWNER"}, role="OWNER", user=MARK)
+    await ask(service, "PUT", "/api/v1/tenant/settings", {"displayName": MARK}, role="OWNER")
+    key = await ask(service, "POST", "/api/v1/tenant/keys", {"label": MARK}, role="OWNER")
+    return {
+        "policy_id": made.json["policyId"],
+        "number": "1",
+        "other": "2",
+        "user_id": "ada",
+        "key_id": key.json["keyId"],
+        "sequence": "1",
+    }
+
+
+async def visit(service: PolicyHttpService, route: Route, owned: dict[str, str], tenant: str) -> Answered:
+    path = re.sub(r"\{(\w+)\}", lambda found: owned[found[1]], route.path)
+    body = BODIES[route.body.__name__] if route.body is not None else None
+    return await ask(service, route.method, path, body, tenant=tenant, role="OWNER", user="eve")
+
+
+async def snapshot(database: Database, tenant: str) -> dict[str, Any]:
+    """Every row of a tenant, in every table that has tenants."""
+
+    def query(connection: Any) -> dict[str, Any]:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        rows: dict[str, Any] = {}
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            if "tenant" in columns and table != "policy_nonces":
+                rows[table] = connection.execute(f"SELECT * FROM {table} WHERE tenant = ?", (tenant,)).fetchall()
+        rows["audit"] = connection.execute(
+            "SELECT * FROM audit_chains WHERE name = ?", (f"policy:{tenant}",)
+        ).fetchall()
+        return rows
+
+    return database.read_now(query)
+
+
+async def test_another_tenant_finds_and_changes_nothing(service: PolicyHttpService, database: Database) -> None:
+    owned = await settle_in(service)
+    before = await snapshot(database, "acme-corp")
+    for route in service.routes:
+        answered = await visit(service, route, owned, "globex")
+        assert answered.status < 500, route.path
+        assert MARK.encode() not in answered.body, f"{route.method} {route.path} tells what is acme's"
+        if "{policy_id}" in route.path or "{key_id}" in route.path:
+            assert answered.status == 404, f"{route.method} {route.path}"
+    assert await snapshot(database, "acme-corp") == before
+
+
+async def test_the_owner_does_find_it(service: PolicyHttpService) -> None:
+    """The walk above would prove nothing if its paths were wrong for everybody."""
+    owned = await settle_in(service)
+    for route in service.routes:
+        if route.method == "GET":
+            answered = await ask(
+                service,
+                "GET",
+                re.sub(r"\{(\w+)\}", lambda found: owned[found[1]], route.path),
+                role="OWNER",
+                user=MARK,
+            )
+            assert answered.status == 200, f"{route.path}: {answered.body!r}"
+
+
+async def test_an_unknown_id_and_a_foreign_one_get_the_same_answer(service: PolicyHttpService) -> None:
+    owned = await settle_in(service)
+    unknown = {**owned, "policy_id": "00000000-0000-4000-8000-000000000000", "key_id": "k0000000000000000"}
+    for route in service.routes:
+        if "{policy_id}" in route.path or "{key_id}" in route.path:
+            answers = []
+            for ids in (owned, unknown):
+                body = (await visit(service, route, ids, "globex")).json
+                del body["requestId"], body["timestamp"]
+                answers.append(body)
+            assert answers[0] == answers[1], route.path
+
+
+async def test_every_route_answers_in_its_declared_shape(service: PolicyHttpService) -> None:
+    owned = await settle_in(service)
+    for route in service.routes:
+        answered = await ask(
+            service,
+            route.method,
+            re.sub(r"\{(\w+)\}", lambda found: owned[found[1]], route.path),
+            BODIES[route.body.__name__] if route.body is not None else None,
+            role="OWNER",
+            user=MARK,
+        )
+        if answered.status == route.status and route.answer is not None:
+            shown = msgspec.to_builtins(msgspec.json.decode(answered.body, type=route.answer))
+            assert shown is not None
+        elif answered.status >= 400:
+            assert answered.status in (*route.errors, 400, 404, 409), f"{route.method} {route.path} {answered.body!r}"
+
+
+def test_a_repository_can_not_be_made_without_a_tenant(database: Database) -> None:
+    for kind in (TenantPolicies, TenantAdministration):
+        with pytest.raises(ValueError, match="tenant"):
+            database.read_now(lambda connection, kind=kind: kind(connection, ""))  # type: ignore[misc]  # a lambda's default has no type
