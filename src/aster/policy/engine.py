@@ -24,6 +24,7 @@ from aster.policy.language import (
     UnsupportedLocale,
     compile_source,
 )
+from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS
 
 T = TypeVar("T")
 
@@ -32,11 +33,12 @@ PROGRAM_BYTES = 8 * 1024
 BYTES_PER_CHARACTER = 40
 """What a compiled program keeps in memory, estimated from its source's length."""
 
-SWIFT_NANOSECONDS = 500_000
-"""A program whose every run took less stays on the event loop: hopping to a thread would cost a fifth of it."""
+INLINE_STEPS = 10_000
+INLINE_SECONDS = 0.005
+INLINE_CONTEXTS = 4
+"""What may run on the event loop: about half a millisecond a context. What asks for more is run anew in a thread."""
 
-SWIFT_CHARACTERS = 16_384
-SWIFT_CONTEXTS = 4
+LIMIT_CODES = frozenset({"STEP_LIMIT", "TIME_LIMIT"})
 WAITING_LIMIT = 256
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
@@ -49,10 +51,12 @@ class EngineBusy(AsterError):
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Why there is no value: a stable code and the words for people."""
+    """Why there is no value: a stable code, the words for people, and the place (from 1) when there is one."""
 
     code: str
     message: str
+    line: int | None = None
+    column: int | None = None
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -76,14 +80,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class CompiledSource:
-    """A program, or why there is none. Frozen but for ``swift``: whether its runs have been short so far."""
+    """A program, or why there is none."""
 
-    __slots__ = ("diagnostics", "fault", "module", "program", "rules", "source_hash", "swift", "weight")
+    __slots__ = ("diagnostics", "fault", "module", "program", "rules", "source_hash", "weight")
 
     def __init__(self, source: str, source_hash: str, locale: str) -> None:
         self.source_hash = source_hash
         self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * len(source)
-        self.swift = len(source) <= SWIFT_CHARACTERS
         self.program: Program | None = None
         self.fault: Fault | None = None
         self.diagnostics: Sequence[Diagnostic] = ()
@@ -99,6 +102,7 @@ class CompiledSource:
         else:
             self.module = self.program.module or ""
             self.rules = self.program.rules
+            self.diagnostics = self.program.diagnostics
 
 
 class PolicyEngine:
@@ -142,16 +146,19 @@ class PolicyEngine:
         rule: str | None = None,
         trace: bool = False,
     ) -> list[Decision]:
-        """Run one rule on each context, in order: here if that has been short so far, else in a thread.
+        """Run one rule on each context, in order: here while that is short, else in a thread.
 
         What the policy does wrong is told in the `Decision`; raises `EngineBusy`.
         """
-        if not compiled.swift or trace or len(contexts) > SWIFT_CONTEXTS:
+        if trace or len(contexts) > INLINE_CONTEXTS:
             return await self._in_thread(lambda: [run(compiled, rule, context, trace=trace) for context in contexts])
-        started = time.perf_counter_ns()
-        decisions = [run(compiled, rule, context, trace=trace) for context in contexts]
-        compiled.swift = time.perf_counter_ns() - started < SWIFT_NANOSECONDS * len(contexts)
-        return decisions
+        return [await self._decide_one(compiled, rule, context) for context in contexts]
+
+    async def _decide_one(self, compiled: CompiledSource, rule: str | None, context: Any) -> Decision:
+        decision = run(compiled, rule, context, max_steps=INLINE_STEPS, max_seconds=INLINE_SECONDS)
+        if decision.fault is None or decision.fault.code not in LIMIT_CODES:
+            return decision
+        return await self._in_thread(lambda: run(compiled, rule, context))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_LIMIT:
@@ -173,35 +180,50 @@ class PolicyEngine:
             self._cached_bytes -= oldest.weight
 
 
-def run(compiled: CompiledSource, rule: str | None, context: Any, *, trace: bool) -> Decision:
-    """Run a rule once; never raises for what a policy or its input does."""
+def run(
+    compiled: CompiledSource,
+    rule: str | None,
+    context: Any,
+    *,
+    trace: bool = False,
+    max_steps: int = DEFAULT_STEPS,
+    max_seconds: float = DEFAULT_SECONDS,
+) -> Decision:
+    """Run a rule once, in this thread; never raises for what a policy or its input does."""
     started = time.perf_counter_ns()
-    value, taken, fault, name = None, None, compiled.fault, rule
-    input_hash = result_hash = trace_hash = None
+    input_hash = result_hash = trace_hash = outcome = None
+    fault, name = compiled.fault, rule
     try:
         input_hash = hash_value(context)
         if compiled.program is not None:
-            outcome = compiled.program.evaluate(rule, context=context, trace=trace)
-            value, taken, name = outcome.value, outcome.trace, outcome.rule
-            result_hash = hash_value(value)
-            trace_hash = hash_value(taken) if trace else None
+            outcome = compiled.program.evaluate(
+                rule, context=context, trace=trace, max_steps=max_steps, max_seconds=max_seconds
+            )
+            name = outcome.rule
+            result_hash = hash_value(outcome.value)
+            trace_hash = hash_value(outcome.trace) if trace else None
     except PolicyEvaluationError as error:
-        fault, name = Fault(error.code, error.message), error.rule or rule
+        fault, name = Fault(error.code, _told(error), error.line, error.column), error.rule or rule
     except RecursionError:
-        fault = Fault("NESTED_TOO_DEEPLY", "the context or the result is nested too deeply")
+        fault, outcome = Fault("NESTED_TOO_DEEPLY", "the context or the result is nested too deeply"), None
     return Decision(
         source_hash=compiled.source_hash,
         input_hash=input_hash,
         micros=(time.perf_counter_ns() - started) // 1000,
-        value=value if fault is None else None,
+        value=outcome.value if outcome is not None else None,
         fault=fault,
         diagnostics=compiled.diagnostics,
         module=compiled.module or None,
         rule=name,
-        trace=taken,
+        trace=outcome.trace if outcome is not None else None,
         result_hash=result_hash,
         trace_hash=trace_hash,
     )
+
+
+def _told(error: PolicyEvaluationError) -> str:
+    """The message with its place, for clients that read only the text."""
+    return error.message if error.line is None else f"{error.message} (rule '{error.rule}', line {error.line})"
 
 
 def hash_text(text: str) -> str:

@@ -8,11 +8,11 @@ import msgspec
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.sql import Database
-from aster.policy.engine import CompiledSource, Decision, PolicyEngine
+from aster.policy.engine import CompiledSource, Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
 from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
 from aster.policy.service.events import evaluation_event
-from aster.policy.service.messages import Evaluation, diagnostic_of
+from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
 from aster.policy.service.policies import Deployed, TenantPolicies
 
 T = TypeVar("T")
@@ -123,10 +123,18 @@ def answer_of(decision: Decision) -> Evaluation:
         error=decision.fault.message if decision.fault else None,
         decision_trace=decision.trace,
         error_code=decision.fault.code if decision.fault else None,
-        diagnostics=[diagnostic_of(each) for each in decision.diagnostics],
+        diagnostics=[*map(diagnostic_of, decision.diagnostics), *_located(decision.fault)],
         executed_function=decision.rule,
         execution_time_micros=decision.micros,
     )
+
+
+def _located(fault: Fault | None) -> list[SourceDiagnostic]:
+    """A failure while running, as a diagnostic, when its place is known."""
+    if fault is None or fault.line is None:
+        return []
+    column = fault.column or 1
+    return [SourceDiagnostic("error", fault.code, fault.message, fault.line, column, fault.line, column + 1)]
 
 
 def _stored_event(caller: Caller, deployed: Deployed, decision: Decision) -> dict[str, Any]:
