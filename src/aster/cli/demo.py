@@ -27,8 +27,10 @@ def demo(
     """Retain a conversation, recall it over HTTP and P2P, decide with a policy, and prove it all."""
     from aster.cli.running import run_async
     from aster.cli.terminal import narrator
+    from aster.foundation.logs import configure_logging
     from aster.stack.demo import run_demo
     from aster.stack.demo_input import DemoInput
 
+    configure_logging(level="error")
     given = DemoInput.read(transcript=transcript, questions=questions, asked=ask or [])
     run_async(run_demo(given, data=data, narrator=narrator(as_json=as_json)))

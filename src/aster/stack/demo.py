@@ -249,7 +249,7 @@ def _show_hits(narrator: Narrator, question: Question, hits: Sequence[dict[str, 
     for hit in hits[:2]:
         text = f"{hit['speaker']}: {hit['text']}" if hit.get("speaker") else hit["text"]
         short = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-        narrator.say("hit", f"  {hit['score']:.2f}  {short}", **hit)
+        narrator.say("hit", f"  {hit['score']:.2f}  {short}", hit=hit)
 
 
 def _show_decision(narrator: Narrator, words: str, result: Any, *, over: str) -> None:
