@@ -1,6 +1,9 @@
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from aster.transport.ffi import SWITCH, DriverUnusable, load_driver
 
 
 @pytest.fixture(autouse=True)
@@ -9,3 +12,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("ASTER_") and name != "ASTER_PRIVATE_NETWORK":
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(params=["stock", "lean"])
+def transport_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run a test on each way to drive the QUIC bindings."""
+    monkeypatch.setenv(SWITCH, request.param)
+    load_driver.cache_clear()
+    try:
+        load_driver()
+    except DriverUnusable:
+        pytest.skip("the lean driver does not fit this machine")
+    yield
+    load_driver.cache_clear()

@@ -70,25 +70,21 @@ class ClientConnection(Lane[ClientProtocol]):
             raise self._again(self._refusal)
         if seconds is not None and seconds <= 0:
             raise DeadlineExceededError("the deadline had passed before the call")
-        number = self._number(declaration)
+        number = self._methods.get(declaration) or self._declare(declaration)
         call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
         self._pipe.write(wire)
-        answer = await self._answer(call, seconds)
-        return method.reply.decode_reply(answer, Encoding.MSGPACK)
-
-    async def _answer(self, call: int, seconds: float | None) -> bytes:
         future: asyncio.Future[bytes] = self._loop.create_future()
         self._waiting[call] = future
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
         try:
-            return await future
+            answer = await future
         except asyncio.CancelledError:
             self._give_up(call)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
-            self._leave_when_done()
+        return method.reply.decode_reply(answer, Encoding.MSGPACK)
 
     def _expire(self, call: int, seconds: float) -> None:
         future = self._waiting.get(call)
@@ -99,18 +95,17 @@ class ClientConnection(Lane[ClientProtocol]):
     def _give_up(self, call: int) -> None:
         if self._waiting.pop(call, None) is not None and not self.is_over:
             self._pipe.write(self._protocol.cancel(call))
+            self._leave_when_done()
 
     def _leave_when_done(self) -> None:
         """A server that drains waits for its clients to go."""
         if self._refusal is not None and not self._waiting and not self.is_over:
             self.close(CloseCode.DONE, "drained")
 
-    def _number(self, declaration: Declaration) -> int:
-        number = self._methods.get(declaration)
-        if number is None:
-            number, wire = self._protocol.declare(declaration)
-            self._methods[declaration] = number
-            self._pipe.write(wire)
+    def _declare(self, declaration: Declaration) -> int:
+        number, wire = self._protocol.declare(declaration)
+        self._methods[declaration] = number
+        self._pipe.write(wire)
         return number
 
     def _handle(self, event: Event) -> None:
@@ -119,10 +114,12 @@ class ClientConnection(Lane[ClientProtocol]):
                 future = self._waiting.pop(call, None)
                 if future is not None and not future.done():
                     future.set_result(body)
+                self._leave_when_done()
             case Failed(call, status):
                 future = self._waiting.pop(call, None)
                 if future is not None and not future.done():
                     future.set_exception(RpcError.of(status.status, status.message, status.details))
+                self._leave_when_done()
             case GoingAway(reason):
                 self._refusal = UnavailableError(f"the server takes no new calls: {reason}")
                 self._leave_when_done()

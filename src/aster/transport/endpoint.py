@@ -8,7 +8,7 @@ from aster.transport.address import NodeAddress
 from aster.transport.binding import called, load_binding, lost, settled
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost, InvalidAddress, TransportError
 from aster.transport.pipe import Pipe
-from aster.transport.stock_pipe import StockPipe
+from aster.transport.pipes import make_pipe
 
 DISABLED = "disabled"
 DEFAULT_RELAYS = "default"
@@ -38,11 +38,11 @@ class Connection:
 
     async def open_pipe(self) -> Pipe:
         """Open a stream; the peer learns of it with the first bytes written."""
-        return _pipe(await settled(self._raw.open_bi(), lost))
+        return await make_pipe(await settled(self._raw.open_bi(), lost))
 
     async def accept_pipe(self) -> Pipe:
         """The next stream that the peer opened."""
-        return _pipe(await settled(self._raw.accept_bi(), lost))
+        return await make_pipe(await settled(self._raw.accept_bi(), lost))
 
     def close(self, code: CloseCode = CloseCode.DONE, reason: str = "") -> None:
         """End the connection at once; the peer reads the code and the reason."""
@@ -134,10 +134,6 @@ class Endpoint:
     async def close(self) -> None:
         """Close every connection and the sockets."""
         await settled(self._raw.close(), TransportError)
-
-
-def _pipe(stream: Any) -> Pipe:
-    return StockPipe(stream.send(), stream.recv())
 
 
 def _relay(iroh: Any, choice: str) -> tuple[Any, Any]:

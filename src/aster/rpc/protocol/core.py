@@ -57,7 +57,7 @@ class ProtocolViolation(FramingError):
 
 
 class _Protocol:
-    role: ClassVar[Role]
+    other: ClassVar[Role]
 
     def __init__(self, limits: RpcLimits) -> None:
         self._limits = limits
@@ -86,15 +86,14 @@ class _Protocol:
         events: list[Event] = []
         takers = self._takers
         for kind, call, body in self._splitter.feed(data):
-            take = takers.get(kind)
-            if take is None:
-                raise ProtocolViolation(f"frames of kind {kind} don't belong here")
             if self.peer is None and kind != Kind.HELLO:
                 raise ProtocolViolation("the first frame was no HELLO")
+            if kind not in takers:
+                raise ProtocolViolation(f"frames of kind {kind} don't belong here")
             if body is None:
                 self._take_oversized(kind, call, events)
             else:
-                take(call, body, events)
+                takers[kind](call, body, events)
         return events
 
     def answers(self) -> bytes:
@@ -127,7 +126,7 @@ class _Protocol:
 
     def _receive_move(self, call: int, kind: Kind) -> bool:
         try:
-            return self._calls.move(call, Role(1 - self.role), kind)
+            return self._calls.move(call, self.other, kind)
         except KeyError:
             raise ProtocolViolation(f"{kind.name} is not allowed for call {call}") from None
 
@@ -135,7 +134,7 @@ class _Protocol:
 class ClientProtocol(_Protocol):
     """The side that calls."""
 
-    role = Role.CLIENT
+    other = Role.SERVER
 
     def __init__(self, limits: RpcLimits) -> None:
         super().__init__(limits)
@@ -185,7 +184,7 @@ class ClientProtocol(_Protocol):
 class ServerProtocol(_Protocol):
     """The side that answers."""
 
-    role = Role.SERVER
+    other = Role.CLIENT
 
     def __init__(self, limits: RpcLimits) -> None:
         super().__init__(limits)

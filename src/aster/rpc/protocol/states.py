@@ -57,15 +57,18 @@ class CallStates:
 
     def move(self, call: int, sender: Role, kind: Kind) -> bool:
         """Apply one frame: True when it counts, False when it is late. `KeyError` when no rule allows it."""
-        state = self.state(call)
+        state = self._open.get(call)
+        if state is None:
+            state = State.IDLE if call > self.last_call else State.CLOSED
         target = TRANSITIONS.get((state, sender, kind))
-        if target is None:
-            if state is State.CLOSED and kind in LATE_KINDS:
-                return False
-            raise KeyError((state, sender, kind))
         if target is State.CLOSED:
             del self._open[call]
-        else:
+        elif target is not None:
             self._open[call] = target
-            self.last_call = max(self.last_call, call)
+            if call > self.last_call:
+                self.last_call = call
+        elif state is State.CLOSED and kind in LATE_KINDS:
+            return False
+        else:
+            raise KeyError((state, sender, kind))
         return True
