@@ -147,7 +147,7 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     async with Stack(options(tmp_path)):
         pass
     with sqlite3.connect(tmp_path / POLICY_FILE) as database:
-        database.execute("UPDATE migrations SET version = 9999 WHERE component = 'policy'")
+        database.execute("UPDATE migrations SET version = version + 1000 WHERE component = 'policy'")
     database.close()
     with pytest.raises(AsterError, match="newer version"):
         async with Stack(options(tmp_path)):
