@@ -12,6 +12,7 @@ from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
+from astrocyte.retain.privacy import ACTIONS, BarrierAction
 
 MEGABYTE = 1024 * 1024
 
@@ -32,11 +33,18 @@ SETTINGS = SettingsTable(
         Setting("max_batch", integer(1, 10_000), 1000, "Most memories retained at once.", "limits"),
         Setting("max_results", integer(1, 10_000), 1000, "Most hits of a recall; more are cut.", "limits"),
         Setting("index_megabytes", integer(16, 65_536), 512, "Memory for the indexes of banks in use.", "limits"),
+        Setting(
+            "pii",
+            choice(*ACTIONS),
+            "off",
+            "Personal data in what is retained: off, redact (replace it), reject, warn.",
+            "barriers",
+        ),
         Setting("enabled", FLAG, False, "Enforce grants.", "access_control"),
     ]
 )
 
-NOT_YET = frozenset({"access_grants", "banks", "agents", "identity", "barriers", "lifecycle", "sources", "mcp"})
+NOT_YET = frozenset({"access_grants", "banks", "agents", "identity", "lifecycle", "sources", "mcp"})
 """Sections of the contract that do not act yet. Silence would let a reader believe they do."""
 
 
@@ -49,6 +57,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     cache_dir: Path | None
     limits: Limits
     index_bytes: int
+    pii: BarrierAction
     access_control: bool
 
 
@@ -82,5 +91,6 @@ def _values(resolved: Resolved) -> AstrocyteSettings:
             max_results=resolved["max_results"],
         ),
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
+        pii=resolved["pii"],
         access_control=resolved["enabled"],
     )

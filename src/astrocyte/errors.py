@@ -55,6 +55,12 @@ class InvalidPrincipal(InvalidInput):
     code = "PRINCIPAL_INVALID"
 
 
+class PersonalDataRefused(AstrocyteError):
+    """The privacy barrier is set to refuse; ``details['pii_types']`` lists what was found. Nothing was stored."""
+
+    code = "PII_REJECTED"
+
+
 class InvalidCursor(InvalidInput):
     """A list can't be continued from there."""
 

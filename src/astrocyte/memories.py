@@ -47,7 +47,10 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to one `retain`. ``stored`` memories are durable."""
+    """The answer to one `retain`. ``stored`` memories are durable.
+
+    ``personal_data`` names the kinds that the privacy barrier found in it: replaced, or kept if it only warns.
+    """
 
     stored: bool
     memory_id: str | None
@@ -56,6 +59,7 @@ class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
     retention_action: str | None = "add"
     curated: bool = False
     memory_layer: str | None = None
+    personal_data: list[str] = []
 
 
 class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,14 +41,15 @@ from astrocyte.memories import (
 from astrocyte.models.ladder import load_provider
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.paging import page_cursor, page_start
-from astrocyte.preparation import prepare
 from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.plan import RecallPlan, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN, Searcher
 from astrocyte.reflect.extractive import EVIDENCE, extract
+from astrocyte.retain.preparation import prepare
+from astrocyte.retain.privacy import guard
 from astrocyte.stores.sqlite import SqliteStore
-from astrocyte.stores.store import Space, Store
+from astrocyte.stores.store import PreparedMemory, Space, Store
 
 
 class _Open:
@@ -355,10 +356,18 @@ class Astrocyte:
     ) -> list[RetainResult]:
         state = self._opened
         ids = [secrets.token_hex(8) for _ in memories]
-        prepared = await asyncio.to_thread(prepare, ids, memories, state.provider)
+
+        def work() -> tuple[list[PreparedMemory], list[list[str]]]:
+            guarded, found = guard(memories, self.settings.pii)
+            return prepare(ids, guarded, state.provider), found
+
+        prepared, personal = await asyncio.to_thread(work)
         space = Space(state.provider.model_id, state.provider.dimension) if state.provider else None
         await state.store.add(bank, prepared, space, {**self._event("retain", bank, context), "memoryIds": ids})
-        return [RetainResult(stored=True, memory_id=memory_id) for memory_id in ids]
+        return [
+            RetainResult(stored=True, memory_id=memory_id, personal_data=kinds)
+            for memory_id, kinds in zip(ids, personal, strict=True)
+        ]
 
     def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:
         who = self.authorizer.authorize(context, action, [bank]).principal

@@ -14,13 +14,14 @@ from aster.rpc.definition import rpc, service
 from aster.rpc.status import (
     FailedPreconditionError,
     InvalidArgumentError,
+    NotFoundError,
     PermissionDeniedError,
     RpcError,
     UnavailableError,
 )
 from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.errors import AccessDenied, InvalidInput, ModelMismatch, NotOpen
+from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.gateway.auth.dev import claimed_identity
 from astrocyte.gateway.settings import GatewaySettings
@@ -43,6 +44,8 @@ _STATUSES: Mapping[type[AsterError], type[RpcError]] = MappingProxyType(
         InvalidInput: InvalidArgumentError,
         AccessDenied: PermissionDeniedError,
         ModelMismatch: FailedPreconditionError,
+        MemoryNotFound: NotFoundError,
+        PersonalDataRefused: InvalidArgumentError,
         StorageError: UnavailableError,
         NotOpen: UnavailableError,
     }

@@ -8,7 +8,7 @@ from aster.foundation.http.errors import HttpError
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
-from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen
+from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
 from astrocyte.gateway.bodies import ErrorBody
 
 STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
@@ -17,6 +17,7 @@ STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
         AccessDenied: 403,
         MemoryNotFound: 404,
         ModelMismatch: 409,
+        PersonalDataRefused: 422,
         StorageError: 503,
         NotOpen: 503,
     }

@@ -29,6 +29,7 @@ async def test_retain_recall_and_forget(client: httpx.AsyncClient) -> None:
         "retention_action": "add",
         "curated": False,
         "memory_layer": None,
+        "personal_data": [],
     }
     recalled = (await client.post("/v1/recall", json={"query": "dark mode", "bank_id": "user-alice"})).json()
     (hit,) = recalled["hits"]

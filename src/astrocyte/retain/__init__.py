@@ -1,0 +1,1 @@
+"""From what a caller says to what is kept: the privacy barrier, index terms, vectors."""
