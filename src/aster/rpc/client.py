@@ -31,7 +31,6 @@ class AsterClient(Caller):
         self._config = given.with_inline(endpoint_addr=address)
         self._limits = limits
         self._endpoint: Endpoint | None = None
-        self._connection: ClientConnection | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -44,24 +43,24 @@ class AsterClient(Caller):
         async with self._connecting:
             if self._closed:
                 raise FailedPreconditionError("the client was closed")
-            if self._connection is None:
-                self._connection = await self._dial()
+            if self.current is None:
+                self.current = await self._dial()
 
     async def close(self) -> None:
         """Close the connection and the endpoint; calls that wait end with UNAVAILABLE. Safe to call twice."""
         self._closed = True
         async with self._connecting:
-            if self._connection is not None:
-                self._connection.close(CloseCode.DONE, "the client was closed")
+            if self.current is not None:
+                self.current.close(CloseCode.DONE, "the client was closed")
+                self.current = None
             if self._endpoint is not None:
                 await self._endpoint.close()
 
     async def connection(self) -> ClientConnection:
-        if self._connection is None:
-            await self.connect()
-        if self._connection is None or self._closed:
+        await self.connect()
+        if self.current is None:
             raise FailedPreconditionError("the client is not connected")
-        return self._connection
+        return self.current
 
     async def __aenter__(self) -> Self:
         await self.connect()

@@ -9,7 +9,7 @@ from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import Metadata, encode_metadata
 from aster.rpc.protocol.core import ClientProtocol
-from aster.rpc.protocol.events import Event, Failed, GoingAway, Greeted, Replied
+from aster.rpc.protocol.events import Failed, GoingAway, Greeted, Replied
 from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration
 from aster.rpc.status import (
     DeadlineExceededError,
@@ -33,6 +33,12 @@ class ClientConnection(Lane[ClientProtocol]):
         self._methods: dict[Declaration, int] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._refusal: RpcError | None = None
+        self._handlers = {
+            Replied: self._replied,
+            Failed: self._failed,
+            GoingAway: self._going_away,
+            Greeted: self._was_greeted,
+        }
 
     async def ready(self) -> None:
         """Wait for the server's greeting; raises what the server closed the connection with."""
@@ -108,23 +114,27 @@ class ClientConnection(Lane[ClientProtocol]):
         self._pipe.write(wire)
         return number
 
-    def _handle(self, event: Event) -> None:
-        match event:
-            case Replied(call, body):
-                future = self._waiting.pop(call, None)
-                if future is not None and not future.done():
-                    future.set_result(body)
-                self._leave_when_done()
-            case Failed(call, status):
-                future = self._waiting.pop(call, None)
-                if future is not None and not future.done():
-                    future.set_exception(RpcError.of(status.status, status.message, status.details))
-                self._leave_when_done()
-            case GoingAway(reason):
-                self._refusal = UnavailableError(f"the server takes no new calls: {reason}")
-                self._leave_when_done()
-            case Greeted() if not self._greeted.done():
-                self._greeted.set_result(None)
+    def _replied(self, event: Replied) -> None:
+        future = self._waiting.pop(event.call, None)
+        if future is not None and not future.done():
+            future.set_result(event.body)
+        if self._refusal is not None:
+            self._leave_when_done()
+
+    def _failed(self, event: Failed) -> None:
+        future = self._waiting.pop(event.call, None)
+        if future is not None and not future.done():
+            status = event.status
+            future.set_exception(RpcError.of(status.status, status.message, status.details))
+        self._leave_when_done()
+
+    def _going_away(self, event: GoingAway) -> None:
+        self._refusal = UnavailableError(f"the server takes no new calls: {event.reason}")
+        self._leave_when_done()
+
+    def _was_greeted(self, event: Greeted) -> None:
+        if not self._greeted.done():
+            self._greeted.set_result(None)
 
     def _ended(self, lost: ConnectionLost) -> None:
         error = self._refusal = self._refusal or refusal_for(lost)

@@ -2,12 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aster.rpc.limits import RpcLimits
 from aster.rpc.liveness import Liveness
 from aster.rpc.protocol.core import ClientProtocol, ServerProtocol
-from aster.rpc.protocol.events import Event
 from aster.transport.errors import CloseCode, ConnectionLost, FramingError
 from aster.transport.pipe import Pipe
 
@@ -21,7 +20,7 @@ Closer = Callable[[CloseCode, str], None]
 
 
 class Lane(ABC, Generic[Side]):
-    """Feeds received bytes to the protocol and its events to `_handle`; ends once, through `_ended`."""
+    """Feeds received bytes to the protocol and its events to their handlers; ends once, through `_ended`."""
 
     def __init__(self, pipe: Pipe, protocol: Side, limits: RpcLimits, closer: Closer) -> None:
         self._pipe = pipe
@@ -30,6 +29,8 @@ class Lane(ABC, Generic[Side]):
         self._closer = closer
         self._liveness: Liveness | None = None
         self._over: ConnectionLost | None = None
+        self._handlers: dict[type, Callable[[Any], None]] = {}
+        """What to do with each class of event; raising `ProtocolViolation` there ends the connection."""
 
     def start(self) -> None:
         """Greet the peer and begin to read."""
@@ -49,9 +50,10 @@ class Lane(ABC, Generic[Side]):
         if self._over is not None or self._liveness is None:
             return
         self._liveness.heard()
+        handlers = self._handlers
         try:
             for event in self._protocol.receive(data):
-                self._handle(event)
+                handlers[type(event)](event)
         except FramingError as error:
             self.close(CloseCode.PROTOCOL_VIOLATION, error.message)
             return
@@ -79,10 +81,6 @@ class Lane(ABC, Generic[Side]):
             if self._liveness is not None:
                 self._liveness.stop()
             self._ended(lost)
-
-    @abstractmethod
-    def _handle(self, event: Event) -> None:
-        """React to one event; raises `ProtocolViolation` for what must end the connection."""
 
     @abstractmethod
     def _ended(self, lost: ConnectionLost) -> None:

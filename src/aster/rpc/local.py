@@ -23,28 +23,27 @@ class LocalClient(Caller):
         self._table = ServiceTable(services)
         self._limits = limits
         self._debug_errors = debug_errors
-        self._client: ClientConnection | None = None
         self._server: ServerConnection | None = None
 
     async def connection(self) -> ClientConnection:
-        if self._client is None:
+        if self.current is None:
             raise FailedPreconditionError("the client is not open", hint="use 'async with'")
-        return self._client
+        return self.current
 
     async def __aenter__(self) -> Self:
         near, far = MemoryPipe.pair()
         self._server = ServerConnection(far, self._table, self._limits, _no_closer, debug_errors=self._debug_errors)
-        self._client = ClientConnection(near, self._limits, _no_closer)
+        self.current = ClientConnection(near, self._limits, _no_closer)
         self._server.start()
-        self._client.start()
-        await self._client.ready()
+        self.current.start()
+        await self.current.ready()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None and self._server is not None:
-            self._client.close(CloseCode.DONE, "the client was closed")
+        if self.current is not None and self._server is not None:
+            self.current.close(CloseCode.DONE, "the client was closed")
             await self._server.gone()
             await self._server.idle()
 

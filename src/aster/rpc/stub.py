@@ -18,6 +18,9 @@ PROPAGATED = ("traceparent", "tracestate")
 class Caller(ABC):
     """Something that has a connection and makes stubs for it."""
 
+    current: ClientConnection | None = None
+    """The connection in use, once there is one."""
+
     @abstractmethod
     async def connection(self) -> ClientConnection:
         """The connection to call on; raises the `RpcError` of a connection that can't be had."""
@@ -60,7 +63,7 @@ class RemoteMethod:
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
         seconds = self._method.options.timeout if timeout is None else timeout
-        connection = await self._caller.connection()
+        connection = self._caller.current or await self._caller.connection()
         sent = metadata or NO_METADATA
         outer = CallContext.running.get(None)
         if outer is not None:

@@ -26,8 +26,10 @@ class Pipe(ABC):
         self._waiting = 0
         self._scheduled = False
         self._sending = False
-        self._room: asyncio.Event = asyncio.Event()
+        self._room = asyncio.Event()
         self._room.set()
+        self.is_full = False
+        """More than `HIGH_WATER` bytes wait to be written."""
         self._on_lost: OnLost | None = None
         self._lost: ConnectionLost | None = None
 
@@ -46,6 +48,7 @@ class Pipe(ABC):
         self._queue.append(data)
         self._waiting += len(data)
         if self._waiting > HIGH_WATER:
+            self.is_full = True
             self._room.clear()
         if not self._scheduled and not self._sending:
             self._scheduled = True
@@ -55,11 +58,6 @@ class Pipe(ABC):
     def waiting(self) -> int:
         """Bytes that wait to be written."""
         return self._waiting
-
-    @property
-    def is_full(self) -> bool:
-        """More than `HIGH_WATER` bytes wait to be written."""
-        return not self._room.is_set()
 
     async def writable(self) -> None:
         """Return once less than `HIGH_WATER` bytes wait, or the pipe is gone."""
@@ -83,7 +81,8 @@ class Pipe(ABC):
         """What a subclass calls when one joined write of ``size`` bytes was taken by the transport."""
         self._sending = False
         self._waiting -= size
-        if self._waiting <= HIGH_WATER:
+        if self.is_full and self._waiting <= HIGH_WATER:
+            self.is_full = False
             self._room.set()
         if self._queue and not self._scheduled:
             self._scheduled = True
@@ -95,6 +94,7 @@ class Pipe(ABC):
             return
         self._lost = lost
         self._queue.clear()
+        self.is_full = False
         self._room.set()
         if self._on_lost is not None:
             self._on_lost(lost)
