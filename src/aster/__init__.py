@@ -11,31 +11,6 @@ __version__ = "0.1.0"
 _HOMES = {
     "aster.config": ("AsterConfig",),
     "aster.foundation.errors": ("AsterError", "ConfigError", "MissingExtra", "StorageError"),
-    "aster.rpc": (
-        "AbortedError",
-        "AlreadyExistsError",
-        "AsterClient",
-        "AsterServer",
-        "CallContext",
-        "CancelledError",
-        "ContractViolationError",
-        "DataLossError",
-        "DeadlineExceededError",
-        "FailedPreconditionError",
-        "InternalError",
-        "InvalidArgumentError",
-        "NotFoundError",
-        "OutOfRangeError",
-        "PermissionDeniedError",
-        "ResourceExhaustedError",
-        "RpcError",
-        "StatusCode",
-        "UnauthenticatedError",
-        "UnavailableError",
-        "UnimplementedError",
-        "UnknownRpcError",
-        "service",
-    ),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -104,13 +79,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'aster' has no attribute '{name}'")
     if name == "rpc":
         # The package and the decorator share a name; the package can be called like the decorator.
         return importlib.import_module("aster.rpc")
-    home = _HOME_OF.get(name)
-    if home is None:
-        raise AttributeError(f"module 'aster' has no attribute '{name}'")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(_HOME_OF.get(name, "aster.rpc")), name)
     globals()[name] = value
     return value
 
