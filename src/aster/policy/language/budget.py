@@ -1,0 +1,174 @@
+"""What an evaluation may cost, decided from the core before anything runs (design §3).
+
+A rule that neither recurs nor reaches one that does has a static worst case; if that is small, calls to it are free
+at run time, their cost being part of the caller's. All other rules pay on entry and count towards the depth of calls.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from aster.policy.language import core
+from aster.policy.language.core import CheckedModule, Expr, Stmt
+from aster.policy.language.library_types import SIGNATURES
+
+DEFAULT_STEPS = 1_000_000
+DEFAULT_DEPTH = 200
+DEFAULT_SECONDS = 2.0
+STATIC_STEPS = 10_000
+STATIC_DEPTH = 48
+
+UNCHARGED_LIBRARY = frozenset(
+    name
+    for name in SIGNATURES
+    if name.startswith(("Date.", "Math.", "Decimal.", "Int.", "Bool.")) or name.endswith((".isSome", ".isNone"))
+)
+
+
+class RulePlan(msgspec.Struct, frozen=True):
+    """``cost``: steps of one call. ``metered``: it pays by itself. ``needs_run``: it takes the `Run` as an argument."""
+
+    cost: int
+    metered: bool
+    needs_run: bool
+
+
+class _Usage(msgspec.Struct):
+    nodes: int
+    calls: list[int]
+    needs_run: bool
+
+
+def plan(module: CheckedModule) -> tuple[RulePlan, ...]:
+    """A plan for every rule, by index."""
+    usages = [_usage(rule.body) for rule in module.rules]
+    plans: list[RulePlan | None] = [None] * len(usages)
+    depths = [0] * len(usages)
+    callers: list[list[int]] = [[] for _ in usages]
+    waiting = [0] * len(usages)
+    for index, usage in enumerate(usages):
+        for callee in usage.calls:
+            callers[callee].append(index)
+        waiting[index] = len(usage.calls)
+    ready = [index for index, count in enumerate(waiting) if count == 0]
+    while ready:
+        index = ready.pop()
+        plans[index] = _bounded(usages[index], plans, depths, index)
+        for caller in callers[index]:
+            waiting[caller] -= 1
+            if waiting[caller] == 0:
+                ready.append(caller)
+    return tuple(
+        found if found is not None else RulePlan(usages[index].nodes, True, True) for index, found in enumerate(plans)
+    )
+
+
+def _bounded(usage: _Usage, plans: list[RulePlan | None], depths: list[int], index: int) -> RulePlan:
+    cost = usage.nodes
+    metered = False
+    needs_run = usage.needs_run
+    depth = 0
+    for callee in usage.calls:
+        found = plans[callee]
+        if found is None:  # a callee is always planned before its caller
+            raise AssertionError
+        metered |= found.metered
+        needs_run |= found.needs_run
+        if not found.metered:
+            cost += found.cost
+            depth = max(depth, depths[callee] + 1)
+    if cost > STATIC_STEPS or depth > STATIC_DEPTH:
+        return RulePlan(usage.nodes, True, True)
+    depths[index] = depth
+    return RulePlan(cost, metered, needs_run or metered)
+
+
+def function_cost(function: core.Function) -> int:
+    """Steps one call of a function value pays, the rules it calls not counted."""
+    return _usage(function.body).nodes
+
+
+def _usage(body: tuple[Stmt, ...]) -> _Usage:
+    usage = _Usage(1, [], False)
+    for node in walk(body):
+        usage.nodes += 1
+        if isinstance(node, core.CallRule | core.RuleValue):
+            usage.calls.append(node.rule)
+            usage.needs_run |= isinstance(node, core.RuleValue)
+        elif isinstance(node, core.CallValue | core.Function | core.LibraryValue):
+            usage.needs_run = True
+        elif isinstance(node, core.CallLibrary):
+            usage.needs_run |= node.function not in UNCHARGED_LIBRARY
+        elif isinstance(node, core.Arith):
+            usage.nodes += len(node.steps)
+            usage.needs_run |= any(step.operator == "+" and step.variant in {"any", "text"} for step in node.steps)
+    return usage
+
+
+def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt | Expr]:
+    """Every statement and expression of a body, nested functions included, without recursion."""
+    pending: list[Stmt | Expr] = list(reversed(body))
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(_CHILDREN[type(node)](node))
+
+
+def expressions_of(expression: Expr) -> Iterator[Stmt | Expr]:
+    """An expression and what it is made of, in the order of the text; fields and calls are not looked into."""
+    pending: list[Stmt | Expr] = [expression]
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, core.FieldOf | core.CallRule | core.Function):
+            pending.extend(reversed(list(_CHILDREN[type(node)](node))))
+
+
+def _none(_: object) -> tuple[Expr, ...]:
+    return ()
+
+
+def _if_parts(node: core.If) -> list[Stmt | Expr]:
+    parts: list[Stmt | Expr] = list(node.otherwise)
+    for condition, body in node.branches:
+        parts.append(condition)
+        parts.extend(body)
+    return parts
+
+
+def _match_parts(node: core.Match) -> list[Stmt | Expr]:
+    parts: list[Stmt | Expr] = [node.subject]
+    for arm in node.arms:
+        parts.extend(arm.body)
+    return parts
+
+
+_CHILDREN: dict[type, Callable[[Any], Iterable[Stmt | Expr]]] = {
+    core.Const: _none,
+    core.Local: _none,
+    core.RuleValue: _none,
+    core.LibraryValue: _none,
+    core.Variant: _none,
+    core.FieldOf: lambda node: (node.base,),
+    core.Arith: lambda node: (node.first, *(step.operand for step in node.steps)),
+    core.Compare: lambda node: (node.left, node.right),
+    core.Logical: lambda node: node.operands,
+    core.Invert: lambda node: (node.operand,),
+    core.Choose: lambda node: (*(part for branch in node.branches for part in branch), node.otherwise),
+    core.MakeList: lambda node: node.items,
+    core.Make: lambda node: node.values,
+    core.MakeLoose: lambda node: tuple(value for _, value in node.fields),
+    core.Wrap: lambda node: (node.operand,),
+    core.Widen: lambda node: (node.operand,),
+    core.CallRule: lambda node: node.arguments,
+    core.CallLibrary: lambda node: node.arguments,
+    core.CallValue: lambda node: (node.callee, *node.arguments),
+    core.Function: lambda node: node.body,
+    core.Fail: lambda node: node.operands,
+    core.Bind: lambda node: (node.value,),
+    core.Return: lambda node: (node.value,),
+    core.If: _if_parts,
+    core.Match: _match_parts,
+    core.Discard: lambda node: (node.value,),
+}

@@ -1,0 +1,482 @@
+"""Expressions: names resolved, operators typed (specification §7.2, §8)."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from aster.policy.language import core, tree
+from aster.policy.language.core import Expr, Stmt
+from aster.policy.language.declarations import Declarations
+from aster.policy.language.effects import effect_of
+from aster.policy.language.library_types import SIGNATURES, Signature
+from aster.policy.language.tokens import LongLiteral
+from aster.policy.language.types import (
+    BINARY_NUMBERS,
+    BOOL,
+    DECIMAL,
+    EXACT_NUMBERS,
+    FLOAT,
+    FUNCTION,
+    INT,
+    INTEGERS,
+    LONG,
+    NOTHING,
+    NULL,
+    TEXT,
+    TEXTS,
+    UNKNOWN,
+    Type,
+    conflicts,
+    fits,
+    join,
+    list_of,
+    show,
+)
+
+if TYPE_CHECKING:
+    from aster.policy.language.checker import Promises
+
+_LITERAL_TYPES: dict[type, Type] = {int: INT, LongLiteral: LONG, float: FLOAT, Decimal: DECIMAL, str: TEXT, bool: BOOL}
+_ORDER_TYPES = frozenset({"Int", "Long", "Float"})
+_SECRET_CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
+
+
+class Variable:
+    """A name in scope: its slot, and whether anything reads it. Its type is in the checker's flow."""
+
+    __slots__ = ("end", "name", "secret", "slot", "start", "used")
+
+    def __init__(self, name: str, slot: int, secret: bool, start: int, end: int) -> None:
+        self.name = name
+        self.slot = slot
+        self.secret = secret
+        self.start = start
+        self.end = end
+        self.used = False
+
+
+class ExpressionChecker:
+    """Scopes, flow and expressions of one rule."""
+
+    def __init__(self, declarations: Declarations, promises: "Promises", *, report: bool) -> None:
+        self.declarations = declarations
+        self.promises = promises
+        self.reporting = report
+        self.scopes: list[dict[str, Variable]] = [{}]
+        self.flow: dict[int, Type] = {}
+        self.slots = 0
+        self.captures: list[tuple[int, set[int]]] = []
+
+    def report(self, code: str, start: int, end: int, **values: Any) -> None:
+        if self.reporting:
+            self.declarations.source.report(code, start, end, **values)
+
+    # scopes
+
+    def open_scope(self) -> None:
+        self.scopes.append({})
+
+    def close_scope(self) -> None:
+        for variable in self.scopes.pop().values():
+            if not variable.used and variable.name != "_":
+                self.report("W001", variable.start, variable.end, name=variable.name)
+
+    def define(self, name: str, kind: Type, secret: bool, start: int, end: int) -> Variable:
+        variable = Variable(name, self.slots, secret, start, end)
+        self.slots += 1
+        self.scopes[-1][name] = variable
+        self.flow[variable.slot] = kind
+        return variable
+
+    def find(self, name: str) -> Variable | None:
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        return None
+
+    # certainty
+
+    def fitted(self, value: Expr, declared: Type) -> Expr | None:
+        """The value as one of the declared type, if that is certain."""
+        if fits(value.type, declared):
+            return value
+        wanted = declared.args[0] if declared.kind == "Maybe" else declared
+        if wanted.kind == "Float" and value.type.kind in INTEGERS:
+            return core.Widen(value.start, value.end, FLOAT, value.secret, value)
+        return None
+
+    # expressions
+
+    def expression(self, node: tree.Expression) -> Expr:
+        return _EXPRESSIONS[type(node)](self, node)
+
+    def all(self, nodes: tuple[tree.Expression, ...]) -> tuple[Expr, ...]:
+        return tuple(self.expression(node) for node in nodes)
+
+    def fail_with(self, start: int, end: int, code: str, operands: tuple[Expr, ...] = (), **values: str) -> Expr:
+        return core.Fail(start, end, UNKNOWN, False, code, tuple(values.items()), operands)
+
+    def _literal(self, node: tree.Literal) -> Expr:
+        value = node.value
+        kind = NULL if value is None else _LITERAL_TYPES[type(value)]
+        return core.Const(node.start, node.end, kind, False, int(value) if kind is LONG else value)
+
+    def _name(self, node: tree.Name) -> Expr:
+        name, start, end = node.name, node.start, node.end
+        variable = self.find(name)
+        if variable is not None:
+            return self._local(variable, start, end)
+        declarations = self.declarations
+        enums = declarations.variants.get(name)
+        if enums is not None:
+            if len(enums) > 1:
+                hint = " or ".join(f"{enum.name}.{name}" for enum in enums)
+                self.report("E106", start, end, name=name, hint=hint)
+            enum = enums[-1]
+            return core.Variant(start, end, Type("Enum", enum.name), False, enum.index, name)
+        if name in declarations.rules:
+            rule = declarations.rules[name]
+            self.promises.distrust_all(rule)
+            return core.RuleValue(start, end, FUNCTION, False, rule)
+        self.report("E101", start, end, name=name)
+        return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
+
+    def _local(self, variable: Variable, start: int, end: int) -> Expr:
+        variable.used = True
+        for first, captured in self.captures:
+            if variable.slot < first:
+                captured.add(variable.slot)
+        kind = self.flow.get(variable.slot, UNKNOWN)
+        return core.Local(start, end, kind, variable.secret, variable.slot, variable.name)
+
+    def _field(self, node: tree.Field) -> Expr:
+        if isinstance(node.base, tree.Name) and self.find(node.base.name) is None:
+            whole = ".".join((node.base.name, *node.names))
+            if whole in SIGNATURES:
+                return core.LibraryValue(node.start, node.end, FUNCTION, False, whole)
+            enum = self.declarations.enums.get(node.base.name)
+            if enum is not None and len(node.names) == 1:
+                if node.names[0] in enum.variants:
+                    return core.Variant(node.start, node.end, Type("Enum", enum.name), False, enum.index, node.names[0])
+                self.report("E107", node.start, node.end, name=enum.name, other=node.names[0])
+                return self.fail_with(node.start, node.end, "UNDEFINED_VARIABLE", name=whole)
+        found = self.expression(node.base)
+        for name in node.names:
+            found = self._one_field(found, name, node)
+        return found
+
+    def _one_field(self, base: Expr, name: str, node: tree.Field) -> Expr:
+        kind = base.type.args[0] if base.type.kind == "Maybe" else base.type
+        if kind.kind == "Record":
+            record = self.declarations.records[kind.name]
+            for index, found in enumerate(record.fields):
+                if found.name == name:
+                    certain = kind is base.type
+                    result = found.type if certain else UNKNOWN
+                    secret = base.secret or found.secret
+                    return core.FieldOf(node.start, node.end, result, secret, base, name, index if certain else -1)
+            self.report("E011", node.start, node.end, record=kind.name, name=name)
+        return core.FieldOf(node.start, node.end, UNKNOWN, base.secret, base, name, -1)
+
+    # calls
+
+    def _call(self, node: tree.Call) -> Expr:
+        arguments = self.all(node.arguments)
+        callee = node.callee
+        if isinstance(callee, tree.Name):
+            return self._call_name(node, callee.name, arguments)
+        if (
+            isinstance(callee, tree.Field)
+            and isinstance(callee.base, tree.Name)
+            and self.find(callee.base.name) is None
+        ):
+            name = ".".join((callee.base.name, *callee.names))
+            if name in SIGNATURES:
+                return self._call_library(node, name, arguments)
+            return self._unknown_call(node, name, arguments)
+        function = self.expression(callee)
+        return core.CallValue(node.start, node.end, UNKNOWN, _any_secret(arguments), function, arguments)
+
+    def _call_name(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
+        variable = self.find(name)
+        secret = _any_secret(arguments)
+        if variable is not None and self.flow.get(variable.slot, UNKNOWN).kind in {"Function", "Unknown"}:
+            callee = self._local(variable, node.callee.start, node.callee.end)
+            return core.CallValue(node.start, node.end, UNKNOWN, secret, callee, arguments)
+        if name in self.declarations.rules:
+            return self._call_rule(node, self.declarations.rules[name], arguments)
+        if name in {"Ok", "Err", "Some"} and len(arguments) == 1:
+            return self._wrap(node, name, arguments[0])
+        if name in {"None", "none"} and not arguments:
+            return core.Const(node.start, node.end, NULL, False, None)
+        if name in SIGNATURES:
+            return self._call_library(node, name, arguments)
+        if name in self.declarations.records:
+            self.report("P012", node.start, node.end, name=name)
+        return self._unknown_call(node, name, arguments)
+
+    def _unknown_call(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
+        effect, _ = effect_of(name)
+        if effect is None:
+            self.report("E212" if "." in name else "E101", node.start, node.end, name=name)
+        return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
+
+    def _call_rule(self, node: tree.Call, rule: int, arguments: tuple[Expr, ...]) -> Expr:
+        wanted = self.declarations.tree.rules[rule].parameters
+        if len(wanted) != len(arguments):
+            name = self.declarations.tree.rules[rule].name
+            self.report("E105", node.start, node.end, name=name, expected=len(wanted), actual=len(arguments))
+            values = {"name": name, "expected": str(len(wanted)), "actual": str(len(arguments))}
+            return self.fail_with(node.start, node.end, "ARITY", arguments, **values)
+        passed = []
+        for index, (parameter, argument) in enumerate(zip(wanted, arguments, strict=True)):
+            declared = self._parameter_type(rule, parameter)
+            fitted = self.fitted(argument, declared)
+            if fitted is None:
+                self.promises.distrust(rule, index)
+                if conflicts(argument.type, declared):
+                    self.report(
+                        "E001", argument.start, argument.end, expected=show(declared), actual=show(argument.type)
+                    )
+            passed.append(fitted or argument)
+        secret = _any_secret(arguments)
+        return core.CallRule(node.start, node.end, self.promises.result_of(rule), secret, rule, tuple(passed))
+
+    def _parameter_type(self, rule: int, parameter: tree.Parameter) -> Type:
+        if parameter.type is None:
+            return UNKNOWN
+        declarations = self.declarations
+        mine, declarations.type_parameters = (
+            declarations.type_parameters,
+            frozenset(declarations.tree.rules[rule].type_parameters),
+        )
+        declared = declarations.resolve(parameter.type)
+        declarations.type_parameters = mine
+        return declared
+
+    def _call_library(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
+        signature = SIGNATURES[name]
+        least, most = _arity(signature)
+        if not least <= len(arguments) <= most:
+            expected = str(least) if least == most else f"{least} to {most}"
+            self.report("E105", node.start, node.end, name=name, expected=expected, actual=len(arguments))
+            values = {"name": name, "expected": expected, "actual": str(len(arguments))}
+            return self.fail_with(node.start, node.end, "ARITY", arguments, **values)
+        secret = _any_secret(arguments) and name not in _SECRET_CLEANERS
+        if name.startswith("Decimal.") and any(argument.type == FLOAT for argument in arguments):
+            self.report("E031", node.start, node.end)
+        return core.CallLibrary(node.start, node.end, signature.returns, secret, name, arguments)
+
+    # operators
+
+    def _arithmetic(self, node: tree.Arithmetic) -> Expr:
+        first = self.expression(node.first)
+        kind = first.type
+        secret = first.secret
+        steps = []
+        for operator, operand_node in node.rest:
+            operand = self.expression(operand_node)
+            variant, result = _arithmetic_type(operator, kind, operand.type)
+            self._check_operands(node, operator, kind, operand.type)
+            steps.append(core.ArithmeticStep(operator, operand, variant, result))
+            kind = result
+            secret = secret or operand.secret
+        return core.Arith(node.start, node.end, kind, secret, first, tuple(steps))
+
+    def _check_operands(self, node: tree.Expression, operator: str, left: Type, right: Type) -> None:
+        if {left.kind, right.kind} == {"Decimal", "Float"}:
+            self.report("E031", node.start, node.end)
+            return
+        if operator == "+" and ("Text" in {left.kind, right.kind} or "DateTime" in {left.kind, right.kind}):
+            return
+        for kind in (left, right):
+            if kind.kind in {"Text", "DateTime", "Bool", "Record", "Enum", "List", "Map", "Null", "Function"}:
+                self.report("E001", node.start, node.end, expected="a number", actual=show(kind))
+
+    def _comparison(self, node: tree.Comparison) -> Expr:
+        left, right = self.expression(node.left), self.expression(node.right)
+        if node.operator in {"==", "!="}:
+            bare = _equal_bare(left.type, right.type)
+        else:
+            bare = left.type.kind in _ORDER_TYPES and right.type.kind in _ORDER_TYPES
+            bare = bare or (left.type.kind in EXACT_NUMBERS and right.type.kind in EXACT_NUMBERS)
+            self._check_operands(node, node.operator, left.type, right.type)
+        return core.Compare(node.start, node.end, BOOL, left.secret or right.secret, node.operator, left, right, bare)
+
+    def _logic(self, node: tree.Logic) -> Expr:
+        operands = self.all(node.operands)
+        return core.Logical(node.start, node.end, BOOL, _any_secret(operands), node.operator, operands)
+
+    def _not(self, node: tree.Not) -> Expr:
+        operand = self.expression(node.operand)
+        return core.Invert(node.start, node.end, BOOL, operand.secret, operand)
+
+    def _negative(self, node: tree.Negative) -> Expr:
+        operand = self.expression(node.operand)
+        variant, result = _arithmetic_type("-", INT, operand.type)
+        self._check_operands(node, "-", INT, operand.type)
+        zero = core.Const(node.start, node.start, INT, False, 0)
+        step = core.ArithmeticStep("-", operand, variant, result)
+        return core.Arith(node.start, node.end, result, operand.secret, zero, (step,))
+
+    def _choice(self, node: tree.Choice) -> Expr:
+        branches = tuple((self.expression(condition), self.expression(value)) for condition, value in node.branches)
+        otherwise = self.expression(node.otherwise)
+        kind = otherwise.type
+        for _, value in branches:
+            if conflicts(value.type, kind) and conflicts(kind, value.type):
+                self.report("E008", node.start, node.end, expected=show(value.type), actual=show(kind))
+            kind = join(value.type, kind)
+        secret = otherwise.secret or any(value.secret for _, value in branches)
+        return core.Choose(node.start, node.end, kind, secret, branches, otherwise)
+
+    # values
+
+    def _list(self, node: tree.ListOf) -> Expr:
+        items = self.all(node.items)
+        kind = NOTHING
+        for item in items:
+            if kind.kind != "Nothing" and conflicts(item.type, kind) and conflicts(kind, item.type):
+                self.report("E020", item.start, item.end, expected=show(kind), actual=show(item.type))
+            kind = join(kind, item.type)
+        return core.MakeList(node.start, node.end, list_of(kind), _any_secret(items), items)
+
+    def _construction(self, node: tree.Construction) -> Expr:
+        values = {name: self.expression(value) for name, value in node.fields}
+        for name, _ in node.fields:
+            if sum(other == name for other, _ in node.fields) > 1:
+                self.report("E104", node.start, node.end, name=name)
+        secret = _any_secret(tuple(values.values()))
+        record = self.declarations.records.get(node.name)
+        ordered: list[Expr] | None = None
+        if record is not None:
+            ordered = self._record_values(node, record, values)
+        else:
+            self.report("E006", node.start, node.start + len(node.name), name=node.name)
+        if record is None or ordered is None:
+            return core.MakeLoose(node.start, node.end, UNKNOWN, secret, node.name, tuple(values.items()))
+        return core.Make(node.start, node.end, Type("Record", record.name), secret, record.index, tuple(ordered))
+
+    def _record_values(
+        self, node: tree.Construction, record: core.RecordInfo, values: dict[str, Expr]
+    ) -> list[Expr] | None:
+        ordered: list[Expr] = []
+        certain = True
+        for found in record.fields:
+            value = values.get(found.name)
+            if value is None:
+                if found.type.kind in {"Maybe", "Option"}:
+                    ordered.append(core.Const(node.end, node.end, NULL, False, None))
+                    continue
+                self.report("E013", node.start, node.end, record=record.name, name=found.name)
+                certain = False
+                continue
+            fitted = self.fitted(value, found.type)
+            if fitted is None:
+                certain = False
+                if conflicts(value.type, found.type):
+                    expected, actual = show(found.type), show(value.type)
+                    report = {"record": record.name, "name": found.name, "expected": expected, "actual": actual}
+                    self.report("E012", value.start, value.end, **report)
+            else:
+                ordered.append(fitted)
+        known = {found.name for found in record.fields}
+        for name in values:
+            if name not in known:
+                certain = False
+                self.report("E011", node.start, node.end, record=record.name, name=name)
+        return ordered if certain else None
+
+    def _wrapped(self, node: tree.Wrapped) -> Expr:
+        return self._wrap(node, node.kind, self.expression(node.operand))
+
+    def _wrap(self, node: tree.Expression, kind: str, operand: Expr) -> Expr:
+        types = {
+            "Ok": Type("Result", "", (operand.type, NOTHING)),
+            "Err": Type("Result", "", (NOTHING, operand.type)),
+            "Some": Type("Option", "", (operand.type,)),
+        }
+        return core.Wrap(node.start, node.end, types[kind], operand.secret, kind, operand)
+
+    def _await(self, node: tree.Await) -> Expr:
+        self.report("W600", node.start, node.end, name="'await'")
+        operand = self.expression(node.operand)
+        return self.fail_with(node.start, node.end, "NOT_EXECUTABLE", (operand,), name="'await'")
+
+    def _lambda(self, node: tree.Lambda) -> Expr:
+        flow = self.flow
+        self.flow = dict(flow)
+        self.open_scope()
+        captured: set[int] = set()
+        first = self.slots
+        self.captures.append((first, captured))
+        parameters = []
+        for parameter in node.parameters:
+            secret = False
+            variable = self.define(parameter.name, UNKNOWN, secret, parameter.start, parameter.end)
+            variable.used = True
+            parameters.append(variable.slot)
+            if parameter.type is not None:
+                self.declarations.resolve(parameter.type)
+        body = self.function_body(node.body)
+        self.captures.pop()
+        self.close_scope()
+        self.flow = flow
+        return core.Function(node.start, node.end, FUNCTION, False, tuple(parameters), tuple(sorted(captured)), body)
+
+    def function_body(self, body: "tree.Expression | tree.Block") -> tuple[Stmt, ...]:
+        raise NotImplementedError
+
+
+def _any_secret(values: tuple[Expr, ...]) -> bool:
+    return any(value.secret for value in values)
+
+
+def _arity(signature: Signature) -> tuple[int, int]:
+    count = len(signature.parameters)
+    if signature.variadic:
+        return 1, 255
+    return count - signature.optional, count
+
+
+def _equal_bare(left: Type, right: Type) -> bool:
+    if left.kind in BINARY_NUMBERS | {"Decimal"} and right.kind in BINARY_NUMBERS | {"Decimal"}:
+        return True
+    if left.kind in TEXTS and right.kind in TEXTS:
+        return True
+    return left == right and left.kind in {"Bool", "Enum"}
+
+
+def _arithmetic_type(operator: str, left: Type, right: Type) -> tuple[str, Type]:
+    """How an operator calculates on two types, and the type it yields."""
+    if operator == "+" and (left.kind in TEXTS or right.kind in TEXTS):
+        both = left.kind in TEXTS and right.kind in TEXTS
+        return ("text" if both else "any"), TEXT
+    if left.kind in INTEGERS and right.kind in INTEGERS:
+        if operator == "/":
+            return "float", FLOAT
+        return "int", LONG if "Long" in {left.kind, right.kind} else INT
+    if left.kind in BINARY_NUMBERS and right.kind in BINARY_NUMBERS:
+        return "float", FLOAT
+    if left.kind in EXACT_NUMBERS and right.kind in EXACT_NUMBERS:
+        return "exact", DECIMAL
+    return "any", UNKNOWN
+
+
+_EXPRESSIONS: dict[type, Callable[[ExpressionChecker, Any], Expr]] = {
+    tree.Literal: ExpressionChecker._literal,
+    tree.Name: ExpressionChecker._name,
+    tree.Field: ExpressionChecker._field,
+    tree.Call: ExpressionChecker._call,
+    tree.Arithmetic: ExpressionChecker._arithmetic,
+    tree.Comparison: ExpressionChecker._comparison,
+    tree.Logic: ExpressionChecker._logic,
+    tree.Not: ExpressionChecker._not,
+    tree.Negative: ExpressionChecker._negative,
+    tree.Choice: ExpressionChecker._choice,
+    tree.ListOf: ExpressionChecker._list,
+    tree.Construction: ExpressionChecker._construction,
+    tree.Wrapped: ExpressionChecker._wrapped,
+    tree.Await: ExpressionChecker._await,
+    tree.Lambda: ExpressionChecker._lambda,
+}

@@ -1,0 +1,217 @@
+"""A cursor over tokens: the small questions every production of the parser asks.
+
+Keywords are asked for by kind; a word is a name wherever a name is asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aster.policy.language.source import SourceText
+from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
+
+MAX_NESTING = 64
+_LAYOUT_WORDS = {
+    NEWLINE: "the end of the line",
+    INDENT: "an indented line",
+    DEDENT: "the end of the block",
+    END: "the end",
+}
+
+# What may follow an article that is a name of its own rather than an article (specification §2, step 12).
+_AFTER_A_NAME = frozenset(
+    [
+        "IMPORT_ALIAS",
+        "BE",
+        "IN",
+        "OF",
+        "AND",
+        "OR",
+        "PLUS",
+        "MINUS_WORD",
+        "TIMES",
+        "DIVIDED_BY",
+        "INTEGER_DIVIDED_BY",
+        "MODULO",
+        "EQUALS_TO",
+        "NOT_EQUAL_TO",
+        "IS",
+        "IS_NOT",
+        "LESS_THAN",
+        "GREATER_THAN",
+        "MORE_THAN",
+        "UNDER",
+        "OVER",
+        "AT_LEAST",
+        "AT_MOST",
+        "TO_WORD",
+        "SET",
+        "THEN",
+        "OTHERWISE",
+        "FUNC_PRODUCE",
+        "REQUIRED",
+        "BETWEEN",
+        "MATCHING",
+    ]
+)
+
+
+class ParseFailure(Exception):
+    """A production failed; the finding is already reported. Caught where the parser can go on."""
+
+
+class Cursor:
+    """The tokens, where we are in them, and how deep the productions are nested."""
+
+    def __init__(self, source: SourceText, tokens: list[Token]) -> None:
+        self.source = source
+        self.tokens = tokens
+        self.index = 0
+        self.token = tokens[0]
+        self.depth = 0
+
+    # moving
+
+    def advance(self, count: int = 1) -> Token:
+        """Step over some tokens; returns the last one stepped over."""
+        self.index = min(self.index + count, len(self.tokens) - 1)
+        self.token = self.tokens[self.index]
+        return self.tokens[self.index - 1]
+
+    def peek(self, ahead: int = 1) -> Token:
+        index = self.index + ahead
+        return self.tokens[index] if index < len(self.tokens) else self.tokens[-1]
+
+    @property
+    def last_end(self) -> int:
+        return self.tokens[self.index - 1].end if self.index else 0
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Count one level of nesting; every recursive production runs inside one."""
+        self.deeper()
+        try:
+            yield
+        finally:
+            self.depth -= 1
+
+    def deeper(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.depth -= 1
+            raise self.failure("P015", limit=MAX_NESTING)
+
+    # failing
+
+    def found(self) -> str:
+        token = self.token
+        if token.kind in _LAYOUT_WORDS:
+            return _LAYOUT_WORDS[token.kind]
+        written = self.source.excerpt(token.start, token.end)
+        return f"'{written[:40]}'"
+
+    def failure(self, code: str, *, help_text: str | None = None, **values: object) -> ParseFailure:
+        """Report at the current token and give the exception to raise."""
+        token = self.token
+        values.setdefault("found", self.found())
+        self.source.report(code, token.start, max(token.end, token.start), help_text, **values)
+        return ParseFailure(code)
+
+    # signs
+
+    def at_sign(self, *signs: str) -> bool:
+        return self.token.kind is SIGN and self.token.value in signs
+
+    def accept_sign(self, sign: str) -> bool:
+        if self.token.kind is SIGN and self.token.value == sign:
+            self.advance()
+            return True
+        return False
+
+    def expect_sign(self, sign: str) -> Token:
+        if self.token.kind is SIGN and self.token.value == sign:
+            return self.advance()
+        raise self.failure("P006", expected=sign)
+
+    # layout
+
+    def at(self, kind: str) -> bool:
+        return self.token.kind is kind
+
+    def accept(self, kind: str) -> bool:
+        if self.token.kind is kind:
+            self.advance()
+            return True
+        return False
+
+    def skip_newlines(self) -> None:
+        while self.token.kind is NEWLINE:
+            self.advance()
+
+    # keywords and names
+
+    def at_keyword(self, kind: str, ahead: int = 0) -> int:
+        """How many words the keyword takes here, 0 if it is not here."""
+        token = self.tokens[self.index + ahead] if self.index + ahead < len(self.tokens) else self.tokens[-1]
+        for found, length in token.phrases:
+            if found == kind:
+                return length
+        return 0
+
+    def accept_keyword(self, kind: str) -> bool:
+        for found, length in self.token.phrases:
+            if found == kind:
+                self.advance(length)
+                return True
+        return False
+
+    def accept_keywords(self, *kinds: str) -> bool:
+        """Several keywords one after another, all or none."""
+        ahead = 0
+        for kind in kinds:
+            length = self.at_keyword(kind, ahead)
+            if not length:
+                return False
+            ahead += length
+        self.advance(ahead)
+        return True
+
+    def expect_keyword(self, kind: str) -> None:
+        if not self.accept_keyword(kind):
+            word = self.source.lexicon.keywords.get(kind, kind.lower())
+            raise self.failure("P004", expected=word)
+
+    def at_article(self) -> bool:
+        """Whether an article is here that only introduces the word after it."""
+        token = self.token
+        if token.kind is not WORD or token.value.lower() not in self.source.lexicon.articles:
+            return False
+        after = self.peek()
+        return after.kind is WORD and not any(kind in _AFTER_A_NAME for kind, _ in after.phrases)
+
+    def skip_article(self) -> None:
+        if self.at_article():
+            self.advance()
+
+    def expect_name(self) -> str:
+        self.skip_article()
+        if self.token.kind is WORD and self.token.value != "_":
+            return str(self.advance().value)
+        raise self.failure("P001")
+
+    def name_adjacent(self) -> bool:
+        """Whether `.name` follows without blanks: a field, not the end of a statement."""
+        if self.token.kind is not SIGN or self.token.value != ".":
+            return False
+        after = self.peek()
+        return after.kind is WORD and after.start == self.token.end
+
+    def dotted(self) -> str:
+        names = [self.expect_name()]
+        while self.name_adjacent():
+            self.advance()
+            names.append(str(self.advance().value))
+        return ".".join(names)
+
+    @property
+    def is_literal(self) -> bool:
+        return self.token.kind is NUMBER or self.token.kind is TEXT

@@ -1,0 +1,62 @@
+"""`Date.…`: days since 1970-01-01 in the proleptic Gregorian calendar, years 1 to 9999."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from aster.policy.language.operations import Fault, kind_of
+from aster.policy.language.values import Run
+
+EPOCH = date(1970, 1, 1).toordinal()
+FIRST_DAY = 1 - EPOCH
+LAST_DAY = date(9999, 12, 31).toordinal() - EPOCH
+_ISO = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _days(value: Any, function: str) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int:
+        raise Fault("ARGUMENT_TYPE", function=function, expected="days (Date.fromISO)", actual=kind_of(value))
+    if not FIRST_DAY <= value <= LAST_DAY:
+        raise Fault("DATE_OUT_OF_RANGE", days=value)
+    return value
+
+
+def parse_iso(text: str) -> int | None:
+    """Days of a date written YYYY-MM-DD, None if it is not one."""
+    if not _ISO.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text).toordinal() - EPOCH
+    except ValueError:
+        return None
+
+
+def _from_iso(_: Run, text: Any) -> int:
+    days = parse_iso(text) if type(text) is str else None
+    if days is None:
+        raise Fault("DATE_INVALID", text=repr(text[:40]) if type(text) is str else kind_of(text))
+    return days
+
+
+def _date(value: Any, function: str) -> date:
+    return date.fromordinal(_days(value, function) + EPOCH)
+
+
+def _add_days(_: Run, days: Any, count: Any) -> int:
+    if type(count) is not int:
+        raise Fault("ARGUMENT_TYPE", function="Date.addDays", expected="an Int", actual=kind_of(count))
+    return _days(_days(days, "Date.addDays") + count, "Date.addDays")
+
+
+LIBRARY: dict[str, Callable[..., Any]] = {
+    "Date.fromISO": _from_iso,
+    "Date.toISO": lambda _, days: _date(days, "Date.toISO").isoformat(),
+    "Date.daysBetween": lambda _, a, b: _days(b, "Date.daysBetween") - _days(a, "Date.daysBetween"),
+    "Date.addDays": _add_days,
+    "Date.year": lambda _, days: _date(days, "Date.year").year,
+    "Date.month": lambda _, days: _date(days, "Date.month").month,
+    "Date.day": lambda _, days: _date(days, "Date.day").day,
+}

@@ -1,0 +1,102 @@
+"""A locale as data: its keyword phrases, punctuation and articles, read from `locales/<id>.json`.
+
+A phrase is one word or several; a word that may begin one maps to every phrase it begins, longest first. English
+phrases stay legal in every locale. A word is a keyword only where the parser asks for that keyword, so no
+identifier ever collides with one.
+"""
+
+import json
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from aster.policy.language.errors import UnsupportedLocale
+
+ENGLISH = "en-US"
+LOCALES = ("en-US", "zh-CN", "de-DE", "hi-IN")
+
+_FOLDED_PUNCTUATION = {"。": ".", "：": ":", "，": ",", "、": ",", "；": ";", "।": ".", "\u3000": " ", "\u00a0": " "}
+_FULL_WIDTH = {chr(code): chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+
+
+class Phrase(msgspec.Struct, frozen=True):
+    """One spelling of a keyword: the words it is made of, lower case, and the keyword's kind."""
+
+    words: tuple[str, ...]
+    kind: str
+
+
+class Lexicon(msgspec.Struct, frozen=True):
+    """Everything the front end knows about a locale."""
+
+    id: str
+    name: str
+    direction: str
+    keywords: MappingProxyType[str, str]
+    phrases: MappingProxyType[str, tuple[Phrase, ...]]
+    articles: frozenset[str]
+    folding: MappingProxyType[int, str]
+    open_quote: str
+    close_quote: str
+    messages: MappingProxyType[str, str]
+
+
+def _read(locale: str) -> dict[str, Any]:
+    text = files("aster.policy.language").joinpath("locales", f"{locale}.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _spellings(data: dict[str, Any]) -> list[tuple[str, str]]:
+    spellings = [(phrase, kind) for kind, phrase in data["keywords"].items()]
+    spellings += [(phrase, kind) for kind, phrases in data["aliases"].items() for phrase in phrases]
+    return spellings
+
+
+def _phrase_index(spellings: list[tuple[str, str]]) -> dict[str, tuple[Phrase, ...]]:
+    index: dict[str, dict[Phrase, None]] = {}
+    for text, kind in spellings:
+        words = tuple(text.lower().split())
+        index.setdefault(words[0], {})[Phrase(words, kind)] = None
+    return {first: tuple(sorted(found, key=lambda phrase: -len(phrase.words))) for first, found in index.items()}
+
+
+def locale_id(locale: str) -> str:
+    """The shipped locale a tag names: case and `_`/`-` do not matter. Raises `UnsupportedLocale`."""
+    wanted = locale.replace("_", "-").lower()
+    for shipped in LOCALES:
+        if wanted == shipped.lower():
+            return shipped
+    raise UnsupportedLocale(f"unsupported locale {locale!r}", hint=f"use one of {', '.join(LOCALES)}")
+
+
+@lru_cache(maxsize=len(LOCALES))
+def _load(shipped: str) -> Lexicon:
+    data = _read(shipped)
+    spellings = _spellings(data)
+    if shipped != ENGLISH:
+        spellings += _spellings(_read(ENGLISH))
+    folding = dict(_FOLDED_PUNCTUATION)
+    if data["fold_width"]:
+        folding = {**_FULL_WIDTH, **folding}
+    punctuation = data["punctuation"]
+    return Lexicon(
+        id=data["id"],
+        name=data["name"],
+        direction=data["direction"],
+        keywords=MappingProxyType(data["keywords"]),
+        phrases=MappingProxyType(_phrase_index(spellings)),
+        articles=frozenset(data["articles"]),
+        folding=MappingProxyType({ord(wide): narrow for wide, narrow in folding.items()}),
+        open_quote=punctuation["open_quote"],
+        close_quote=punctuation["close_quote"],
+        messages=MappingProxyType(data["messages"]),
+    )
+
+
+def load_lexicon(locale: str) -> Lexicon:
+    """The lexicon of a locale tag. Raises `UnsupportedLocale`."""
+    return _load(locale_id(locale))

@@ -1,0 +1,54 @@
+"""The text of a policy: positions as the user sees them, and the findings collected about it."""
+
+from bisect import bisect_right
+from typing import Any
+
+from aster.policy.language.diagnostics import Diagnostic, describe
+from aster.policy.language.lexicon import Lexicon
+
+MAX_FINDINGS = 100
+
+
+class SourceText:
+    """A source with its line table. Offsets count characters from 0; positions are 1-based (line, column)."""
+
+    def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+        self.lexicon = lexicon
+        starts = [0]
+        find = self.text.find
+        position = find("\n")
+        while position >= 0:
+            starts.append(position + 1)
+            position = find("\n", position + 1)
+        self._starts = starts
+        self._findings: dict[tuple[int, str, str], Diagnostic] = {}
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset."""
+        line = bisect_right(self._starts, offset)
+        return line, offset - self._starts[line - 1] + 1
+
+    def excerpt(self, start: int, end: int) -> str:
+        """The user's own words between two offsets, on one line."""
+        return " ".join(self.text[start:end].split())
+
+    def report(self, code: str, start: int, end: int, help_text: str | None = None, **values: Any) -> None:
+        """Note a finding; the same finding at the same place counts once."""
+        severity, message = describe(code, self.lexicon.messages, values)
+        if len(self._findings) >= MAX_FINDINGS and severity != "error":
+            return
+        line, column = self.position(start)
+        end_line, end_column = self.position(max(end, start))
+        finding = Diagnostic(severity, code, message, line, column, end_line, end_column, help_text)
+        self._findings.setdefault((start, code, message), finding)
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        """Everything reported so far, in the order of the text."""
+        ordered = sorted(self._findings.values(), key=lambda found: (found.start_line, found.start_column, found.code))
+        return tuple(ordered)
+
+    @property
+    def has_errors(self) -> bool:
+        return any(found.severity == "error" for found in self._findings.values())
