@@ -41,7 +41,6 @@ async def test_a_tenant_can_lower_its_limit_but_not_raise_it(database: Database,
     for requests, shown in [(5, "5"), (5000, "100")]:
         body = {"rateLimit": {"requests": requests, "windowSeconds": 60}}
         await ask(service, "PUT", "/api/v1/tenant/settings", body, role="OWNER", timestamp_ms=clock.ms)
-        clock.ms += 60_000
         answered = await ask(service, "GET", ROOT, timestamp_ms=clock.ms)
         assert answered.headers["x-ratelimit-limit"] == shown
 

@@ -28,6 +28,7 @@ from aster.policy.service.signature import SignatureLayer
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.source_routes import SourceRoutes
 from aster.policy.service.tenant import tenant_layer
+from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenant_data import TenantData
 from aster.policy.service.tenant_routes import TenantRoutes
 from aster.policy.service.version_routes import VersionRoutes
@@ -86,11 +87,12 @@ def create_policy_service(
     database.migrate("policy", "aster.policy.service.migrations")
     audit = AuditLog(database)
     commits = Commits(database, now_ms=now_ms)
-    data = TenantData(database, commits, audit, now_ms=now_ms)
+    tenants = TenantCache(database, now_ms=now_ms)
+    data = TenantData(database, commits, audit, tenants, now_ms=now_ms)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
     evaluations = Evaluations(database, engine, audit)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
-    rates = RateLayers(database, chosen, now_ms=now_ms)
+    rates = RateLayers(tenants, chosen, now_ms=now_ms)
     signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
     return PolicyHttpService(
         [
@@ -102,7 +104,7 @@ def create_policy_service(
             *ReplayRoutes(data, audit, engine).routes,
             *TenantRoutes(data, keys).routes,
         ],
-        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(database, now_ms=now_ms)],
+        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(tenants)],
         commits=commits,
         limits=HttpLimits(body_bytes=chosen.body_bytes),
         metrics=metrics,

@@ -9,7 +9,18 @@ class HeaderConflict(Exception):
 
 def single_header(request: Request, name: bytes) -> bytes | None:
     """The header's value, None when it is missing or empty; raises `HeaderConflict`."""
-    values = set(request.headers_all(name))
-    if len(values) > 1:
+    values: dict[bytes, bytes | None] | None = request.state.get("single_headers")
+    if values is None:
+        values = request.state["single_headers"] = _read_once(request)
+    value = values.get(name, b"")
+    if value is None:
         raise HeaderConflict(name.decode())
-    return values.pop() or None if values else None
+    return value or None
+
+
+def _read_once(request: Request) -> dict[bytes, bytes | None]:
+    """Every header's value; None where there are several."""
+    values: dict[bytes, bytes | None] = {}
+    for name, value in request.scope["headers"]:
+        values[name] = value if values.get(name, value) == value else None
+    return values

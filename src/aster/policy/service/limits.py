@@ -31,41 +31,43 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._most = most
 
-    def take(self, key: str, limit: Limit, cost: int, now_ms: int) -> list[tuple[bytes, bytes]]:
-        """Pay ``cost`` tokens; returns the answer's ``X-RateLimit-*`` headers, raises `RateLimited` with them.
+    def take(self, key: str, limit: Limit, cost: int, now_ms: int) -> None:
+        """Pay ``cost`` tokens; raises `RateLimited` with the answer's headers.
 
         A cost above the whole bucket takes all of it: a big batch must wait for a full bucket, but is not impossible.
         """
-        rate = limit.requests / (limit.seconds * 1000)
+        bucket = self._refilled(key, limit, now_ms)
+        wanted = min(cost, limit.requests)
+        if bucket.tokens >= wanted:
+            bucket.tokens -= wanted
+            return
+        seconds = max(1, math.ceil((wanted - bucket.tokens) * limit.seconds / limit.requests))
+        raise RateLimited(
+            f"more than {limit.requests} requests in {limit.seconds} s",
+            hint=f"try again after {seconds} seconds",
+            retry_after=seconds,
+            headers=self.headers(key, limit, now_ms),
+        )
+
+    def headers(self, key: str, limit: Limit, now_ms: int) -> list[tuple[bytes, bytes]]:
+        """``X-RateLimit-*``: the limit, what is left of it, and when (Unix seconds) the bucket will be full."""
+        tokens = self._refilled(key, limit, now_ms).tokens
+        full_ms = now_ms + (limit.requests - tokens) * limit.seconds * 1000 / limit.requests
+        return [
+            (b"x-ratelimit-limit", b"%d" % limit.requests),
+            (b"x-ratelimit-remaining", b"%d" % tokens),
+            (b"x-ratelimit-reset", b"%d" % math.ceil(full_ms / 1000)),
+        ]
+
+    def _refilled(self, key: str, limit: Limit, now_ms: int) -> _Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
             bucket = self._buckets[key] = _Bucket(limit.requests, now_ms)
             if len(self._buckets) > self._most:
                 self._buckets.popitem(last=False)
-        else:
-            self._buckets.move_to_end(key)
-        elapsed = max(0, now_ms - bucket.updated_ms)
-        bucket.tokens = min(limit.requests, bucket.tokens + elapsed * rate)
+            return bucket
+        self._buckets.move_to_end(key)
+        earned = max(0, now_ms - bucket.updated_ms) * limit.requests / (limit.seconds * 1000)
+        bucket.tokens = min(limit.requests, bucket.tokens + earned)
         bucket.updated_ms = now_ms
-        wanted = min(cost, limit.requests)
-        allowed = bucket.tokens >= wanted
-        if allowed:
-            bucket.tokens -= wanted
-        headers = _headers(limit, bucket.tokens, now_ms + (limit.requests - bucket.tokens) / rate)
-        if not allowed:
-            seconds = max(1, math.ceil((wanted - bucket.tokens) / rate / 1000))
-            raise RateLimited(
-                f"more than {limit.requests} requests in {limit.seconds} s",
-                hint=f"try again after {seconds} seconds",
-                retry_after=seconds,
-                headers=headers,
-            )
-        return headers
-
-
-def _headers(limit: Limit, left: float, full_ms: float) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"x-ratelimit-limit", b"%d" % limit.requests),
-        (b"x-ratelimit-remaining", b"%d" % int(left)),
-        (b"x-ratelimit-reset", b"%d" % math.ceil(full_ms / 1000)),
-    ]
+        return bucket

@@ -1,15 +1,12 @@
 """Layer 3: ``X-User-Role`` must be a known role, and at least the one the route asks for; 403."""
 
-from collections.abc import Callable
-
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
-from aster.foundation.sql import Database
 from aster.policy.service.caller import ANONYMOUS, Caller, Role, tenant_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import RoleInsufficient, RoleInvalid, RoleMissing
 from aster.policy.service.headers import HeaderConflict, single_header
-from aster.policy.service.tenants import TenantAdministration
+from aster.policy.service.tenant_cache import TenantCache
 
 HEADER = b"x-user-role"
 USER_HEADER = b"x-user-id"
@@ -24,18 +21,14 @@ class RoleLayer:
     The role that counts is the least of: what the header claims, what the signing key may be, what the tenant assigned.
     """
 
-    def __init__(self, database: Database, *, now_ms: Callable[[], int]) -> None:
-        self._database = database
-        self._now_ms = now_ms
+    def __init__(self, tenants: TenantCache) -> None:
+        self._tenants = tenants
 
     async def __call__(self, request: Request) -> None:
         claimed = claimed_role(request)
         require_role(request, claimed)
-        tenant, user, now_ms = tenant_of(request), user_id(request), self._now_ms()
-        assigned = self._database.read_now(
-            lambda connection: TenantAdministration(connection, tenant).ceiling(user, now_ms=now_ms)
-        )
-        role = min(claimed, assigned, request.state.get("key_ceiling", Role.OWNER))
+        tenant, user = tenant_of(request), user_id(request)
+        role = min(claimed, self._tenants.ceiling(tenant, user), request.state.get("key_ceiling", Role.OWNER))
         require_role(request, role)
         request.state["caller"] = Caller(
             tenant=tenant,

@@ -13,6 +13,7 @@ from aster.policy.service.caller import Caller, caller_of
 from aster.policy.service.commit import Commits
 from aster.policy.service.events import change_event
 from aster.policy.service.policies import Policy, TenantPolicies
+from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenants import TenantAdministration, TenantSettings
 
 T = TypeVar("T")
@@ -43,15 +44,20 @@ class Change:
 class TenantData:
     """The stores of one service. ``now_ms`` is its clock."""
 
-    def __init__(self, database: Database, commits: Commits, audit: AuditLog, *, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        commits: Commits,
+        audit: AuditLog,
+        cache: TenantCache,
+        *,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._database = database
         self._commits = commits
         self._audit = audit
+        self._cache = cache
         self._now_ms = now_ms
-
-    @property
-    def now_ms(self) -> int:
-        return self._now_ms()
 
     def policies(self, request: Request, query: Callable[[TenantPolicies], T]) -> T:
         """Read from the caller's policies."""
@@ -65,7 +71,9 @@ class TenantData:
 
     async def change(self, request: Request, work: Callable[[Change], Any]) -> Reply:
         """Change something, once for each ``Idempotency-Key``."""
-        return await self._commits.change(request, lambda connection: work(self._begin(request, connection)))
+        reply = await self._commits.change(request, lambda connection: work(self._begin(request, connection)))
+        self._cache.forget(caller_of(request).tenant)
+        return reply
 
     async def change_without_replay(self, request: Request, work: Callable[[Change], T]) -> T:
         """Change something whose answer must not be stored."""

@@ -1,0 +1,60 @@
+"""What the layers ask about a tenant on every request, read from the database once a second.
+
+A change made by this process counts at once (`forget`); one made by another process within `REFRESH_MS`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aster.foundation.sql import Database
+from aster.policy.service.caller import Role
+from aster.policy.service.tenants import TenantAdministration, TenantSettings
+
+REFRESH_MS = 1_000
+MOST_TENANTS = 10_000
+MOST_USERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    read_ms: int
+    settings: TenantSettings
+    ceilings: dict[str, Role] = field(default_factory=dict)
+
+
+class TenantCache:
+    """Settings and ceilings by tenant. Call from one thread."""
+
+    def __init__(self, database: Database, *, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._now_ms = now_ms
+        self._known: dict[str, _Known] = {}
+
+    def settings(self, tenant: str) -> TenantSettings:
+        return self._fresh(tenant, self._now_ms()).settings
+
+    def ceiling(self, tenant: str, user: str) -> Role:
+        """The most a user may be in a tenant."""
+        now_ms = self._now_ms()
+        ceilings = self._fresh(tenant, now_ms).ceilings
+        found = ceilings.get(user)
+        if found is None:
+            found = self._database.read_now(
+                lambda connection: TenantAdministration(connection, tenant).ceiling(user, now_ms=now_ms)
+            )
+            if len(ceilings) < MOST_USERS:
+                ceilings[user] = found
+        return found
+
+    def forget(self, tenant: str) -> None:
+        """What was read of a tenant may have changed."""
+        self._known.pop(tenant, None)
+
+    def _fresh(self, tenant: str, now_ms: int) -> _Known:
+        known = self._known.get(tenant)
+        if known is None or not 0 <= now_ms - known.read_ms < REFRESH_MS:
+            settings, _ = self._database.read_now(lambda link: TenantAdministration(link, tenant).settings())
+            if len(self._known) >= MOST_TENANTS:
+                self._known.clear()
+            known = self._known[tenant] = _Known(now_ms, settings)
+        return known
