@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "TenantSettings": {"displayName": "globex"},
     "AssignmentRequest": {"role": "MEMBER"},
     "KeyRequest": {},
+    "SchemaRequest": {"source": SOURCE.replace(MARK, "globex")},
     "CompileRequest": {"source": SOURCE.replace(MARK, "globex")},
     "ValidateRequest": {"policyModule": "marked"},
     "ReplayRequest": {},

@@ -23,6 +23,7 @@ from aster.policy.service.policy_routes import PolicyRoutes
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.replay_routes import ReplayRoutes
 from aster.policy.service.roles import RoleLayer
+from aster.policy.service.schema_routes import SchemaRoutes
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.signature import SignatureLayer
 from aster.policy.service.signing_keys import SigningKeys
@@ -98,6 +99,7 @@ def create_policy_service(
         [
             *EvaluationRoutes(evaluations, commits, rates).routes,
             *SourceRoutes(data, engine).routes,
+            *SchemaRoutes(data, engine).routes,
             *PolicyRoutes(data, engine).routes,
             *VersionRoutes(data).routes,
             *AuditRoutes(audit).routes,

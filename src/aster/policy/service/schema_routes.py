@@ -1,0 +1,99 @@
+"""What a rule takes and yields: of a source (MEMBER), of a stored policy (VIEWER)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from aster.foundation.http.request import Request
+from aster.foundation.http.routes import Route
+from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.language import PolicyEvaluationError
+from aster.policy.service.caller import Role
+from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, Locale, Name
+from aster.policy.service.policies import TenantPolicies, Version
+from aster.policy.service.policy_routes import ONE, shown_version
+from aster.policy.service.queries import query_values
+from aster.policy.service.tenant_data import TenantData
+
+
+class SchemaRequest(msgspec.Struct, frozen=True, rename="camel"):
+    source: Annotated[str, Meta(max_length=SCHEMA_SOURCE_CHARACTERS)]
+    function_name: Name | None = None
+    locale: Locale = "en-US"
+
+
+class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """``parameters`` tell name, type, typeKind, optional, position, and the fields of records to their leaves."""
+
+    success: bool
+    module_name: str | None = None
+    function_name: str | None = None
+    functions: list[str] = []
+    parameters: list[dict[str, Any]] = []
+    return_type: str | None = None
+    error: str | None = None
+
+
+class SchemaRoutes:
+    """Handlers and their rows of the table."""
+
+    def __init__(self, data: TenantData, engine: PolicyEngine) -> None:
+        self._data = data
+        self._engine = engine
+
+    @property
+    def routes(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                "/api/v1/policies/schema",
+                self.source_schema,
+                summary="What a rule of a source takes and yields",
+                access=Role.MEMBER,
+                body=SchemaRequest,
+                answer=SchemaAnswer,
+                errors=(400, 503),
+            ),
+            Route(
+                "GET",
+                f"{ONE}/schema",
+                self.policy_schema,
+                summary="What a rule of a stored policy takes and yields",
+                access=Role.VIEWER,
+                answer=SchemaAnswer,
+                errors=(404, 503),
+                query=("function",),
+            ),
+        ]
+
+    async def source_schema(self, request: Request, body: SchemaRequest) -> SchemaAnswer:
+        compiled = await self._engine.compile(body.source, locale=body.locale)
+        return describe(compiled, body.function_name)
+
+    async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:
+        def query(policies: TenantPolicies) -> tuple[str | None, Version]:
+            policy = policies.find(request.path_params["policy_id"])
+            return policy.default_function, shown_version(policies, policy)
+
+        default, version = self._data.policies(request, query)
+        compiled = await self._engine.compile(version.source, locale=version.locale)
+        return describe(compiled, query_values(request).get("function") or default)
+
+
+def describe(compiled: CompiledSource, function: str | None) -> SchemaAnswer:
+    """The named rule's schema, else the entry's, else the first rule's."""
+    program = compiled.program
+    if program is None:
+        return SchemaAnswer(success=False, error=compiled.fault.message if compiled.fault else None)
+    try:
+        return msgspec.convert(program.schema(function or _entry(compiled)), SchemaAnswer)
+    except PolicyEvaluationError as error:
+        return SchemaAnswer(False, compiled.module or None, functions=list(compiled.rules), error=error.message)
+
+
+def _entry(compiled: CompiledSource) -> str | None:
+    try:
+        return compiled.program.entry_rule() if compiled.program is not None else None
+    except PolicyEvaluationError:
+        return next(iter(compiled.rules), None)

@@ -1,0 +1,86 @@
+"""A server that is killed in the middle of its work: what it acknowledged is there, and can't be replayed."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.policy.service.asgi import SECRET, send, signed
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.sql import Database
+from aster.policy.service.app import create_policy_service
+from aster.policy.service.settings import PolicySettings
+
+TARGET = "/api/v1/policies/evaluate-source"
+BODY = msgspec.json.encode({"source": 'Module demo.\n\nRule ping produce Text:\n  Return "pong".\n'})
+SERVER = f"""
+import asyncio, sys
+from pathlib import Path
+import uvicorn
+from aster.foundation.sql import Database
+from aster.policy.service.app import create_policy_service
+from aster.policy.service.settings import PolicySettings
+
+app = create_policy_service(Database.open(Path(sys.argv[1])), PolicySettings(secret_key={SECRET!r}), environ={{}})
+
+async def main():
+    server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    print(server.servers[0].sockets[0].getsockname()[1], flush=True)
+    await serving
+
+asyncio.run(main())
+"""
+
+Headers = list[tuple[bytes, bytes]]
+
+
+async def client(port: int, acknowledged: list[Headers]) -> None:
+    """Ask until the server is gone; note what was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        while True:
+            headers = signed("POST", TARGET, BODY)
+            lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+            head = f"POST {TARGET} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n".encode()
+            writer.write(head + lines + b"\r\n" + BODY)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            assert answer.startswith(b"HTTP/1.1 200"), answer
+            acknowledged.append(headers)
+            length = int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            await reader.readexactly(length)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        writer.close()
+
+
+@pytest.mark.parametrize("answers", [1, 150])
+async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, answers: int) -> None:
+    file = tmp_path / "policy.db"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, str(file), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    port = int(await process.stdout.readline())
+    acknowledged: list[Headers] = []
+    clients = [asyncio.create_task(client(port, acknowledged)) for _ in range(8)]
+    while len(acknowledged) < answers:
+        await asyncio.wait(clients, timeout=0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    await process.wait()
+    await asyncio.gather(*clients)
+
+    database = Database.open(file)
+    service = create_policy_service(database, PolicySettings(secret_key=SECRET), environ={})
+    verified = AuditLog(database).verify("policy:acme-corp")
+    assert verified.valid
+    assert verified.records >= len(acknowledged) >= answers
+    for headers in (acknowledged[0], acknowledged[-1]):
+        assert (await send(service, "POST", TARGET, BODY, headers)).status == 409
+    assert AuditLog(database).verify("policy:acme-corp").records == verified.records
+    await database.close()
