@@ -22,6 +22,7 @@ from astrocyte.errors import (
     NothingSelected,
 )
 from astrocyte.memories import NewMemory
+from astrocyte.retain.passages import KINDS
 from astrocyte.stores.store import Selection
 
 BANK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}")
@@ -67,6 +68,8 @@ def bank_names(bank_id: str | None, banks: Sequence[str] | None, limits: Limits)
 def checked_memory(memory: NewMemory, limits: Limits) -> NewMemory:
     """The memory with its times in UTC and its tags without repetitions."""
     _check_content(memory.content, limits)
+    if memory.content_type not in KINDS:
+        raise InvalidInput(f"content_type must be one of {', '.join(KINDS)}")
     for name in ("session_id", "speaker", "source"):
         _check_label(name, getattr(memory, name), limits)
     _check_metadata(memory, limits)

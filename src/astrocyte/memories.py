@@ -1,6 +1,7 @@
 """The values that go into and come out of the engine. All are frozen; times are aware, in UTC."""
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -8,8 +9,11 @@ Scalar = str | int | float | bool | None
 Metadata = dict[str, Scalar]
 
 
+ContentType = Literal["text", "dialogue", "markdown", "document"]
+
+
 class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing to remember.
+    """One thing to remember. ``content_type`` says where a long content may be cut into passages.
 
     ``speaker`` said it in ``session_id`` at ``occurred_at`` (a time without an offset is taken as UTC); ``source``
     says where it was found. ``metadata`` is flat.
@@ -22,6 +26,7 @@ class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     session_id: str | None = None
     speaker: str | None = None
     source: str | None = None
+    content_type: ContentType = "text"
 
 
 class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +42,7 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str | None
     speaker: str | None
     source: str | None
+    content_type: str
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -44,6 +50,15 @@ class Memory(msgspec.Struct, frozen=True):
 
     row: int
     record: MemoryRecord
+
+
+class FoundPassage(msgspec.Struct, frozen=True):
+    """A passage of a memory: which one of how many, and its text."""
+
+    record: MemoryRecord
+    ordinal: int
+    of: int
+    text: str
 
 
 class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +80,9 @@ class RetainResult(msgspec.Struct, frozen=True, kw_only=True):
 class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
     """One memory that a recall found.
 
+    ``text`` is the whole content, or the passage of a long one that was found; ``chunk_id`` then says which.
     ``score`` is 0..1 and absolute: the best hit of a bad query stays low. ``evidence`` names what found it: keyword,
-    semantic, neighbour (a turn next to it), speaker.
+    semantic, neighbour (a turn near it), speaker.
     """
 
     text: str

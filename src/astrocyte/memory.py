@@ -27,6 +27,7 @@ from astrocyte.inputs import (
 )
 from astrocyte.memories import (
     BankInfo,
+    ContentType,
     ForgetResult,
     HealthStatus,
     HistoryResult,
@@ -133,6 +134,7 @@ class Astrocyte:
         session_id: str | None = None,
         speaker: str | None = None,
         source: str | None = None,
+        content_type: ContentType = "text",
         context: AstrocyteContext | None = None,
     ) -> RetainResult:
         """Store one memory; returns when it is durable. Raises an `InvalidInput` that names what is wrong."""
@@ -144,6 +146,7 @@ class Astrocyte:
             session_id=session_id,
             speaker=speaker,
             source=source,
+            content_type=content_type,
         )
         bank = bank_name(bank_id)
         await self._authorize(context, "retain", [bank])

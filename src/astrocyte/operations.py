@@ -24,6 +24,7 @@ async def retain(engine: Astrocyte, request: RetainRequest, context: AstrocyteCo
         session_id=request.session_id,
         speaker=request.speaker,
         source=request.source,
+        content_type=request.content_type,
         context=context,
     )
 

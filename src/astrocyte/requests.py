@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from astrocyte.memories import Metadata, NewMemory, RetainResult
+from astrocyte.memories import ContentType, Metadata, NewMemory, RetainResult
 
 
 class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +19,7 @@ class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     session_id: str | None = None
     speaker: str | None = None
     source: str | None = None
+    content_type: ContentType = "text"
 
 
 class RetainBatchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

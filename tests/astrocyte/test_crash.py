@@ -68,9 +68,9 @@ async def test_acknowledged_memories_survive_kill_9(url: str, tmp_path: Path, li
         await engine.retain("after the crash", "b")
     with closing(sqlite3.connect(tmp_path / "memory.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        orphans = "SELECT count(*) FROM memory_search WHERE memory NOT IN (SELECT id FROM memories)"
+        orphans = "SELECT count(*) FROM memory_passages WHERE memory NOT IN (SELECT id FROM memories)"
         assert database.execute(orphans).fetchone() == (0,)
-        bare = "SELECT count(*) FROM memories WHERE id NOT IN (SELECT memory FROM memory_search)"
+        bare = "SELECT count(*) FROM memories WHERE id NOT IN (SELECT memory FROM memory_passages)"
         assert database.execute(bare).fetchone() == (0,)
         batch = "substr(content, 1, instr(content, ' part'))"
         parts = f"SELECT count(*) FROM memories WHERE content LIKE 'batch%' GROUP BY {batch}"

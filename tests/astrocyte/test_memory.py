@@ -160,11 +160,28 @@ async def test_forgetting_removes_row_search_data_and_vector(astrocyte: Astrocyt
     assert {hit.memory_id for hit in hits} <= {kept.memory_id}
     with sqlite3.connect(tmp_path / "memory.db") as database:
         assert database.execute("SELECT count(*) FROM memories").fetchone() == (1,)
-        assert database.execute("SELECT count(*) FROM memory_search").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM memory_passages").fetchone() == (1,)
         assert database.execute("SELECT memory_id FROM memory_tombstones").fetchall() == [(gone.memory_id,)]
         everything = "\n".join(database.iterdump())
     database.close()
     assert "4711" not in everything
+
+
+async def test_a_long_memory_is_found_by_its_passages_and_forgotten_as_one(astrocyte: Astrocyte) -> None:
+    sections = [f"## Part {n}\n\n" + f"Filler about topic {n}. " * 40 for n in range(6)]
+    sections[4] = "## Brakes\n\nTo release the emergency brake pull the yellow lever twice. " + "Keep dry. " * 30
+    manual = await astrocyte.retain("\n\n".join(sections), "b", content_type="markdown", tags=["manual"])
+    await astrocyte.retain("The lever arm of history is long", "b")
+    assert manual.memory_id is not None
+    hit = (await astrocyte.recall("How do I release the emergency brake?", "b")).hits[0]
+    assert hit.text.startswith("## Brakes")
+    assert hit.memory_id == manual.memory_id
+    assert hit.chunk_id is not None
+    assert hit.chunk_id.startswith(f"{manual.memory_id}:")
+    assert (await astrocyte.get_memory("b", manual.memory_id)).content == "\n\n".join(sections)
+    assert (await astrocyte.forget("b", tags=["manual"])).deleted_count == 1
+    remaining = (await astrocyte.recall("emergency brake lever", "b", max_results=50)).hits
+    assert manual.memory_id not in {hit.memory_id for hit in remaining}
 
 
 async def test_forgetting_by_tag_by_date_and_all(astrocyte: Astrocyte) -> None:

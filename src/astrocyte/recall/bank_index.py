@@ -1,10 +1,11 @@
 """What one bank's memories look like to a search, held in arrays. Derived from rows, never the truth.
 
 An index is a frozen value: following new changes makes the next one, which shares its arrays with it, so searches that
-are under way keep what they began with. Memories lie in the order in which they were stored; ``place`` is a memory's
+are under way keep what they began with. Passages lie in the order in which they were stored; ``place`` is a passage's
 position in every array.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ class _Growth:
     """The parts that grow in place, shared by an index and its successors; only the newest of them may extend it."""
 
     rows: Growing
+    memories: Growing
     vectors: Growing | None
     has_vector: Growing
     lengths: Growing
@@ -41,7 +43,7 @@ class _Growth:
     retained_at: Growing
     speaker_codes: dict[str, int]
     sessions: Growing
-    session_codes: dict[str, int]
+    session_codes: dict[str | int, int]
     session_ends: dict[int, int]
     tag_places: dict[str, list[int]]
 
@@ -106,6 +108,7 @@ def build_index(changes: Changes) -> BankIndex:
 
     growth = _Growth(
         rows=Growing(np.int64),
+        memories=Growing(np.int64),
         vectors=None,
         has_vector=Growing(np.bool_),
         lengths=Growing(np.float32),
@@ -143,6 +146,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
 
     growth, added, first = index._growth, changes.added, index.size
     growth.rows.extend(np.fromiter((row.row for row in added), np.int64, len(added)))
+    growth.memories.extend(np.fromiter((row.memory for row in added), np.int64, len(added)))
     growth.occurred_at.extend(
         np.fromiter((UNKNOWN if row.occurred_at is None else row.occurred_at for row in added), np.int64, len(added))
     )
@@ -216,11 +220,13 @@ def _add_sessions(growth: _Growth, added: Sequence[SearchRow]) -> None:
     import numpy as np
 
     codes = growth.session_codes
+    passages = Counter(row.memory for row in added)
+    found = []
     for row in added:
-        if row.session_id is not None:
-            codes.setdefault(row.session_id, len(codes))
-    found = (NOBODY if row.session_id is None else codes[row.session_id] for row in added)
-    growth.sessions.extend(np.fromiter(found, np.int32, len(added)))
+        # The passages of a memory without a session are a session of their own.
+        session = row.memory if row.session_id is None and passages[row.memory] > 1 else row.session_id
+        found.append(NOBODY if session is None else codes.setdefault(session, len(codes)))
+    growth.sessions.extend(np.array(found, np.int32))
 
 
 def _links(growth: _Growth, first: int) -> "NDArray[np.int32]":
@@ -237,13 +243,15 @@ def _links(growth: _Growth, first: int) -> "NDArray[np.int32]":
 
 
 def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int32]", dropped: Sequence[int]) -> None:
-    """Forgotten places stay where they are, marked; the turns around one become neighbours."""
+    """The places of forgotten memories stay where they are, marked; the turns around one become neighbours."""
     import numpy as np
 
-    rows = growth.rows.view()
-    for row in dropped:
-        place = int(np.searchsorted(rows, row))
-        if place == len(rows) or rows[place] != row or not alive[place]:
+    memories = growth.memories.view()
+    first = np.searchsorted(memories, np.array(dropped, np.int64))
+    last = np.searchsorted(memories, np.array(dropped, np.int64), side="right")
+    places = (place for start, stop in zip(first.tolist(), last.tolist(), strict=True) for place in range(start, stop))
+    for place in places:
+        if not alive[place]:
             continue
         alive[place] = False
         before = int(previous[place])

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from astrocyte.memories import MemoryHit, MemoryRecord, RecallResult, RecallTrace
+from astrocyte.memories import FoundPassage, MemoryHit, RecallResult, RecallTrace
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.indexes import BankIndexes
@@ -80,21 +80,23 @@ class Searcher:
         by_bank: dict[str, list[int]] = {}
         for one in found:
             by_bank.setdefault(one.bank_id, []).append(one.hit.row)
-        memories = {bank: self._store.fetch(bank, rows) for bank, rows in by_bank.items()}
+        passages = {bank: self._store.fetch(bank, rows) for bank, rows in by_bank.items()}
         seen: set[str] = set()
         for one in found:
-            memory = memories[one.bank_id].get(one.hit.row)
-            if memory is None or one.hit.score < plan.min_score or not plan.admitted.admits(memory.record):
+            passage = passages[one.bank_id].get(one.hit.row)
+            if passage is None or one.hit.score < plan.min_score or not plan.admitted.admits(passage.record):
                 continue
-            if len(plan.banks) > 1 and memory.record.content in seen:
+            if len(plan.banks) > 1 and passage.text in seen:
                 continue
-            seen.add(memory.record.content)
-            yield _public(memory.record, one.hit)
+            seen.add(passage.text)
+            yield _public(passage, one.hit)
 
 
-def _public(memory: MemoryRecord, hit: Hit) -> MemoryHit:
+def _public(passage: FoundPassage, hit: Hit) -> MemoryHit:
+    memory = passage.record
     return MemoryHit(
-        text=memory.content,
+        text=passage.text,
+        chunk_id=f"{memory.memory_id}:{passage.ordinal}" if passage.of > 1 else None,
         score=round(hit.score, 4),
         memory_id=memory.memory_id,
         bank_id=memory.bank_id,

@@ -1,30 +1,42 @@
-"""From checked memories to what a store keeps: ids, packed terms, packed vectors."""
+"""From checked memories to what a store keeps: ids, passages, packed terms, packed vectors."""
 
 from collections.abc import Sequence
 
 from astrocyte.memories import NewMemory
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.postings import pack_terms
-from astrocyte.stores.store import PreparedMemory
+from astrocyte.retain.passages import Passage, split_passages
+from astrocyte.stores.store import PreparedMemory, PreparedPassage
 from astrocyte.text.terms import index_terms
 
 
 def prepare(
     ids: Sequence[str], memories: Sequence[NewMemory], provider: EmbeddingProvider | None
 ) -> list[PreparedMemory]:
-    """Blocks while the model runs; all texts of a batch are embedded together."""
-    texts = [searched_text(memory) for memory in memories]
+    """Blocks while the model runs; all passages of a batch are embedded together."""
+    split = [split_passages(memory.content, memory.content_type) for memory in memories]
+    texts = [
+        searched_text(memory, passage) for memory, passages in zip(memories, split, strict=True) for passage in passages
+    ]
     packed: list[bytes | None] = [None] * len(texts)
     if provider is not None:
         packed = [row.tobytes() for row in provider.embed(texts).astype("<f2")]
-    return [
-        PreparedMemory(memory_id, memory, pack_terms(index_terms(text)), vector)
-        for memory_id, memory, text, vector in zip(ids, memories, texts, packed, strict=True)
-    ]
+    terms = [pack_terms(index_terms(text)) for text in texts]
+    prepared, first = [], 0
+    for memory_id, memory, passages in zip(ids, memories, split, strict=True):
+        kept = [
+            PreparedPassage(passage.start, passage.stop, terms[number], packed[number])
+            for number, passage in enumerate(passages, start=first)
+        ]
+        prepared.append(PreparedMemory(memory_id, memory, kept))
+        first += len(passages)
+    return prepared
 
 
-def searched_text(memory: NewMemory) -> str:
-    """Who says what: the speaker's name is worth a quarter of what the vectors find in conversations."""
-    if memory.speaker is None or memory.content.startswith(f"{memory.speaker}:"):
-        return memory.content
-    return f"{memory.speaker}: {memory.content}"
+def searched_text(memory: NewMemory, passage: Passage) -> str:
+    """Who says what, under which heading: a speaker's name is worth a quarter of what the vectors find in a talk."""
+    text = memory.content[passage.start : passage.stop]
+    for label in (passage.context, memory.speaker):
+        if label and not text.startswith(f"{label}:"):
+            text = f"{label}: {text}"
+    return text

@@ -10,7 +10,7 @@ import msgspec
 from aster.foundation.audit import AuditLog, utc_now
 from aster.foundation.sql import Database
 from astrocyte.errors import ModelMismatch
-from astrocyte.memories import BankInfo, Memory, MemoryRecord
+from astrocyte.memories import BankInfo, FoundPassage, Memory, MemoryRecord
 from astrocyte.moments import microseconds, moment_of
 from astrocyte.stores.store import Changes, Position, PreparedMemory, SearchRow, Selection, Space
 
@@ -24,13 +24,19 @@ _encode = msgspec.json.Encoder().encode
 _tags = msgspec.json.Decoder(list[str]).decode
 _metadata = msgspec.json.Decoder(dict[str, Any]).decode
 
-_MEMORY = (
-    "SELECT m.id, m.memory_id, m.content, m.metadata, m.tags, m.occurred_at, m.retained_at, m.session_id, m.speaker,"
-    " m.source FROM memories m JOIN memory_banks b ON b.id = m.bank WHERE b.name = ?"
+_COLUMNS = (
+    "m.id, m.memory_id, m.content, m.metadata, m.tags, m.occurred_at, m.retained_at, m.session_id, m.speaker,"
+    " m.source, m.content_type"
+)
+_MEMORY = f"SELECT {_COLUMNS} FROM memories m JOIN memory_banks b ON b.id = m.bank WHERE b.name = ?"  # noqa: S608
+_PASSAGE = (
+    f"SELECT {_COLUMNS}, p.id, p.ordinal, p.start, p.stop,"  # noqa: S608 - our own words
+    " (SELECT count(*) FROM memory_passages WHERE memory = m.id) FROM memory_passages p"
+    " JOIN memories m ON m.id = p.memory JOIN memory_banks b ON b.id = p.bank WHERE b.name = ?"
 )
 _SEARCH = (
-    "SELECT m.id, m.session_id, m.speaker, m.tags, m.occurred_at, m.retained_at, s.terms, s.vector"
-    " FROM memories m JOIN memory_search s ON s.memory = m.id WHERE m.bank = ? AND m.id > ? ORDER BY m.id"
+    "SELECT p.id, m.id, m.session_id, m.speaker, m.tags, m.occurred_at, m.retained_at, p.terms, p.vector"
+    " FROM memory_passages p JOIN memories m ON m.id = p.memory WHERE p.bank = ? AND p.id > ? ORDER BY p.id"
 )
 
 
@@ -91,13 +97,14 @@ class SqliteStore:
 
         return self._database.read_now(lambda connection: _at_one_moment(connection, query))
 
-    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, Memory]:
-        def query(connection: sqlite3.Connection) -> dict[int, Memory]:
-            found: dict[int, Memory] = {}
+    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, FoundPassage]:
+        def query(connection: sqlite3.Connection) -> dict[int, FoundPassage]:
+            found: dict[int, FoundPassage] = {}
             for part in _parts(rows):
                 marks = ",".join("?" * len(part))
-                for row in connection.execute(f"{_MEMORY} AND m.id IN ({marks})", (bank_id, *part)):
-                    found[row[0]] = _memory(bank_id, row)
+                for row in connection.execute(f"{_PASSAGE} AND p.id IN ({marks})", (bank_id, *part)):
+                    number, ordinal, start, stop, of = row[11:]
+                    found[number] = FoundPassage(_memory(bank_id, row).record, ordinal, of, row[2][start:stop])
             return found
 
         return self._database.read_now(query)
@@ -172,7 +179,7 @@ def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory,
     memory = prepared.memory
     cursor = connection.execute(
         "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
-        " retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " content_type, retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             bank,
             prepared.memory_id,
@@ -183,12 +190,16 @@ def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory,
             memory.speaker,
             memory.source,
             None if memory.occurred_at is None else microseconds(memory.occurred_at),
+            memory.content_type,
             now,
         ),
     )
-    connection.execute(
-        "INSERT INTO memory_search (memory, terms, vector) VALUES (?, ?, ?)",
-        (cursor.lastrowid, prepared.terms, prepared.vector),
+    connection.executemany(
+        "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (bank, cursor.lastrowid, ordinal, passage.start, passage.stop, passage.terms, passage.vector)
+            for ordinal, passage in enumerate(prepared.passages)
+        ],
     )
 
 
@@ -217,7 +228,7 @@ def _selected(connection: sqlite3.Connection, bank: int, selection: Selection) -
 def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Position) -> Changes:
     number, version, model, dimension = bank
     added = [
-        SearchRow(row[0], row[1], row[2], _tags(row[3]), row[4], row[5], row[6], row[7])
+        SearchRow(row[0], row[1], row[2], row[3], _tags(row[4]), row[5], row[6], row[7], row[8])
         for row in connection.execute(_SEARCH, (number, since.row))
     ]
     dropped = connection.execute(
@@ -230,7 +241,7 @@ def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Positio
         dropped[-1][0] if dropped else since.tombstone,
     )
     space = None if model is None else Space(model, dimension)
-    return Changes(position, space, added, [row for _, row in dropped if row <= since.row])
+    return Changes(position, space, added, [row for _, row in dropped])
 
 
 def _memory(bank_id: str, row: Sequence[Any]) -> Memory:
@@ -245,6 +256,7 @@ def _memory(bank_id: str, row: Sequence[Any]) -> Memory:
         session_id=row[7],
         speaker=row[8],
         source=row[9],
+        content_type=row[10],
     )
     return Memory(row[0], record)
 

@@ -5,17 +5,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from astrocyte.memories import BankInfo, Memory, NewMemory
+from astrocyte.memories import BankInfo, FoundPassage, Memory, NewMemory
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPassage:
+    """``content[start:stop]`` with what searching needs: packed terms, and a packed float16 vector or None."""
+
+    start: int
+    stop: int
+    terms: bytes
+    vector: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedMemory:
-    """A checked memory with its id and what searching needs: packed terms, and a packed float16 vector or None."""
+    """A checked memory with its id and its passages, at least one."""
 
     memory_id: str
     memory: NewMemory
-    terms: bytes
-    vector: bytes | None
+    passages: Sequence[PreparedPassage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +47,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class SearchRow:
-    """What a search index takes from one memory; times in microseconds since 1970."""
+    """What a search index takes from one passage; ``memory`` is its memory's row, times are microseconds since 1970."""
 
     row: int
+    memory: int
     session_id: str | None
     speaker: str | None
     tags: list[str]
@@ -52,7 +62,7 @@ class SearchRow:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far an index has followed its bank: the bank's number and version, the last row and tombstone it saw."""
+    """How far an index has followed its bank: its number and version, the last passage and tombstone it saw."""
 
     bank: int
     version: int
@@ -62,7 +72,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a bank after a position: rows to add, row numbers to drop, and the position after it."""
+    """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it."""
 
     position: Position
     space: Space | None
@@ -87,8 +97,8 @@ class Store(Protocol):
     def changes(self, bank_id: str, since: Position | None) -> Changes | None:
         """What ``since`` has not seen, from one moment; None when the bank does not exist or nothing has changed."""
 
-    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, Memory]:
-        """Those of the rows that still exist in this bank."""
+    def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, FoundPassage]:
+        """Those of the passages that still exist in this bank."""
 
     def find(self, bank_id: str, memory_id: str) -> Memory | None:
         """One memory by its id."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ Memory = tuple[str | None, str | None, list[str], str, list[int] | None]
 def row(number: int, memory: Memory) -> SearchRow:
     session, speaker, tags, text, numbers = memory
     vector = None if numbers is None else np.array(numbers, "<f2").tobytes()
-    return SearchRow(number, session, speaker, tags, number * 10, number, pack_terms(index_terms(text)), vector)
+    return SearchRow(number, number, session, speaker, tags, number * 10, number, pack_terms(index_terms(text)), vector)
 
 
 def ranked(index: BankIndex, query: str) -> list[tuple[int, float]]:
@@ -65,8 +66,10 @@ def test_following_equals_building_anew(steps: list[tuple[list[Memory], list[int
         index = index.followed(step) if index else build_index(step)
         fresh = build_index(changes(version, list(alive.values()), []))
         for query in ("cat", "Alice paints a dog", "hiking"):
-            # Equal scores may be listed in any order of the memories that share them; both lists are by age then.
-            assert sorted(ranked(index, query)) == sorted(ranked(fresh, query))
+            followed, anew = ranked(index, query), ranked(fresh, query)
+            # Sums of the same numbers in another order differ in their last bits, so ties may fall either way.
+            assert {row for row, _ in followed} == {row for row, _ in anew}
+            assert [score for _, score in followed] == pytest.approx([score for _, score in anew], abs=1e-3)
         assert set(index.rows[index.alive].tolist()) == set(alive)
 
 

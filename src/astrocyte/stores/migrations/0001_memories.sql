@@ -9,7 +9,8 @@ CREATE TABLE memory_banks (
     created_at INTEGER NOT NULL
 );
 
--- Times are microseconds since 1970 in UTC. `id` only grows and is never used again, so "what is new" is `id > last`.
+-- Times are microseconds since 1970 in UTC. `id` only grows and is never used again, as that
+-- of passages and tombstones does: "what is new" is `id > last`.
 CREATE TABLE memories (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     bank INTEGER NOT NULL REFERENCES memory_banks (id),
@@ -20,19 +21,28 @@ CREATE TABLE memories (
     session_id TEXT,
     speaker TEXT,
     source TEXT,
+    content_type TEXT NOT NULL,
     occurred_at INTEGER,
     retained_at INTEGER NOT NULL,
     UNIQUE (bank, memory_id)
 );
 CREATE INDEX memories_of_bank ON memories (bank, id);
 
--- What searching needs of a memory, derived from its row: `terms` are little-endian 32-bit pairs (term, occurrences),
--- `vector` float16 numbers of length 1 together, absent when no model was in use. Goes with its memory.
-CREATE TABLE memory_search (
-    memory INTEGER PRIMARY KEY REFERENCES memories (id) ON DELETE CASCADE,
+-- What is searched: one passage of a short memory, several of a long one, as spans of its content (characters).
+-- Derived from the memory and gone with it: `terms` are little-endian 32-bit pairs (term, occurrences), `vector` is
+-- float16 numbers of length 1 together, absent when no model was in use.
+CREATE TABLE memory_passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    bank INTEGER NOT NULL REFERENCES memory_banks (id),
+    memory INTEGER NOT NULL REFERENCES memories (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    stop INTEGER NOT NULL,
     terms BLOB NOT NULL,
     vector BLOB
 );
+CREATE INDEX passages_of_bank ON memory_passages (bank, id);
+CREATE INDEX passages_of_memory ON memory_passages (memory);
 
 -- That something was forgotten, and nothing of what it said.
 CREATE TABLE memory_tombstones (
