@@ -21,6 +21,7 @@ import uvicorn
 from aster.foundation.sql import Database
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.settings import PolicySettings, resolve_settings
+from aster.policy.service.signing import SigningClient
 
 SECRET = "your-api-secret-here"
 PATH = "/api/v1/policies/evaluate-source"
@@ -355,3 +356,16 @@ async def test_the_contracts_shell_example_works_as_written(server: Server) -> N
     )
     output, _ = await process.communicate()
     assert json.loads(output)["result"] == "pong"
+
+
+async def test_our_own_client_signs_as_the_contract_says(server: Server) -> None:
+    def talk() -> list[int]:
+        with SigningClient(server.url, tenant="acme-corp", secret=SECRET, role="MEMBER", user="Zoë") as client:
+            answers = [client.request("POST", f"{PATH}?trace=true", json.loads(BODY)) for _ in range(3)]
+            answers.append(client.request("GET", "/api/v1/audit"))
+            answers.append(client.request("DELETE", "/api/v1/policies/none"))
+        assert answers[0].body["result"] == "pong"
+        assert answers[0].headers["x-aster-evaluation"] == "ok"
+        return [answer.status for answer in answers]
+
+    assert await asyncio.to_thread(talk) == [200, 200, 200, 403, 404]

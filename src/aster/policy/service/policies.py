@@ -93,6 +93,7 @@ class Deployed(msgspec.Struct, frozen=True):
 
 _POLICY = ", ".join(Policy.__struct_fields__)
 _VERSION = ", ".join(Version.__struct_fields__)
+_SUMMARY = _VERSION.replace(" source,", " '' AS source,")
 
 
 class TenantPolicies:
@@ -125,11 +126,11 @@ class TenantPolicies:
 
     def page(
         self, *, module: str | None, name: str | None, with_deleted: bool, offset: int, limit: int
-    ) -> tuple[int, list[Policy]]:
-        """How many there are, and one page of them by creation."""
+    ) -> tuple[int, list[tuple[Policy, Version]]]:
+        """How many there are, and one page of them by creation, each with its `shown` version but without sources."""
         where = (
-            " FROM policies WHERE tenant = ? AND (? OR deleted_ms IS NULL)"
-            " AND (? IS NULL OR module = ?) AND (? IS NULL OR name = ?)"
+            " FROM policies p WHERE p.tenant = ? AND (? OR p.deleted_ms IS NULL)"
+            " AND (? IS NULL OR p.module = ?) AND (? IS NULL OR p.name = ?)"
         )
         values = (self._tenant, with_deleted, module, module, name, name)
         total = self._connection.execute(f"SELECT count(*) {where}", values).fetchone()[0]
@@ -137,20 +138,28 @@ class TenantPolicies:
             f"SELECT {_POLICY} {where} ORDER BY created_ms, id LIMIT ? OFFSET ?",
             (*values, limit, offset),
         )
-        return total, [Policy(*row) for row in rows]
+        policies = [Policy(*row) for row in rows.fetchall()]
+        return total, [(policy, self._version(policy.id, _shown(policy), _SUMMARY)) for policy in policies]
 
     def versions(self, policy_id: str) -> list[Version]:
-        """Oldest first."""
+        """Oldest first, without sources."""
         rows = self._connection.execute(
-            f"SELECT {_VERSION} FROM policy_versions WHERE tenant = ? AND policy_id = ? ORDER BY version",  # noqa: S608
+            f"SELECT {_SUMMARY} FROM policy_versions WHERE tenant = ? AND policy_id = ? ORDER BY version",  # noqa: S608
             (self._tenant, policy_id),
         )
         return [_version(row) for row in rows]
 
+    def shown(self, policy: Policy) -> Version:
+        """The active version, or the newest."""
+        return self.version(policy.id, _shown(policy))
+
     def version(self, policy_id: str, number: int) -> Version:
         """Raises `VersionNotFound`."""
+        return self._version(policy_id, number, _VERSION)
+
+    def _version(self, policy_id: str, number: int, columns: str) -> Version:
         row = self._connection.execute(
-            f"SELECT {_VERSION} FROM policy_versions WHERE tenant = ? AND policy_id = ? AND version = ?",  # noqa: S608
+            f"SELECT {columns} FROM policy_versions WHERE tenant = ? AND policy_id = ? AND version = ?",  # noqa: S608
             (self._tenant, policy_id, number),
         ).fetchone()
         if row is None:
@@ -266,6 +275,10 @@ def envelope_hash(*parts: object) -> str:
         data = str(part).encode()
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
+
+
+def _shown(policy: Policy) -> int:
+    return policy.active_version or policy.last_version
 
 
 def _version(row: Sequence[Any]) -> Version:

@@ -111,7 +111,7 @@ class PolicyRoutes:
                 offset=page * size,
                 limit=size,
             )
-            return total, [policy_summary(policy, shown_version(policies, policy)) for policy in found]
+            return total, [policy_summary(policy, version) for policy, version in found]
 
         total, summaries = self._data.policies(request, query)
         return json_reply(summaries, headers=[(b"x-total-count", str(total).encode())])
@@ -154,7 +154,7 @@ class PolicyRoutes:
 
         def query(policies: TenantPolicies) -> Reply:
             policy = policies.find(request.path_params["policy_id"])
-            summary = policy_summary(policy, shown_version(policies, policy), with_source=with_source)
+            summary = policy_summary(policy, policies.shown(policy), with_source=with_source)
             return json_reply(summary, headers=[_etag(policy)])
 
         return self._data.policies(request, query)
@@ -165,13 +165,11 @@ class PolicyRoutes:
         def work(change: Change) -> Reply:
             policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
             function = columns.get("default_function")
-            if function is not None and function not in shown_version(change.policies, policy).functions:
+            if function is not None and function not in change.policies.shown(policy).functions:
                 raise ValidationFailed("the policy has no such rule", problems=problem("defaultFunction", "is unknown"))
             changed = change.policies.change(policy, by=change.caller.user, now_ms=change.now_ms, **columns)
             change.record("POLICY_UPDATED", policy, payload=columns)
-            return json_reply(
-                policy_summary(changed, shown_version(change.policies, changed)), headers=[_etag(changed)]
-            )
+            return json_reply(policy_summary(changed, change.policies.shown(changed)), headers=[_etag(changed)])
 
         return await self._data.change(request, work)
 
@@ -242,11 +240,6 @@ def _next_version(
         payload={"envelopeHash": version.envelope_hash, "locale": version.locale, "status": version.status},
     )
     return _deployed(stored, version, status)
-
-
-def shown_version(policies: TenantPolicies, policy: Policy) -> Version:
-    """The active version, or the newest."""
-    return policies.version(policy.id, policy.active_version or policy.last_version)
 
 
 def _active_twin(policies: TenantPolicies, policy: Policy, body: DeployRequest) -> Version | None:

@@ -12,7 +12,7 @@ from aster.policy.language import PolicyEvaluationError
 from aster.policy.service.caller import Role
 from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, Locale, Name
 from aster.policy.service.policies import TenantPolicies, Version
-from aster.policy.service.policy_routes import ONE, shown_version
+from aster.policy.service.policy_routes import ONE
 from aster.policy.service.queries import query_values
 from aster.policy.service.tenant_data import TenantData
 
@@ -74,7 +74,7 @@ class SchemaRoutes:
     async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:
         def query(policies: TenantPolicies) -> tuple[str | None, Version]:
             policy = policies.find(request.path_params["policy_id"])
-            return policy.default_function, shown_version(policies, policy)
+            return policy.default_function, policies.shown(policy)
 
         default, version = self._data.policies(request, query)
         compiled = await self._engine.compile(version.source, locale=version.locale)
