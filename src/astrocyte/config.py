@@ -12,6 +12,7 @@ from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
+from astrocyte.retain.duplicates import RULES, DuplicateRule
 from astrocyte.retain.privacy import ACTIONS, BarrierAction
 
 MEGABYTE = 1024 * 1024
@@ -33,6 +34,13 @@ SETTINGS = SettingsTable(
         Setting("max_batch", integer(1, 10_000), 1000, "Most memories retained at once.", "limits"),
         Setting("max_results", integer(1, 10_000), 1000, "Most hits of a recall; more are cut.", "limits"),
         Setting("index_megabytes", integer(16, 65_536), 512, "Memory for the indexes of banks in use.", "limits"),
+        Setting(
+            "duplicates",
+            choice(*RULES),
+            "exact",
+            "A memory that is there already: keep (both), exact (skip what is equal), near (also what says the same).",
+            "retain",
+        ),
         Setting(
             "pii",
             choice(*ACTIONS),
@@ -57,6 +65,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     cache_dir: Path | None
     limits: Limits
     index_bytes: int
+    duplicates: DuplicateRule
     pii: BarrierAction
     access_control: bool
 
@@ -91,6 +100,7 @@ def _values(resolved: Resolved) -> AstrocyteSettings:
             max_results=resolved["max_results"],
         ),
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
+        duplicates=resolved["duplicates"],
         pii=resolved["pii"],
         access_control=resolved["enabled"],
     )

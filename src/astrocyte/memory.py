@@ -47,6 +47,7 @@ from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.plan import RecallPlan, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN, Searcher
 from astrocyte.reflect.extractive import EVIDENCE, extract
+from astrocyte.retain.near import near_duplicates
 from astrocyte.retain.preparation import prepare
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.sqlite import SqliteStore
@@ -357,19 +358,32 @@ class Astrocyte:
     async def _store(
         self, bank: str, memories: Sequence[NewMemory], context: AstrocyteContext | None
     ) -> list[RetainResult]:
-        state = self._opened
+        state, rule = self._opened, self.settings.duplicates
         ids = [secrets.token_hex(8) for _ in memories]
 
-        def work() -> tuple[list[PreparedMemory], list[list[str]]]:
+        def work() -> tuple[list[PreparedMemory], list[list[str]], list[str | None]]:
             guarded, found = guard(memories, self.settings.pii)
-            return prepare(ids, guarded, state.provider), found
+            prepared = prepare(ids, guarded, state.provider, duplicates=rule)
+            return (
+                prepared,
+                found,
+                near_duplicates(bank, prepared, state.searcher) if rule == "near" else [None] * len(ids),
+            )
 
-        prepared, personal = await asyncio.to_thread(work)
+        prepared, personal, near = await asyncio.to_thread(work)
+        fresh = [one for one, same in zip(prepared, near, strict=True) if same is None]
         space = Space(state.provider.model_id, state.provider.dimension) if state.provider else None
-        await state.store.add(bank, prepared, space, {**self._event("retain", bank, context), "memoryIds": ids})
+        equal = iter(await state.store.add(bank, fresh, space, self._event("retain", bank, context)))
+        same_as = [same if same is not None else next(equal) for same in near]
         return [
-            RetainResult(stored=True, memory_id=memory_id, personal_data=kinds)
-            for memory_id, kinds in zip(ids, personal, strict=True)
+            RetainResult(
+                stored=same is None,
+                memory_id=memory_id if same is None else same,
+                deduplicated=same is not None,
+                retention_action="add" if same is None else "skip",
+                personal_data=kinds,
+            )
+            for memory_id, same, kinds in zip(ids, same_as, personal, strict=True)
         ]
 
     def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:

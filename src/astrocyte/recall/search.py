@@ -9,6 +9,7 @@ from astrocyte.memories import FoundPassage, MemoryHit, RecallResult, RecallTrac
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.indexes import BankIndexes
+from astrocyte.recall.legs import best_places, semantic_scores
 from astrocyte.recall.plan import RecallPlan
 from astrocyte.recall.ranking import Hit, Ranking, Weights, rank
 from astrocyte.stores.sqlite import check_space
@@ -65,6 +66,19 @@ class Searcher:
             trace=_trace(rankings, (embedded - started) * 1000, (time.perf_counter() - started) * 1000),
             top_semantic_score=max(cosines, default=None),
         )
+
+    def nearest(
+        self, bank_id: str, vector: "NDArray[np.float32]", *, at_least: float, count: int
+    ) -> list[FoundPassage]:
+        """The passages of a bank whose cosine with a vector is ``at_least`` that, nearest first."""
+        index = self._indexes.current(bank_id)
+        scores = None if index is None else semantic_scores(index, vector)
+        if index is None or scores is None:
+            return []
+        places = best_places(scores, index.alive & (scores >= at_least), count)
+        rows = [int(index.rows[place]) for place in places]
+        passages = self._store.fetch(bank_id, rows)
+        return [passages[row] for row in rows if row in passages]
 
     def _embedded(self, query: str, indexes: Mapping[str, BankIndex]) -> "NDArray[np.float32] | None":
         spaces = {bank: index.space for bank, index in indexes.items() if index.space is not None}

@@ -5,13 +5,18 @@ from collections.abc import Sequence
 from astrocyte.memories import NewMemory
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.postings import pack_terms
+from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
 from astrocyte.stores.store import PreparedMemory, PreparedPassage
 from astrocyte.text.terms import index_terms
 
 
 def prepare(
-    ids: Sequence[str], memories: Sequence[NewMemory], provider: EmbeddingProvider | None
+    ids: Sequence[str],
+    memories: Sequence[NewMemory],
+    provider: EmbeddingProvider | None,
+    *,
+    duplicates: DuplicateRule,
 ) -> list[PreparedMemory]:
     """Blocks while the model runs; all passages of a batch are embedded together."""
     split = [split_passages(memory.content, memory.content_type) for memory in memories]
@@ -28,7 +33,8 @@ def prepare(
             PreparedPassage(passage.start, passage.stop, terms[number], packed[number])
             for number, passage in enumerate(passages, start=first)
         ]
-        prepared.append(PreparedMemory(memory_id, memory, kept))
+        mark = None if duplicates == "keep" else fingerprint(memory)
+        prepared.append(PreparedMemory(memory_id, memory, kept, mark))
         first += len(passages)
     return prepared
 

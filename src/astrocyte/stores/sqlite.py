@@ -51,17 +51,23 @@ class SqliteStore:
 
     async def add(
         self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
-    ) -> None:
+    ) -> list[str | None]:
         now = microseconds(self._now())
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: sqlite3.Connection) -> list[str | None]:
             bank = _bank_for_writing(connection, bank_id, space, now)
+            equals = []
             for prepared in memories:
-                _insert(connection, bank, prepared, now)
+                equal = _equal(connection, bank, prepared)
+                equals.append(equal)
+                if equal is None:
+                    _insert(connection, bank, prepared, now)
             _touch(connection, bank)
-            self.audit.append(connection, AUDIT_CHAIN, event)
+            stored = [one.memory_id for one, equal in zip(memories, equals, strict=True) if equal is None]
+            self.audit.append(connection, AUDIT_CHAIN, {**event, "memoryIds": stored})
+            return equals
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
         now = microseconds(self._now())
@@ -175,11 +181,20 @@ def check_space(bank_id: str, kept: Space, used: Space) -> None:
         )
 
 
+def _equal(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory) -> str | None:
+    if prepared.fingerprint is None:
+        return None
+    row = connection.execute(
+        "SELECT memory_id FROM memories WHERE bank = ? AND fingerprint = ?", (bank, prepared.fingerprint)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory, now: int) -> None:
     memory = prepared.memory
     cursor = connection.execute(
         "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
-        " content_type, retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " content_type, fingerprint, retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             bank,
             prepared.memory_id,
@@ -191,6 +206,7 @@ def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory,
             memory.source,
             None if memory.occurred_at is None else microseconds(memory.occurred_at),
             memory.content_type,
+            prepared.fingerprint,
             now,
         ),
     )

@@ -20,11 +20,15 @@ class PreparedPassage:
 
 @dataclass(frozen=True, slots=True)
 class PreparedMemory:
-    """A checked memory with its id and its passages, at least one."""
+    """A checked memory with its id and its passages, at least one.
+
+    ``fingerprint`` is what an equal memory has too; None when this one is to be kept whatever else there is.
+    """
 
     memory_id: str
     memory: NewMemory
     passages: Sequence[PreparedPassage]
+    fingerprint: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +89,11 @@ class Store(Protocol):
 
     async def add(
         self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
-    ) -> None:
-        """Store all or none, with ``event`` in the audit log; raises `ModelMismatch` for another space's vectors."""
+    ) -> list[str | None]:
+        """Store all or none, with ``event`` in the audit log; raises `ModelMismatch` for another space's vectors.
+
+        One answer a memory: None when it was stored, the id of the equal one that was there already when it was not.
+        """
 
     async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
         """Remove the selected memories and all that was derived from them; returns their ids."""

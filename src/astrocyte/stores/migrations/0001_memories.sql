@@ -22,11 +22,13 @@ CREATE TABLE memories (
     speaker TEXT,
     source TEXT,
     content_type TEXT NOT NULL,
+    fingerprint BLOB,
     occurred_at INTEGER,
     retained_at INTEGER NOT NULL,
     UNIQUE (bank, memory_id)
 );
 CREATE INDEX memories_of_bank ON memories (bank, id);
+CREATE INDEX memories_by_fingerprint ON memories (bank, fingerprint) WHERE fingerprint IS NOT NULL;
 
 -- What is searched: one passage of a short memory, several of a long one, as spans of its content (characters).
 -- Derived from the memory and gone with it: `terms` are little-endian 32-bit pairs (term, occurrences), `vector` is
