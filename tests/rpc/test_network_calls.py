@@ -29,7 +29,7 @@ from aster.transport.address import NodeAddress, parse_address
 from aster.transport.endpoint import Endpoint, EndpointSettings
 from aster.transport.errors import BindFailed, CloseCode
 from aster.transport.framing import frame
-from aster.trust.keys import generate_root_key
+from aster.trust.keys import SigningKey
 
 LOOPBACK = AsterConfig(bind_addr="127.0.0.1:0")
 
@@ -127,7 +127,7 @@ async def test_an_open_gate_that_was_asked_for_is_no_dev_mode(caplog: pytest.Log
 async def test_a_server_with_a_root_key_admits_nobody_it_can_not_verify(
     given_by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    root = generate_root_key().public
+    root = SigningKey.generate().public
     file = tmp_path / "root.pub"
     file.write_text(json.dumps({"public_key": root.hex()}))
     server = AsterServer([Greeter()], config=LOOPBACK)
@@ -163,15 +163,6 @@ async def test_a_setting_that_can_not_act_stops_servers_and_clients() -> None:
         await AsterServer([Greeter()], config=config).start()
     with pytest.raises(SettingNotYetSupported, match="proxy_url"):
         await AsterClient(config=config).connect()
-
-
-async def test_an_identity_file_that_can_not_act_stops_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".aster-identity").write_text("[node]\n")
-    with pytest.raises(SettingNotYetSupported, match="aster-identity"):
-        await AsterServer([Greeter()]).start()
 
 
 @pytest.mark.parametrize("address", [None, "hello", "aster1aaaa"])

@@ -5,7 +5,6 @@ import pytest
 
 from aster.foundation.errors import ConfigError
 from aster.trust.anchor import read_root_public_key
-from aster.trust.keys import generate_root_key
 
 KEY = bytes(range(32))
 
@@ -37,10 +36,3 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "root.pub").write_text(KEY.hex())
     assert read_root_public_key("~/root.pub", source="inline") == KEY
-
-
-def test_a_private_key_is_not_in_a_repr() -> None:
-    key = generate_root_key()
-    assert key.seed.hex() not in repr(key)
-    assert repr(key.seed) not in repr(key)
-    assert len(key.public) == 32

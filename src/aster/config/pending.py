@@ -1,6 +1,5 @@
 """Settings of the contract whose effect this version does not have: set, they stop the start; never silence."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aster.foundation.errors import ConfigError
@@ -9,20 +8,16 @@ if TYPE_CHECKING:
     from aster.config.aster_config import AsterConfig
 
 UNSETTABLE = "the QUIC bindings have no switch for it"
-IDENTITY_FILE = ".aster-identity"
 LATER = "it takes effect in a later version"
 
 PENDING = {
-    "enrollment_credential_file": LATER,
     "enrollment_credential_iid": LATER,
     "allow_all_producers": LATER,
-    "storage_path": LATER,
     "health_port": LATER,
     "health_host": LATER,
     "enable_monitoring": LATER,
     "enable_hooks": LATER,
     "hook_timeout_ms": LATER,
-    "identity_file": LATER,
     "clear_ip_transports": UNSETTABLE,
     "portmapper_config": UNSETTABLE,
     "proxy_url": UNSETTABLE,
@@ -45,9 +40,3 @@ def refuse_pending(config: "AsterConfig") -> None:
                 hint="unset it to start",
                 setting=name,
             )
-    if Path(IDENTITY_FILE).exists():
-        raise SettingNotYetSupported(
-            f"./{IDENTITY_FILE}: identity files are not supported yet: {LATER}",
-            hint="start in another folder",
-            setting="identity_file",
-        )

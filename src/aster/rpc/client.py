@@ -7,9 +7,10 @@ from typing import Self
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
 from aster.foundation.errors import ConfigError
+from aster.rpc.admission import ADMISSION_ALPN, present_credential
 from aster.rpc.client_connection import ClientConnection, refusal_for
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import ALPN, LOG_SETTINGS, apply_log_settings, bind_endpoint
+from aster.rpc.node import ALPN, LOG_SETTINGS, apply_log_settings, bind_endpoint, find_identity, own_credential
 from aster.rpc.status import FailedPreconditionError, UnavailableError
 from aster.rpc.stub import Caller
 from aster.transport.address import NodeAddress, parse_address
@@ -18,17 +19,22 @@ from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost, Inv
 
 
 class AsterClient(Caller):
-    """Call services of the server at ``address`` (or the config's ``endpoint_addr``): ticket, hex id, or NodeAddr."""
+    """Call services of the server at ``address`` (or the config's ``endpoint_addr``): ticket, hex id, or NodeAddr.
+
+    ``peer`` names an enrollment of the identity file, whose credential is presented to the server.
+    """
 
     def __init__(
         self,
         *,
         address: str | None = None,
         config: AsterConfig | None = None,
+        peer: str | None = None,
         limits: RpcLimits = DEFAULT_LIMITS,
     ) -> None:
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(endpoint_addr=address)
+        self._peer = peer
         self._limits = limits
         self._endpoint: Endpoint | None = None
         self._connecting = asyncio.Lock()
@@ -76,9 +82,14 @@ class AsterClient(Caller):
             apply_log_settings(self._config)
         refuse_pending(self._config)
         target = self._target()
+        identity = find_identity(self._config, "consumer", self._peer)
+        credential = own_credential(self._config, identity)
         if self._endpoint is None:
-            self._endpoint = await bind_endpoint(self._config)
+            self._endpoint = await bind_endpoint(self._config, identity)
         try:
+            if credential is not None:
+                door = await self._endpoint.connect(target, ADMISSION_ALPN, self._limits.handshake_seconds)
+                await present_credential(door, credential, self._limits.handshake_seconds)
             connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
             return await self._greet(connection)
         except ConnectFailed as error:

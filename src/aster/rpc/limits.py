@@ -18,6 +18,7 @@ class RpcLimits:
     max_message_bytes: int = 16 * 1024 * 1024
     max_concurrent_calls: int = 1024
     max_connections: int = 1024
+    max_handshakes: int = 256
     max_methods: int = 4096
     max_metadata_entries: int = 64
     max_metadata_bytes: int = 8192

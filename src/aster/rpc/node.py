@@ -1,20 +1,63 @@
 """From settings to an endpoint: what servers and clients share when they start."""
 
 import logging
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from aster.config import AsterConfig
+from aster.foundation.errors import ConfigError
 from aster.foundation.logs import ROOTS, configure_logging
 from aster.transport.endpoint import DISABLED, Endpoint, EndpointSettings
+from aster.trust.credential import credential_json, read_credential_file
+from aster.trust.identity_file import DEFAULT_NAME, Identity, Peer, read_identity
 
 ALPN = b"aster/2"
 
 LOG_SETTINGS = ("log_format", "log_level", "log_mask")
 
 
-async def bind_endpoint(config: AsterConfig, alpns: tuple[bytes, ...] = ()) -> Endpoint:
+@dataclass(frozen=True, slots=True)
+class NodeIdentity:
+    """What an identity file gives to one server or client: a key, an enrollment, root keys."""
+
+    secret_key: bytes | None = field(default=None, repr=False)
+    peer: Peer | None = None
+    roots: tuple[bytes, ...] = ()
+
+
+def find_identity(config: AsterConfig, role: str, peer: str | None) -> NodeIdentity:
+    """Read ``identity_file``, else ``./.aster-identity`` when it is there, and select an enrollment.
+
+    ``peer`` names it; without a name the first one for ``role`` is taken. A named file or peer that is not there is a
+    `ConfigError`.
+    """
+    path = config.identity_file
+    if path is None:
+        if not Path(DEFAULT_NAME).exists():
+            if peer is not None:
+                raise ConfigError(
+                    f"no identity file to find peer '{peer}' in", hint=f"./{DEFAULT_NAME} or ASTER_IDENTITY_FILE"
+                )
+            return NodeIdentity()
+        path = DEFAULT_NAME
+    identity = read_identity(path)
+    selected = identity.first(role) if peer is None else identity.peer(peer)
+    return NodeIdentity(identity.secret_key, selected, _roots(identity, selected))
+
+
+def own_credential(config: AsterConfig, identity: NodeIdentity) -> bytes | None:
+    """The credential that a client presents, as JSON: the configured file's, else the identity's."""
+    path = config.enrollment_credential_file
+    if path is not None:
+        return credential_json(read_credential_file(path, source=config.source("enrollment_credential_file")))
+    return None if identity.peer is None else credential_json(identity.peer.credential)
+
+
+async def bind_endpoint(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> Endpoint:
     """Bind as the settings say; `BindFailed` for an address that is not free."""
     relay = DISABLED if config.clear_relay_transports else config.relay_mode or DISABLED
-    return await Endpoint.bind(EndpointSettings(alpns, config.secret_key, config.bind_addr, relay))
+    secret_key = config.secret_key or identity.secret_key
+    return await Endpoint.bind(EndpointSettings(alpns, secret_key, config.bind_addr, relay))
 
 
 def apply_log_settings(config: AsterConfig) -> None:
@@ -23,3 +66,9 @@ def apply_log_settings(config: AsterConfig) -> None:
     nobody = not any(logging.getLogger(name).handlers for name in (ROOTS[0], "root"))
     if asked or nobody:
         configure_logging(format=config.log_format, level=config.log_level, mask=config.log_mask)
+
+
+def _roots(identity: Identity, selected: Peer | None) -> tuple[bytes, ...]:
+    """Any enrollment names a deployment: with one in the file, a server is never in dev mode."""
+    peers = identity.peers if selected is None else (selected,)
+    return tuple(dict.fromkeys(peer.root_public_key for peer in peers))

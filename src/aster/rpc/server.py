@@ -1,6 +1,7 @@
 """`AsterServer`: services on one QUIC endpoint."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -8,23 +9,29 @@ from typing import Self
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
 from aster.foundation.logs import get_logger
+from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, judge_credential
 from aster.rpc.definition import ServiceDefinition
-from aster.rpc.gate import Trust, resolve_trust
+from aster.rpc.gate import Trust, anchors_of, resolve_trust
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint
+from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity
 from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
+from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint, Incoming
 from aster.transport.errors import CloseCode, TransportError
+from aster.trust.nonces import StoredJournal
 
 logger = get_logger("aster.rpc")
+
+RECHECK_SECONDS = 60.0
 
 
 class AsterServer:
     """Serve instances (or classes) of services.
 
-    ``root_pubkey`` and ``allow_all_consumers`` override the config; ``debug_errors`` shows handlers' exceptions to
+    ``peer`` names an enrollment of the identity file; ``root_pubkey`` and ``allow_all_consumers`` override the config;
+    ``debug_errors`` shows handlers' exceptions to
     callers. Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
 
@@ -33,6 +40,7 @@ class AsterServer:
         services: Sequence[object],
         *,
         config: AsterConfig | None = None,
+        peer: str | None = None,
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
         limits: RpcLimits = DEFAULT_LIMITS,
@@ -41,6 +49,7 @@ class AsterServer:
         self._table = ServiceTable(services)
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers)
+        self._peer = peer
         self._limits = limits
         self._debug_errors = debug_errors
         self._trust: Trust | None = None
@@ -48,6 +57,8 @@ class AsterServer:
         self._accepting: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._connections: set[ServerConnection] = set()
+        self._denied: set[str] = set()
+        self._journal: StoredJournal | None = None
         self._stopped = asyncio.Event()
         self._draining = False
 
@@ -57,8 +68,16 @@ class AsterServer:
             return
         apply_log_settings(self._config)
         refuse_pending(self._config)
-        trust = resolve_trust(self._config)
-        self._endpoint = await bind_endpoint(self._config, (ALPN,))
+        identity = find_identity(self._config, "producer", self._peer)
+        anchors = anchors_of(self._config, identity)
+        if self._config.storage_path is not None:
+            self._journal = StoredJournal.open(self._config.storage_path)
+        trust = resolve_trust(self._config, anchors, self._journal)
+        try:
+            self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
+        except BaseException:
+            await self._close_journal()
+            raise
         self._trust, self._config = trust, trust.config
         self._accepting = asyncio.create_task(self._accept(self._endpoint, trust))
 
@@ -92,7 +111,18 @@ class AsterServer:
             await self._accepting
         for task in list(self._arriving):
             await asyncio.wait([task])
+        await self._close_journal()
         self._stopped.set()
+
+    def deny(self, endpoint_id: str) -> None:
+        """Turn a peer away from now on, whatever it presents, and close its connections."""
+        peer = parse_address(endpoint_id).endpoint_id
+        self._denied.add(peer)
+        if self._trust is not None:
+            self._trust.gate.forget(peer)
+        for connection in list(self._connections):
+            if connection.peer == peer:
+                connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
 
     @property
     def config(self) -> AsterConfig:
@@ -153,11 +183,18 @@ class AsterServer:
 
     async def _arrive(self, incoming: Incoming, trust: Trust) -> None:
         try:
-            if self._draining or len(self._arriving) + len(self._connections) > self._limits.max_connections:
+            arriving, limits = len(self._arriving), self._limits
+            full = arriving > limits.max_handshakes or arriving + len(self._connections) > limits.max_connections
+            if self._draining or full:
                 await incoming.refuse()
                 return
             connection = await incoming.handshake(self._limits.handshake_seconds)
-            await self._admit(connection, trust)
+            if connection.peer_id in self._denied:
+                connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+            elif connection.alpn == ADMISSION_ALPN:
+                await judge_credential(connection, trust.gate, limits.handshake_seconds)
+            else:
+                await self._admit(connection, trust)
         except (TransportError, TimeoutError) as error:
             logger.debug("a connection attempt ended early", error=str(error))
 
@@ -165,8 +202,7 @@ class AsterServer:
         admission = trust.gate.admit(connection.peer_id)
         if admission is None:
             logger.info("consumer refused", peer=connection.peer_id)
-            connection.close(CloseCode.NOT_ADMITTED, "not admitted")
-            await connection.closed()
+            connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
             return
         async with asyncio.timeout(self._limits.handshake_seconds):
             pipe = await connection.accept_pipe()
@@ -185,6 +221,24 @@ class AsterServer:
         )
         self._connections.add(lane)
         lane.start()
+        if admission.expires_at is not None:
+            self._watch(lane, connection.peer_id, trust)
+
+    def _watch(self, lane: ServerConnection, peer: str, trust: Trust) -> None:
+        """A live connection ends with its admission."""
+        admission = trust.gate.admit(peer)
+        if lane.is_over:
+            return
+        if admission is None or admission.expires_at is None:
+            lane.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+            return
+        left = max(0.0, admission.expires_at - time.time())
+        asyncio.get_running_loop().call_later(min(left, RECHECK_SECONDS), self._watch, lane, peer, trust)
+
+    async def _close_journal(self) -> None:
+        if self._journal is not None:
+            await self._journal.close()
+            self._journal = None
 
     async def _emptied(self) -> None:
         """Wait for the clients to leave: the last answers are on their way until they do."""

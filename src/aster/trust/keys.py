@@ -1,20 +1,82 @@
-"""Ed25519 keys. Private keys never show in a repr."""
+"""Ed25519 keys: made, kept in files of mode 0600, used to sign and verify. Private keys never show in a repr."""
 
+import json
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from aster.foundation.errors import ConfigError
 from aster.foundation.extras import load_extra
+
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class RootKey:
-    """A root keypair: the 32-byte private seed and the 32-byte public key."""
+class SigningKey:
+    """An ed25519 keypair: the 32-byte private seed and the 32-byte public key."""
 
     seed: bytes = field(repr=False)
     public: bytes
 
+    @classmethod
+    def generate(cls) -> "SigningKey":
+        """A fresh keypair from the system's randomness."""
+        return cls.from_seed(os.urandom(KEY_BYTES))
 
-def generate_root_key() -> RootKey:
-    """A fresh root keypair from the system's randomness."""
-    ed25519 = load_extra("cryptography.hazmat.primitives.asymmetric.ed25519", extra="rpc")
-    private = ed25519.Ed25519PrivateKey.generate()
-    return RootKey(private.private_bytes_raw(), private.public_key().public_bytes_raw())
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "SigningKey":
+        """The keypair of a 32-byte seed."""
+        private = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
+        return cls(seed, private.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature of ``message`` (RFC 8032)."""
+        signature: bytes = _ed25519().Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        return signature
+
+
+def is_signed_by(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Did the holder of ``public`` sign ``message``? False for a malformed key or signature too."""
+    invalid = load_extra("cryptography.exceptions", extra="rpc").InvalidSignature
+    try:
+        _ed25519().Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (invalid, ValueError):
+        return False
+    return True
+
+
+def write_key_file(path: str | os.PathLike[str], key: SigningKey) -> Path:
+    """Write a root key as JSON, readable by its owner alone; never over an existing file."""
+    file = Path(path).expanduser()
+    text = json.dumps({"private_key": key.seed.hex(), "public_key": key.public.hex()}, indent=2) + "\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError(f"{file} exists already", hint="keys are never overwritten; choose another path") from None
+    except OSError as error:
+        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    return file
+
+
+def read_key_file(path: str | os.PathLike[str]) -> SigningKey:
+    """Read what `write_key_file` wrote; `ConfigError` for anything else, without repeating its content."""
+    file = Path(path).expanduser()
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        seed = bytes.fromhex(document["private_key"])
+    except OSError as error:
+        raise ConfigError(f"{file} can't be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{file} holds no private key") from None
+    if len(seed) != KEY_BYTES:
+        raise ConfigError(f"{file}: a private key has {KEY_BYTES} bytes, got {len(seed)}")
+    return SigningKey.from_seed(seed)
+
+
+def _ed25519() -> Any:
+    return load_extra("cryptography.hazmat.primitives.asymmetric.ed25519", extra="rpc")
