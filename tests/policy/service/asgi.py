@@ -1,6 +1,7 @@
 """Calling an ASGI app in process, with every byte under the test's control."""
 
 import asyncio
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ async def send(app: Any, method: str, target: str, body: bytes | list[bytes] = b
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": path,
+        "path": urllib.parse.unquote(path),
         "raw_path": path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "headers": raw,

@@ -55,10 +55,10 @@ def _moment(values: Mapping[str, str], name: str) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = datetime.min  # noqa: DTZ901 - refused below for its missing time zone
-    if moment.tzinfo is None:
-        raise ValidationFailed(
-            f"'{name}' must be an ISO-8601 time with its zone", problems=problem(f"?{name}", "is not a time")
-        )
-    return timestamp(moment.astimezone(UTC))
+        if moment.tzinfo is not None:
+            return timestamp(moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        pass
+    raise ValidationFailed(
+        f"'{name}' must be an ISO-8601 time with its zone", problems=problem(f"?{name}", "is not a time")
+    )

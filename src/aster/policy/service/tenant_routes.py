@@ -1,7 +1,7 @@
 """Tenant administration over HTTP (OWNER): settings, who may act as what, named signing keys."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -22,6 +22,9 @@ from aster.policy.service.tenant_data import Change, TenantData
 from aster.policy.service.tenants import Assignment, Key, TenantSettings
 
 ROOT = "/api/v1/tenant"
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999."""
+
 RoleName = Literal["VIEWER", "MEMBER", "ADMIN", "OWNER"]
 
 
@@ -240,11 +243,15 @@ def _moment(milliseconds: int | None) -> str | None:
 
 
 def _milliseconds(moment: datetime | None, name: str) -> int | None:
+    """Milliseconds since 1970; raises `ValidationFailed` for a time without its zone or before 1970."""
     if moment is None:
         return None
-    if moment.tzinfo is None:
-        raise ValidationFailed(f"{name} needs a time zone", problems=problem(name, "has no time zone"))
-    return int(moment.astimezone(UTC).timestamp() * 1000)
+    milliseconds = -1 if moment.tzinfo is None else int(moment.timestamp() * 1000)
+    if not 0 <= milliseconds <= LATEST_MS:
+        raise ValidationFailed(
+            f"{name} must be a time from 1970 on, with its zone", problems=problem(name, "is not one")
+        )
+    return milliseconds
 
 
 def _etag(revision: int) -> tuple[bytes, bytes]:
