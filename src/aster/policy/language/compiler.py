@@ -7,12 +7,14 @@ module makes. A failing operation is found again by the position of the instruct
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from aster.policy.language import core, operations
 from aster.policy.language.budget import UNCHARGED_LIBRARY, RulePlan, function_cost
 from aster.policy.language.core import CheckedModule, Expr, RuleInfo, Stmt
+from aster.policy.language.decision_index import MISS, Table, fill, find_table
 from aster.policy.language.library import LIBRARY
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.source import SourceText
@@ -45,6 +47,8 @@ _OPERATIONS: dict[str, Any] = {
     "o_leave": operations.leave,
     "o_closure": Closure,
     "o_float": float,
+    "o_bisect": bisect_right,
+    "o_miss": MISS,
     "o_Ok": WRAPPERS["Ok"],
     "o_Err": WRAPPERS["Err"],
     "o_Some": WRAPPERS["Some"],
@@ -65,50 +69,15 @@ _LOAD = ast.Load()
 _STORE = ast.Store()
 _IDENTIFIER = re.compile(r"[fvktls][0-9]+|run|r|o_[A-Za-z]+|c[0-9]+|d[0-9]+|e[0-9]+_[0-9]+|m[0-9]+|[fp][0-9]+")
 _NODES = frozenset(
-    [
-        "Module",
-        "FunctionDef",
-        "arguments",
-        "arg",
-        "Return",
-        "Assign",
-        "Expr",
-        "If",
-        "IfExp",
-        "Compare",
-        "BoolOp",
-        "And",
-        "Or",
-        "UnaryOp",
-        "Not",
-        "BinOp",
-        "Add",
-        "Sub",
-        "Mult",
-        "Div",
-        "Name",
-        "Load",
-        "Store",
-        "Constant",
-        "Call",
-        "Attribute",
-        "NamedExpr",
-        "Lambda",
-        "List",
-        "Tuple",
-        "Dict",
-        "Try",
-        "keyword",
-        "Pass",
-        "Lt",
-        "LtE",
-        "Gt",
-        "GtE",
-        "Eq",
-        "NotEq",
-        "Is",
-        "IsNot",
-    ]
+    kind.__name__
+    for kind in (
+        *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.keyword, ast.Lambda),
+        *(ast.Return, ast.Assign, ast.Expr, ast.If, ast.For, ast.Try, ast.Pass),
+        *(ast.IfExp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.NamedExpr, ast.Call),
+        *(ast.Name, ast.Load, ast.Store, ast.Constant, ast.Attribute, ast.Subscript, ast.List, ast.Tuple, ast.Dict),
+        *(ast.And, ast.Or, ast.Not, ast.Add, ast.Sub, ast.Mult, ast.Div),
+        *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.Is, ast.IsNot),
+    )
 )
 
 
@@ -203,9 +172,71 @@ class RuleCompiler:
 
     def body(self, statements: tuple[Stmt, ...]) -> list[ast.stmt]:
         compiled: list[ast.stmt] = []
-        for statement in statements:
-            compiled.extend(self.statement(statement))
+        statements = flattened(statements)
+        index = 0
+        while index < len(statements):
+            found = find_table(statements, index)
+            if found is None:
+                compiled.extend(self.statement(statements[index]))
+                index += 1
+            else:
+                compiled.extend(self.table(found[0]))
+                index += found[1]
         return compiled
+
+    def table(self, table: Table) -> list[ast.stmt]:
+        """Look a decision up instead of testing row by row (see `decision_index`)."""
+        emit = self.emit
+        emit.at(table.rows[0].result.start)
+        data = self.constants.add(fill(table, self.constants.value_of))
+        name = self.temporary()
+        if not table.keys:
+            return [emit.assign(name, self.cut(emit.load(data), table)), self.return_found(name)]
+        keys = [self.expression(path) for path in table.keys]
+        key = keys[0] if len(keys) == 1 else ast.Tuple(elts=keys, ctx=_LOAD, **emit.here)
+        getter = self.constants.add(self.constants.names[data].get)
+        if table.tests:
+            rows = emit.call(getter, key, emit.constant(()))
+            return [self.rows(name, rows, table)]
+        if table.ranged is None:
+            return [emit.assign(name, emit.call(getter, key, emit.load("o_miss"))), self.return_found(name)]
+        bucket = emit.assign(name, emit.call(getter, key))
+        inner = [emit.assign(name, self.cut(emit.load(name), table)), self.return_found(name)]
+        present = emit.compare(emit.load(name), ast.IsNot, emit.constant(None))
+        return [bucket, ast.If(test=present, body=inner, orelse=[], **emit.here)]
+
+    def item(self, value: ast.expr, index: ast.expr) -> ast.expr:
+        return ast.Subscript(value=value, slice=index, ctx=_LOAD, **self.emit.here)
+
+    def cut(self, bucket: ast.expr, table: Table) -> ast.expr:
+        emit = self.emit
+        path = self.expression(cast("Expr", table.ranged))
+        place = emit.call("o_bisect", self.item(bucket, emit.constant(0)), path)
+        return self.item(self.item(bucket, emit.constant(1)), place)
+
+    def return_found(self, name: str) -> ast.stmt:
+        emit = self.emit
+        found = emit.compare(emit.load(name), ast.IsNot, emit.load("o_miss"))
+        return ast.If(test=found, body=[ast.Return(value=emit.load(name), **emit.here)], orelse=[], **emit.here)
+
+    def rows(self, name: str, rows: ast.expr, table: Table) -> ast.stmt:
+        """Test the rows of a bucket one by one, their constants taken from the row."""
+        emit = self.emit
+        tests: list[ast.expr] = []
+        place = 0
+        for operator, node in table.tests:
+            path = self.expression(node)
+            if operator == "true":
+                tests.append(path)
+            elif operator == "false":
+                tests.append(emit.negate(path))
+            else:
+                constant = self.item(emit.load(name), emit.constant(place))
+                place += 1
+                tests.append(emit.compare(path, _BARE_COMPARE[operator], constant))
+        found = ast.Return(value=self.item(emit.load(name), emit.constant(place)), **emit.here)
+        body: list[ast.stmt] = [ast.If(test=emit.both(tests), body=[found], orelse=[], **emit.here)]
+        return ast.For(target=emit.store(name), iter=rows, body=body, orelse=[], **emit.here)
 
     def statement(self, statement: Stmt) -> list[ast.stmt]:
         compiled = _STATEMENTS[type(statement)](self, statement)
@@ -376,7 +407,8 @@ class RuleCompiler:
         bare = _BARE_ARITHMETIC.get(step.operator)
         if bare is None or step.variant in {"any", "exact"}:
             if step.operator == "+":
-                return emit.call("o_add", emit.load("run"), left, right)
+                run = emit.constant(None) if step.variant == "exact" else emit.load("run")
+                return emit.call("o_add", run, left, right)
             return emit.call(_ARITHMETIC[step.operator], left, right)
         low, high, code = (INT_MIN, INT_MAX, "INTEGER_OVERFLOW")
         if step.variant == "float":
@@ -551,6 +583,22 @@ _EXPRESSIONS: dict[type, Callable[[RuleCompiler, Any], ast.expr]] = {
 }
 
 
+def flattened(statements: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
+    """`If … Otherwise If … Otherwise …` whose branches all return, as one `If` after another."""
+    flat: list[Stmt] = []
+    for statement in statements:
+        if (
+            isinstance(statement, core.If)
+            and len(statement.branches) > 1
+            and all(body and isinstance(body[-1], core.Return) for _, body in statement.branches)
+        ):
+            flat.extend(core.If(test.start, test.end, ((test, body),), ()) for test, body in statement.branches)
+            flat.extend(flattened(statement.otherwise))
+            continue
+        flat.append(statement)
+    return tuple(flat)
+
+
 class Constants:
     """The globals of the compiled module: what `ast.Constant` can't hold, library functions and enum constants."""
 
@@ -566,9 +614,21 @@ class Constants:
     def of(self, value: Any, emit: Emitter) -> ast.expr:
         if value is None or type(value) in {str, int, bool, float, tuple}:
             return emit.constant(value)
+        return emit.load(self.add(value))
+
+    def add(self, value: Any) -> str:
+        """A global of its own for a value."""
         name = f"c{len(self.names)}"
         self.names[name] = value
-        return emit.load(name)
+        return name
+
+    def value_of(self, node: Expr) -> Any:
+        """The value of a constant expression."""
+        if isinstance(node, core.Make):
+            return self._classes.records[node.record][1](*[self.value_of(value) for value in node.values])
+        if isinstance(node, core.Variant):
+            return self._classes.variant(node.enum, node.name)
+        return cast("core.Const", node).value
 
     def variant(self, enum: int, variant: str) -> str:
         index = self.module.enums[enum].variants.index(variant)

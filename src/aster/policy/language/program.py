@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -125,13 +125,18 @@ class Program:
         `BudgetExceeded` and `RuntimeFault`. ``interpret`` uses the reference interpreter.
         """
         entry = self._entries.get(rule) or self._entry(rule)
+        if entry.swift is not None and args is None and not trace and not interpret and entry.plan.cost <= max_steps:
+            try:
+                return Outcome(entry.swift(context), None, entry.plan.cost, entry.name)
+            except Exception:  # noqa: BLE001, S110 - the patient way below tells what it was
+                pass
         if trace or interpret:
             return entry.interpret(context, args, trace, max_steps, max_seconds)
         return entry.run(context, args, max_steps, max_seconds)
 
     def function(self, rule: str | None = None) -> Callable[[dict[str, Any]], Any]:
         """The shortest way to many decisions: a function from a context to the value in JSON form."""
-        return self._entry(rule).decide
+        return self._entry(rule).shortest()
 
     def schema(self, rule: str | None = None) -> dict[str, Any]:
         """What a rule takes and yields (specification §18)."""
@@ -170,6 +175,7 @@ class Entry:
     def __init__(self, program: Program, rule: RuleInfo) -> None:
         self.program = program
         self.rule = rule
+        self.name = rule.name
         self.plan = program._plans[rule.index]
         self.call: Callable[..., Any] = program._functions[f"f{rule.index}"]
         self.boundary = Boundary(rule, program._classes, lenient=program._lenient)
@@ -177,25 +183,35 @@ class Entry:
         self.attributes = tuple(f"p{index}" for index in range(len(rule.parameters)))
         self.swift = self._swift_call()
 
-    def _swift_call(self) -> Callable[[dict[str, Any]], Any] | None:
+    def _swift_call(self) -> Callable[[Any], Any] | None:
         """Arguments straight from a context into the function, for rules that need no budget at run time."""
-        if self.boundary.swift is None or self.plan.needs_run:
+        if self.boundary.swift is None or self.plan.needs_run or self.plan.cost > DEFAULT_STEPS:
             return None
-        attributes = ", ".join(f"a.{name}" for name in self.attributes)
-        names = {"convert": msgspec.convert, "Arguments": self.boundary.swift, "call": self.call, "__builtins__": {}}
-        code = f"lambda context: call({attributes}) if (a := convert(context, Arguments)) is not None else None"
-        swift: Callable[[dict[str, Any]], Any] = eval(code, names)  # noqa: S307 - generated from numbers only
-        return swift
+        names = {"convert": msgspec.convert, "Arguments": self.boundary.swift, "call": self.call, "encode": encode}
+        call = f"call({', '.join(f'a.{name}' for name in self.attributes)})"
+        value = call if self.plain_result else f"encode({call})"
+        text = f"def swift(context):\n a = convert(context, Arguments)\n return {value}"
+        exec(text, names)  # noqa: S102 - made of numbered names only
+        swift: Any = names["swift"]
+        return cast("Callable[[Any], Any]", swift)
 
     def decide(self, context: dict[str, Any]) -> Any:
         """The value for a context."""
-        if self.swift is not None:
-            try:
-                value = self.swift(context)
-            except Exception:  # noqa: BLE001 - the patient way below tells what it was
-                return self.run(context, None, DEFAULT_STEPS, DEFAULT_SECONDS).value
-            return value if self.plain_result else encode(value)
         return self.run(context, None, DEFAULT_STEPS, DEFAULT_SECONDS).value
+
+    def shortest(self) -> Callable[[dict[str, Any]], Any]:
+        """A function from a context to the value in JSON form."""
+        swift, decide = self.swift, self.decide
+        if swift is None:
+            return decide
+
+        def shortest(context: dict[str, Any]) -> Any:
+            try:
+                return swift(context)
+            except Exception:  # noqa: BLE001 - the patient way tells what it was
+                return decide(context)
+
+        return shortest
 
     def arguments(self, context: Any, args: Sequence[Any] | None) -> list[Any]:
         """The converted arguments. Raises `InputInvalid`."""
@@ -219,12 +235,6 @@ class Entry:
             raise InputInvalid(violations.found, self.rule.name) from None
 
     def run(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
-        if self.swift is not None and args is None and type(context) is dict and self.plan.cost <= max_steps:
-            try:
-                value = self.swift(context)
-                return Outcome(value if self.plain_result else encode(value), None, self.plan.cost, self.rule.name)
-            except Exception:  # noqa: BLE001, S110 - the patient way below tells what it was
-                pass
         arguments = self.arguments(context, args)
         run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
         try:

@@ -27,7 +27,9 @@ class RecordValue(msgspec.Struct, gc=False):
 
 
 class VariantValue(Enum):
-    """Base of the generated enums; a member's value is the variant's name."""
+    """Base of the generated enums; a member's value is the variant's name. Members are hashed by identity."""
+
+    __hash__ = object.__hash__
 
 
 class Wrapper:
