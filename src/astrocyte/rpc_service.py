@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from aster.foundation.errors import AsterError, StorageError
+from aster.foundation.http.errors import BadRequest
 from aster.foundation.logs import get_logger
 from aster.rpc.context import CallContext
 from aster.rpc.definition import rpc, service
@@ -17,13 +18,14 @@ from aster.rpc.status import (
     NotFoundError,
     PermissionDeniedError,
     RpcError,
+    UnauthenticatedError,
     UnavailableError,
 )
 from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
 from astrocyte.gateway.auth import create_authenticator
-from astrocyte.gateway.auth.dev import claimed_identity
+from astrocyte.gateway.auth.errors import IdentityProviderUnavailable, Unauthenticated
 from astrocyte.gateway.settings import GatewaySettings
 from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
@@ -37,8 +39,6 @@ from astrocyte.requests import (
     RetainRequest,
 )
 
-PRINCIPAL = "x-astrocyte-principal"
-
 _STATUSES: Mapping[type[AsterError], type[RpcError]] = MappingProxyType(
     {
         InvalidInput: InvalidArgumentError,
@@ -48,6 +48,9 @@ _STATUSES: Mapping[type[AsterError], type[RpcError]] = MappingProxyType(
         PersonalDataRefused: InvalidArgumentError,
         StorageError: UnavailableError,
         NotOpen: UnavailableError,
+        BadRequest: InvalidArgumentError,
+        Unauthenticated: UnauthenticatedError,
+        IdentityProviderUnavailable: UnavailableError,
     }
 )
 
@@ -56,52 +59,55 @@ logger = get_logger("astrocyte.rpc")
 
 @service("MemoryService")
 class MemoryService:
-    """Retain, recall and forget over a P2P connection. The principal comes with the call's metadata (mode ``dev``)."""
+    """Retain, recall and forget over a P2P connection. Metadata says who is calling, as headers do over HTTP."""
 
     def __init__(self, astrocyte: Astrocyte, settings: GatewaySettings | None = None) -> None:
         """Raises `ConfigError` for an auth mode that the gateway would refuse as well."""
-        create_authenticator(settings or GatewaySettings())
+        self._authenticate = create_authenticator(settings or GatewaySettings())
         self._engine = astrocyte
 
     @rpc
     async def retain(self, request: RetainRequest, call: CallContext) -> RetainResult:
         """Remember something."""
         with _translated():
-            return await operations.retain(self._engine, request, _identity(call))
+            return await operations.retain(self._engine, request, await self._identity(call))
 
     @rpc
     async def retain_batch(self, request: RetainBatchRequest, call: CallContext) -> RetainBatchResult:
         """Remember many things at once, all or none."""
         with _translated():
-            return await operations.retain_batch(self._engine, request, _identity(call))
+            return await operations.retain_batch(self._engine, request, await self._identity(call))
 
     @rpc(idempotent=True)
     async def recall(self, request: RecallRequest, call: CallContext) -> RecallResult:
         """Find what was remembered."""
         with _translated():
-            return await operations.recall(self._engine, request, _identity(call))
+            return await operations.recall(self._engine, request, await self._identity(call))
 
     @rpc(idempotent=True)
     async def reflect(self, request: ReflectRequest, call: CallContext) -> ReflectResult:
         """Answer from memory, with citations."""
         with _translated():
-            return await operations.reflect(self._engine, request, _identity(call))
+            return await operations.reflect(self._engine, request, await self._identity(call))
 
     @rpc(idempotent=True)
     async def history(self, request: HistoryRequest, call: CallContext) -> HistoryResult:
         """Find what was known then."""
         with _translated():
-            return await operations.history(self._engine, request, _identity(call))
+            return await operations.history(self._engine, request, await self._identity(call))
 
     @rpc(idempotent=True)
     async def forget(self, request: ForgetRequest, call: CallContext) -> ForgetResult:
         """Forget for good."""
         with _translated():
-            return await operations.forget(self._engine, request, _identity(call))
+            return await operations.forget(self._engine, request, await self._identity(call))
 
+    async def _identity(self, call: CallContext) -> AstrocyteContext | None:
+        def values(name: bytes) -> list[bytes]:
+            found = call.metadata.get(name.decode())
+            return [] if found is None else [found.encode()]
 
-def _identity(call: CallContext) -> AstrocyteContext | None:
-    return claimed_identity(call.metadata.get(PRINCIPAL, "").strip().encode())
+        return await self._authenticate(values)
 
 
 @contextmanager
@@ -114,7 +120,7 @@ def _translated() -> Iterator[None]:
         if status is None:
             raise
         message = str(error)
-        if status is UnavailableError:
+        if status is UnavailableError and not isinstance(error, IdentityProviderUnavailable):
             logger.error("the store did not answer", code=error.code, reason=error.message)
             message = "the memory store is not available"
         raise status(message, details={"code": error.code}) from error

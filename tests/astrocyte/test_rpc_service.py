@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from aster.foundation.errors import ConfigError
-from aster.rpc import InvalidArgumentError, LocalClient, RpcError, StatusCode
-from astrocyte.gateway.settings import GatewaySettings
+from aster.rpc import InvalidArgumentError, LocalClient, RpcError, StatusCode, UnauthenticatedError
+from astrocyte.gateway.settings import GatewaySettings, resolve_settings
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainRequest
@@ -52,6 +52,18 @@ async def test_a_store_that_fails_is_unavailable_without_file_names(client: Loca
     assert caught.value.status is StatusCode.UNAVAILABLE
 
 
-async def test_a_mode_that_does_not_act_yet_refuses_to_serve(plain: Astrocyte) -> None:
-    with pytest.raises(ConfigError, match="not served yet"):
-        MemoryService(plain, GatewaySettings(auth_mode="jwt_oidc"))
+async def test_an_unknown_mode_refuses_to_serve(plain: Astrocyte) -> None:
+    with pytest.raises(ConfigError, match="Unknown ASTROCYTE_AUTH_MODE"):
+        MemoryService(plain, GatewaySettings(auth_mode="trust"))
+
+
+async def test_a_mode_asks_for_the_same_over_rpc(plain: Astrocyte) -> None:
+    settings = resolve_settings(environ={"ASTROCYTE_AUTH_MODE": "api_key", "ASTROCYTE_API_KEY": "k" * 16})
+    async with LocalClient([MemoryService(plain, settings)]) as local:
+        memory = await local.client(MemoryService)
+        claimed = {"x-astrocyte-principal": "user:alice"}
+        for metadata in ({}, claimed, {**claimed, "x-api-key": "wrong"}):
+            with pytest.raises(UnauthenticatedError, match="Invalid or missing API key"):
+                await memory.recall(RecallRequest(query="x", bank_id="b"), metadata=metadata)
+        found = await memory.recall(RecallRequest(query="x", bank_id="b"), metadata={**claimed, "x-api-key": "k" * 16})
+        assert found.hits == []

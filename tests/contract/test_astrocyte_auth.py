@@ -1,16 +1,22 @@
-"""The contract's page on authentication, line by line, over HTTP.
+"""The contract's page on authentication, line by line, over HTTP."""
 
-Only ``dev`` acts so far; what the page says of the other modes is checked as "refuses to start".
-"""
-
+import contextlib
+import http.server
+import json
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
+import jwt
+import jwt.utils
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 
 from aster.foundation.errors import ConfigError
 from astrocyte import Astrocyte
@@ -61,10 +67,201 @@ async def test_the_recall_body_of_the_examples(gateway: httpx.AsyncClient) -> No
     assert [hit["text"] for hit in answer.json()["hits"]] == ["Users prefer short answers"]
 
 
-@pytest.mark.parametrize("mode", ["api_key", "jwt_hs256", "jwt", "jwt_oidc"])
-async def test_the_other_modes_refuse_to_start_rather_than_trust_everybody(engine: Astrocyte, mode: str) -> None:
-    with pytest.raises(ConfigError, match=mode):
-        create_gateway(engine, resolve_settings(environ={"ASTROCYTE_AUTH_MODE": mode, "ASTROCYTE_API_KEY": "sk-x"}))
+BODY = {"query": "user preferences", "bank_id": "user-alice"}
+SECRET = "your-256-bit-secret"
+Serve = Callable[..., httpx.AsyncClient]
+
+
+@pytest.fixture
+async def serve(engine: Astrocyte) -> AsyncIterator[Serve]:
+    """``serve(ASTROCYTE_AUTH_MODE=...)`` is a client of a gateway with that environment."""
+    async with contextlib.AsyncExitStack() as clients:
+
+        def start(**environ: str) -> httpx.AsyncClient:
+            app = create_gateway(engine, resolve_settings(environ=environ))
+            client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://localhost:8080")
+            clients.push_async_callback(client.aclose)
+            return client
+
+        yield start
+
+
+async def answers(client: httpx.AsyncClient, status: int, detail: str, headers: dict[str, str]) -> None:
+    """Every memory route gives this answer; a 401 says how to get in."""
+    for route, body in (("/v1/retain", {"content": "x", "bank_id": "b"}), ("/v1/recall", BODY), ("/v1/nothing", {})):
+        answer = await client.post(route, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (status, detail)
+        assert ("www-authenticate" in answer.headers) == (status == 401)
+
+
+API_KEY = {"ASTROCYTE_AUTH_MODE": "api_key", "ASTROCYTE_API_KEY": "sk-your-secret-key-here"}
+
+
+async def test_the_api_key_example_as_written(serve: Serve) -> None:
+    headers = {"X-Api-Key": "sk-your-secret-key-here", "X-Astrocyte-Principal": "agent:support-bot"}
+    answer = await serve(**API_KEY).post(
+        "/v1/recall", headers=headers, json={"query": "user preferences", "bank_id": "shared"}
+    )
+    assert (answer.status_code, answer.json()["hits"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("environ", "headers", "status", "detail"),
+    [
+        (API_KEY, {}, 401, "Invalid or missing API key"),
+        (API_KEY, {"X-Api-Key": "wrong", "X-Astrocyte-Principal": "user:a"}, 401, "Invalid or missing API key"),
+        (API_KEY, {"X-Api-Key": "sk-your-secret-key-here"}, 401, "X-Astrocyte-Principal required"),
+        (
+            API_KEY,
+            {"X-Api-Key": "sk-your-secret-key-here", "X-Astrocyte-Principal": ""},
+            401,
+            "X-Astrocyte-Principal required",
+        ),
+        ({"ASTROCYTE_AUTH_MODE": "api_key"}, {"X-Api-Key": "x"}, 500, "ASTROCYTE_API_KEY is not set"),
+    ],
+)
+async def test_the_errors_of_api_key(
+    serve: Serve, environ: dict[str, str], headers: dict[str, str], status: int, detail: str
+) -> None:
+    await answers(serve(**environ), status, detail, headers)
+
+
+def bearer(secret: str = SECRET, **changes: Any) -> dict[str, str]:
+    now = int(time.time())
+    claims = {"sub": "user:alice", "aud": "astrocyte", "iat": now, "exp": now + 3600, **changes}
+    kept = {name: value for name, value in claims.items() if value is not None}
+    token = jwt.encode(kept, secret, algorithm="HS256")
+    return {"Authorization": f"Bearer {token}"}
+
+
+HS256 = {"ASTROCYTE_JWT_SECRET": SECRET, "ASTROCYTE_JWT_AUDIENCE": "astrocyte"}
+
+
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+@pytest.mark.parametrize("mode", ["jwt_hs256", "jwt"])
+async def test_the_hs256_example_as_written(serve: Serve, engine: Astrocyte, mode: str) -> None:
+    client = serve(ASTROCYTE_AUTH_MODE=mode, **HS256)
+    answer = await client.post("/v1/recall", headers=bearer(), json=BODY)
+    assert answer.status_code == 200
+    await client.post("/v1/retain", headers=bearer(), json={"content": "x", "bank_id": "b"})
+    (record,) = engine.audit.records("memory")
+    assert record.event["principal"] == "user:alice"
+
+
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+async def test_the_errors_of_jwt_hs256(serve: Serve) -> None:
+    client = serve(ASTROCYTE_AUTH_MODE="jwt_hs256", **HS256)
+    await answers(client, 401, "Bearer token required", {})
+    await answers(client, 401, "Bearer token required", {"Authorization": "Basic dXNlcjpwYXNz"})
+    await answers(client, 401, "Invalid token", bearer("another secret"))
+    await answers(client, 401, "Invalid token", bearer(exp=int(time.time()) - 1))
+    await answers(client, 401, "Invalid token", bearer(aud="another"))
+    await answers(client, 401, "Token missing sub", bearer(sub=None))
+    await answers(serve(ASTROCYTE_AUTH_MODE="jwt"), 500, "ASTROCYTE_JWT_SECRET is not set", bearer())
+
+
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+async def test_without_an_audience_the_gateway_warns_and_skips_it(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(ASTROCYTE_AUTH_MODE="jwt_hs256", ASTROCYTE_JWT_SECRET=SECRET)
+    assert "ASTROCYTE_JWT_AUDIENCE" in caplog.text
+    for audience in (None, "astrocyte", "another"):
+        assert (await client.post("/v1/recall", headers=bearer(aud=audience), json=BODY)).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def idp_key() -> RSAPrivateKey:
+    return generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def jwks_url(idp_key: RSAPrivateKey) -> Iterator[str]:
+    """An identity provider with one key, on loopback."""
+    numbers = idp_key.public_key().public_numbers()
+    parts = {name: jwt.utils.to_base64url_uint(getattr(numbers, name)).decode() for name in ("n", "e")}
+    document = json.dumps({"keys": [{"kty": "RSA", "kid": "1", "use": "sig", "alg": "RS256", **parts}]}).encode()
+
+    class Keys(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(document)))
+            self.end_headers()
+            self.wfile.write(document)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/.well-known/jwks.json"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def oidc(jwks_url: str) -> dict[str, str]:
+    return {
+        "ASTROCYTE_AUTH_MODE": "jwt_oidc",
+        "ASTROCYTE_OIDC_JWKS_URL": jwks_url,
+        "ASTROCYTE_OIDC_ISSUER": "https://auth.example.com",
+        "ASTROCYTE_OIDC_AUDIENCE": "astrocyte",
+    }
+
+
+def rs256(key: RSAPrivateKey, **changes: Any) -> dict[str, str]:
+    claims = {
+        "sub": "abc-123",
+        "iss": "https://auth.example.com",
+        "aud": "astrocyte",
+        "exp": int(time.time()) + 3600,
+        **changes,
+    }
+    kept = {name: value for name, value in claims.items() if value is not None}
+    return {"Authorization": f"Bearer {jwt.encode(kept, key, algorithm='RS256', headers={'kid': '1'})}"}
+
+
+async def test_an_oidc_token_names_the_caller(
+    serve: Serve, engine: Astrocyte, oidc: dict[str, str], idp_key: RSAPrivateKey
+) -> None:
+    headers = rs256(idp_key, astrocyte_actor_type="agent", tid="tenant-1", email="bot@example.com")
+    answer = await serve(**oidc).post("/v1/retain", headers=headers, json={"content": "x", "bank_id": "b"})
+    assert answer.status_code == 200
+    (record,) = engine.audit.records("memory")
+    assert record.event["principal"] == "agent:abc-123"
+
+
+async def test_the_errors_of_jwt_oidc(serve: Serve, oidc: dict[str, str], idp_key: RSAPrivateKey) -> None:
+    client = serve(**oidc)
+    await answers(client, 401, "Bearer token required", {})
+    await answers(client, 401, "Token missing sub", rs256(idp_key, sub=None))
+    stranger = generate_private_key(65537, 2048)
+    for headers in (
+        rs256(stranger),
+        rs256(idp_key, iss="https://evil.example"),
+        rs256(idp_key, aud="another"),
+        rs256(idp_key, exp=int(time.time()) - 1),
+    ):
+        answer = await client.post("/v1/recall", headers=headers, json=BODY)
+        assert answer.status_code == 401
+        assert answer.json()["detail"].startswith("Invalid OIDC token: ")
+    token = rs256(idp_key)
+    without_url = {name: value for name, value in oidc.items() if name != "ASTROCYTE_OIDC_JWKS_URL"}
+    await answers(serve(**without_url), 500, "ASTROCYTE_OIDC_JWKS_URL is not set", token)
+    for missing in ("ASTROCYTE_OIDC_ISSUER", "ASTROCYTE_OIDC_AUDIENCE"):
+        client = serve(**{**oidc, missing: ""})
+        await answers(client, 500, "ASTROCYTE_OIDC_ISSUER and ASTROCYTE_OIDC_AUDIENCE are required", token)
+
+
+async def test_a_provider_that_is_down_is_a_503(serve: Serve, oidc: dict[str, str], idp_key: RSAPrivateKey) -> None:
+    client = serve(**{**oidc, "ASTROCYTE_OIDC_JWKS_URL": "http://127.0.0.1:1/jwks.json"})
+    await answers(client, 503, "the identity provider's keys are not available", rs256(idp_key))
+
+
+def test_an_unknown_mode_does_not_start(serve: Serve) -> None:
+    with pytest.raises(ConfigError, match="Unknown ASTROCYTE_AUTH_MODE: magic"):
+        serve(ASTROCYTE_AUTH_MODE="magic")
 
 
 async def test_access_control_refuses_to_be_configured_rather_than_be_ignored(tmp_path: Path) -> None:

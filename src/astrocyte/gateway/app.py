@@ -19,13 +19,13 @@ def create_gateway(
 ) -> HttpService:
     """An ASGI app over an engine that the caller opens and closes; its table is ``.routes``.
 
-    Raises `ConfigError` for an auth mode that is unknown, does not act yet, or is not safe on the configured address.
+    Raises `ConfigError` for an auth mode that is unknown, set up wrongly, or not safe on the configured address.
     """
     settings = settings or GatewaySettings()
     authenticate = create_authenticator(settings)
 
     async def identify(request: Request) -> None:
-        request.state[CONTEXT] = authenticate(request)
+        request.state[CONTEXT] = await authenticate(request.headers_all)
 
     return HttpService(
         "memory",

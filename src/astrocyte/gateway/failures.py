@@ -35,7 +35,7 @@ def render_error(request: Request, error: AsterError) -> Reply:
     status = error.status if isinstance(error, HttpError) else _status(error)
     headers = error.headers if isinstance(error, HttpError) else ()
     detail = str(error)
-    if status in HIDDEN:
+    if status in HIDDEN and not isinstance(error, HttpError):
         logger.error("the store did not answer", code=error.code, reason=error.message, request_id=request.request_id)
         detail = "the memory store is not available"
     return json_reply(ErrorBody(detail, error.code), status, headers)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aster.foundation.kinds import FLAG, TEXT, integer
+from aster.foundation.kinds import FLAG, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
+from astrocyte.access.identity import ACTOR_TYPES
+from astrocyte.gateway.auth.secret import Secret
 
 MEGABYTE = 1024 * 1024
 
@@ -37,6 +39,68 @@ SETTINGS = SettingsTable(
             "gateway",
             env="ASTROCYTE_MAX_RESULT_LIMIT",
         ),
+        Setting(
+            "api_key", TEXT, None, "The key of auth mode api_key.", "gateway", env="ASTROCYTE_API_KEY", secret=True
+        ),
+        Setting(
+            "jwt_secret",
+            TEXT,
+            None,
+            "What tokens of auth mode jwt_hs256 are signed with.",
+            "gateway",
+            env="ASTROCYTE_JWT_SECRET",
+            secret=True,
+        ),
+        Setting(
+            "jwt_audience",
+            TEXT,
+            None,
+            "Whom tokens of auth mode jwt_hs256 must be for.",
+            "gateway",
+            env="ASTROCYTE_JWT_AUDIENCE",
+            unset="<any>",
+        ),
+        Setting(
+            "oidc_jwks_url",
+            TEXT,
+            None,
+            "Where the identity provider publishes its keys.",
+            "gateway",
+            env="ASTROCYTE_OIDC_JWKS_URL",
+        ),
+        Setting(
+            "oidc_issuer",
+            TEXT,
+            None,
+            "Who must have issued tokens of auth mode jwt_oidc.",
+            "gateway",
+            env="ASTROCYTE_OIDC_ISSUER",
+        ),
+        Setting(
+            "oidc_audience",
+            TEXT,
+            None,
+            "Whom tokens of auth mode jwt_oidc must be for.",
+            "gateway",
+            env="ASTROCYTE_OIDC_AUDIENCE",
+        ),
+        Setting(
+            "oidc_actor_type",
+            choice(*ACTOR_TYPES),
+            "user",
+            "What a caller is when its token does not say.",
+            "gateway",
+            env="ASTROCYTE_OIDC_ACTOR_TYPE",
+        ),
+        Setting(
+            "admin_token",
+            TEXT,
+            None,
+            "What the admin routes ask for.",
+            "gateway",
+            env="ASTROCYTE_ADMIN_TOKEN",
+            secret=True,
+        ),
     ]
 )
 
@@ -49,6 +113,14 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     allow_dev_auth: bool = False
     max_request_body_bytes: int = 10 * MEGABYTE
     max_result_limit: int = 1000
+    api_key: Secret | None = None
+    jwt_secret: Secret | None = None
+    jwt_audience: str | None = None
+    oidc_jwks_url: str | None = None
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_actor_type: str = "user"
+    admin_token: Secret | None = None
 
     @classmethod
     def of(cls, resolved: Resolved) -> "GatewaySettings":
@@ -58,6 +130,14 @@ class GatewaySettings(msgspec.Struct, frozen=True):
             allow_dev_auth=resolved["allow_dev_auth"],
             max_request_body_bytes=resolved["max_request_body_bytes"],
             max_result_limit=resolved["max_result_limit"],
+            api_key=_secret(resolved["api_key"]),
+            jwt_secret=_secret(resolved["jwt_secret"]),
+            jwt_audience=resolved["jwt_audience"] or None,
+            oidc_jwks_url=resolved["oidc_jwks_url"] or None,
+            oidc_issuer=resolved["oidc_issuer"] or None,
+            oidc_audience=resolved["oidc_audience"] or None,
+            oidc_actor_type=resolved["oidc_actor_type"],
+            admin_token=_secret(resolved["admin_token"]),
         )
 
 
@@ -69,3 +149,7 @@ def resolve_settings(
 ) -> GatewaySettings:
     """Inline over environment over document over defaults; raises `ConfigError` for the first bad value."""
     return GatewaySettings.of(SETTINGS.resolve(inline=inline, environ=environ, document=document))
+
+
+def _secret(text: str | None) -> Secret | None:
+    return Secret(text) if text else None

@@ -1,4 +1,4 @@
-"""Which modes start, and that nothing falls back to one that trusts everybody."""
+"""Which modes start, what they warn of, and that nothing falls back to one that trusts everybody."""
 
 import pytest
 
@@ -14,10 +14,11 @@ def engine() -> Astrocyte:
 
 
 @pytest.mark.parametrize("mode", ["api_key", "jwt_hs256", "jwt", "jwt_oidc", " API_KEY "])
-def test_a_mode_that_does_not_act_yet_refuses_to_start(engine: Astrocyte, mode: str) -> None:
-    settings = resolve_settings(environ={"ASTROCYTE_AUTH_MODE": mode})
-    with pytest.raises(ConfigError, match="not served yet"):
-        create_gateway(engine, settings)
+def test_a_mode_without_its_variables_starts_with_a_warning(
+    engine: Astrocyte, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_gateway(engine, resolve_settings(environ={"ASTROCYTE_AUTH_MODE": mode}))
+    assert "every request will be refused" in caplog.text
 
 
 @pytest.mark.parametrize("mode", ["none", "off", "dve", "basic"])
@@ -44,3 +45,50 @@ def test_dev_refuses_an_address_that_strangers_reach(
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
 def test_dev_starts_on_loopback(engine: Astrocyte, host: str) -> None:
     create_gateway(engine, GatewaySettings(host=host))
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"ASTROCYTE_AUTH_MODE": "api_key", "ASTROCYTE_API_KEY": "sk-1"}, "ASTROCYTE_API_KEY is short"),
+        ({"ASTROCYTE_AUTH_MODE": "jwt", "ASTROCYTE_JWT_SECRET": "s" * 31}, "ASTROCYTE_JWT_SECRET is short"),
+        ({"ASTROCYTE_AUTH_MODE": "jwt", "ASTROCYTE_JWT_SECRET": "s" * 32}, "ASTROCYTE_JWT_AUDIENCE is not set"),
+        ({"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_JWKS_URL": "http://idp.example/keys"}, "is not https"),
+    ],
+)
+def test_what_is_weak_is_warned_of(
+    engine: Astrocyte, environ: dict[str, str], words: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    create_gateway(engine, resolve_settings(environ=environ))
+    assert words in caplog.text
+    assert "sk-1" not in caplog.text
+    assert "sss" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_JWKS_URL": "auth.example.com/keys"},
+        {"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_JWKS_URL": "file:///etc/keys.json"},
+        {"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_JWKS_URL": "https://me:secret@idp.example/keys"},
+        {"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_JWKS_URL": "https://[::1/keys"},
+        {"ASTROCYTE_AUTH_MODE": "jwt_oidc", "ASTROCYTE_OIDC_ACTOR_TYPE": "superuser"},
+        {
+            "ASTROCYTE_AUTH_MODE": "jwt",
+            "ASTROCYTE_JWT_SECRET": "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
+        },
+    ],
+)
+def test_what_is_set_wrong_refuses_to_start(engine: Astrocyte, environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as refused:
+        create_gateway(engine, resolve_settings(environ=environ))
+    assert "secret@" not in str(refused.value)
+
+
+def test_no_secret_is_shown() -> None:
+    names = ("ASTROCYTE_API_KEY", "ASTROCYTE_JWT_SECRET", "ASTROCYTE_ADMIN_TOKEN")
+    settings = resolve_settings(environ=dict.fromkeys(names, "hunter2-hunter2-hunter2"))
+    assert "hunter2" not in repr(settings)
+    assert settings.api_key is not None
+    assert settings.api_key.matches(b"hunter2-hunter2-hunter2")
+    assert "hunter2" not in str(settings.api_key)

@@ -1,0 +1,84 @@
+"""The cache of a provider's keys.
+
+Rules it keeps:
+
+* Keys are used for 10 minutes after they were fetched. Then the next token waits for a new fetch; if that fails, the
+  old keys go on being used for a day at most.
+* A key id that is not known causes one fetch, and then none for 30 seconds (5 after a fetch that failed), however many
+  such tokens come: a stranger's made-up id must not become a stranger's power over the provider.
+* At most one fetch runs; whoever needs it waits for the same one, and a caller that goes away does not stop it.
+* "I don't know this key" is only said when the provider has answered: while it is down the answer is
+  `IdentityProviderUnavailable`, because the token may well be good.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from aster.foundation.logs import get_logger
+from astrocyte.gateway.auth.errors import IdentityProviderUnavailable
+from astrocyte.gateway.auth.jwks_document import KeySet, Unusable, parse_keys
+from astrocyte.gateway.auth.jwks_fetch import FetchFailed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+FRESH_SECONDS = 600.0
+STALE_SECONDS = 24 * 3600.0
+COOL_DOWN_SECONDS = 30.0
+RETRY_SECONDS = 5.0
+
+logger = get_logger("astrocyte.gateway")
+
+
+class JwksCache:
+    """The keys of one provider. ``fetch`` returns the document or raises `FetchFailed`; ``now`` counts seconds."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[bytes]], *, now: Callable[[], float] = time.monotonic) -> None:
+        self._fetch = fetch
+        self._now = now
+        self._keys = KeySet()
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._has_failed = False
+        self._running: asyncio.Task[None] | None = None
+
+    async def keys(self, kid: str | None) -> "Sequence[RSAPublicKey]":
+        """The keys that may have signed a token with this ``kid``; none when the provider has no such key.
+
+        Raises `IdentityProviderUnavailable` when that can't be told.
+        """
+        found = self._keys.find(kid)
+        if found and self._age() < FRESH_SECONDS:
+            return found
+        await self._refresh()
+        found = self._keys.find(kid)
+        if found and self._age() < STALE_SECONDS:
+            return found
+        if self._has_failed or self._age() >= STALE_SECONDS:
+            raise IdentityProviderUnavailable("the identity provider's keys are not available")
+        return ()
+
+    def _age(self) -> float:
+        return float("inf") if self._fetched_at is None else self._now() - self._fetched_at
+
+    async def _refresh(self) -> None:
+        if self._running is None:
+            pause = RETRY_SECONDS if self._has_failed else COOL_DOWN_SECONDS
+            if self._tried_at is not None and self._now() - self._tried_at < pause:
+                return
+            self._tried_at = self._now()
+            self._running = asyncio.create_task(self._fetch_once())
+        await asyncio.shield(self._running)
+
+    async def _fetch_once(self) -> None:
+        try:
+            self._keys = parse_keys(await self._fetch())
+            self._fetched_at = self._now()
+            self._has_failed = False
+        except (FetchFailed, Unusable) as error:
+            self._has_failed = True
+            logger.error("the identity provider's keys could not be fetched", reason=str(error))
+        finally:
+            self._running = None

@@ -1,0 +1,52 @@
+"""Fetching a provider's keys: one GET with limits on time and size, off nobody's thread but the loop's own waiting."""
+
+import asyncio
+import ssl
+
+import httpx
+
+SECONDS = 5.0
+MAX_BYTES = 256 * 1024
+OK = 200
+
+
+class FetchFailed(Exception):
+    """Why there is no document, in words that may be logged."""
+
+
+class JwksFetcher:
+    """Fetches one address. Redirects are not followed: the keys come from where the operator said, or not at all."""
+
+    def __init__(self, url: str, *, seconds: float = SECONDS, max_bytes: int = MAX_BYTES) -> None:
+        self._url = url
+        self._seconds = seconds
+        self._max_bytes = max_bytes
+        self._tls: ssl.SSLContext | None = None
+
+    async def __call__(self) -> bytes:
+        """The document; raises `FetchFailed` after at most ``seconds``."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._get()
+        except TimeoutError:
+            raise FetchFailed(f"no complete answer within {self._seconds:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise FetchFailed(type(error).__name__) from None
+
+    async def _get(self) -> bytes:
+        if self._tls is None:  # reading the machine's certificates takes tens of milliseconds
+            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        # Uncompressed, so that a small answer can't unfold into a large one.
+        headers = {"accept": "application/json", "accept-encoding": "identity"}
+        async with (
+            httpx.AsyncClient(verify=self._tls, timeout=self._seconds, follow_redirects=False) as client,
+            client.stream("GET", self._url, headers=headers) as answer,
+        ):
+            if answer.status_code != OK:
+                raise FetchFailed(f"status {answer.status_code}")
+            body = bytearray()
+            async for part in answer.aiter_raw():
+                body += part
+                if len(body) > self._max_bytes:
+                    raise FetchFailed(f"more than {self._max_bytes} bytes")
+            return bytes(body)
