@@ -12,6 +12,8 @@ from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError, StorageError
 from aster.rpc import AsterClient, AsterServer, PermissionDeniedError, RpcLimits, UnavailableError
 from aster.rpc.admission import ADMISSION_ALPN, PRESENT
+from aster.rpc.hooks import ConnectionAttempt, ConnectionHook
+from aster.rpc.node import ALPN
 from aster.transport.address import parse_address
 from aster.transport.endpoint import Endpoint, EndpointSettings
 from aster.transport.errors import CloseCode, ConnectionLost
@@ -155,6 +157,48 @@ async def test_a_denied_peer_loses_its_connection_and_is_not_let_in_again(tmp_pa
         await caller.close()
         assert not await is_admitted(running.address, tmp_path, credential)
         assert await is_admitted(running.address, tmp_path, credential, SigningKey.generate())
+
+
+async def test_a_hook_is_asked_with_the_peers_key_and_protocol(tmp_path: Path) -> None:
+    asked: list[ConnectionAttempt] = []
+
+    async def hook(attempt: ConnectionAttempt) -> bool:
+        asked.append(attempt)
+        return True
+
+    credential = issue(ROOT, role="consumer", expires_at=LATER)
+    config = AsterConfig(root_pubkey=ROOT.public)
+    async with AsterServer([Greeter()], config=config, hook=hook) as running:
+        assert await is_admitted(running.address, tmp_path, credential)
+    peer = NODE.public.hex()
+    assert asked == [ConnectionAttempt(peer, ADMISSION_ALPN), ConnectionAttempt(peer, ALPN)]
+
+
+async def never(attempt: ConnectionAttempt) -> bool:
+    await asyncio.Event().wait()
+    return True
+
+
+async def fails(attempt: ConnectionAttempt) -> bool:
+    raise ValueError("on purpose")
+
+
+async def says_no(attempt: ConnectionAttempt) -> bool:
+    return False
+
+
+async def mumbles(attempt: ConnectionAttempt) -> bool:
+    return "yes"  # type: ignore[return-value]  # truthy is not True
+
+
+@pytest.mark.parametrize("hook", [never, fails, says_no, mumbles])
+async def test_a_hook_that_does_not_say_true_in_time_refuses(hook: ConnectionHook) -> None:
+    config = AsterConfig(allow_all_consumers=True, hook_timeout_ms=50)
+    async with AsterServer([Greeter()], config=config, hook=hook) as running:
+        caller = AsterClient(address=running.address)
+        with pytest.raises(PermissionDeniedError):
+            await caller.connect()
+        await caller.close()
 
 
 async def test_identity_files_enroll_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,6 @@ PENDING = {
     "health_port": LATER,
     "health_host": LATER,
     "enable_monitoring": LATER,
-    "enable_hooks": LATER,
-    "hook_timeout_ms": LATER,
     "clear_ip_transports": UNSETTABLE,
     "portmapper_config": UNSETTABLE,
     "proxy_url": UNSETTABLE,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "aster.rpc.client": ("AsterClient",),
     "aster.rpc.context": ("CallContext",),
+    "aster.rpc.hooks": ("ConnectionAttempt",),
     "aster.rpc.limits": ("RpcLimits",),
     "aster.rpc.local": ("LocalClient",),
     "aster.rpc.server": ("AsterServer",),
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from aster.rpc.client import AsterClient
     from aster.rpc.context import CallContext
     from aster.rpc.definition import ServiceDefinitionError, rpc, service
+    from aster.rpc.hooks import ConnectionAttempt
     from aster.rpc.limits import RpcLimits
     from aster.rpc.local import LocalClient
     from aster.rpc.server import AsterServer
@@ -76,6 +78,7 @@ __all__ = [
     "AsterServer",
     "CallContext",
     "CancelledError",
+    "ConnectionAttempt",
     "ContractViolationError",
     "DataLossError",
     "DeadlineExceededError",

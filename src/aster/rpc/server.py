@@ -12,6 +12,7 @@ from aster.foundation.logs import get_logger
 from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, judge_credential
 from aster.rpc.definition import ServiceDefinition
 from aster.rpc.gate import Trust, anchors_of, resolve_trust
+from aster.rpc.hooks import ConnectionAttempt, ConnectionHook, passes
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity
 from aster.rpc.server_connection import ServerConnection
@@ -31,7 +32,7 @@ class AsterServer:
     """Serve instances (or classes) of services.
 
     ``peer`` names an enrollment of the identity file; ``root_pubkey`` and ``allow_all_consumers`` override the config;
-    ``debug_errors`` shows handlers' exceptions to
+    ``hook`` is asked about every connection, with or without ``enable_hooks``; ``debug_errors`` shows handlers' exceptions to
     callers. Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
 
@@ -43,6 +44,7 @@ class AsterServer:
         peer: str | None = None,
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
+        hook: ConnectionHook | None = None,
         limits: RpcLimits = DEFAULT_LIMITS,
         debug_errors: bool = False,
     ) -> None:
@@ -50,6 +52,7 @@ class AsterServer:
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers)
         self._peer = peer
+        self._hook = hook
         self._limits = limits
         self._debug_errors = debug_errors
         self._trust: Trust | None = None
@@ -189,7 +192,9 @@ class AsterServer:
                 await incoming.refuse()
                 return
             connection = await incoming.handshake(self._limits.handshake_seconds)
-            if connection.peer_id in self._denied:
+            attempt = ConnectionAttempt(connection.peer_id, connection.alpn)
+            denied = connection.peer_id in self._denied
+            if denied or not await passes(self._hook, attempt, self._config.hook_timeout_ms):
                 connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
             elif connection.alpn == ADMISSION_ALPN:
                 await judge_credential(connection, trust.gate, limits.handshake_seconds)
