@@ -67,6 +67,12 @@ class InvalidCursor(InvalidInput):
     code = "CURSOR_INVALID"
 
 
+class InvalidExport(InvalidInput):
+    """A file is not an exported bank, or one of its lines is not a memory. Nothing was imported."""
+
+    code = "EXPORT_INVALID"
+
+
 class BatchTooLarge(InvalidInput):
     code = "BATCH_TOO_LARGE"
 

@@ -45,6 +45,12 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
+def as_retained(record: MemoryRecord) -> NewMemory:
+    """What was retained, without the id and the time it was given."""
+    fields = msgspec.structs.asdict(record)
+    return NewMemory(**{name: fields[name] for name in NewMemory.__struct_fields__})
+
+
 class Memory(msgspec.Struct, frozen=True):
     """A stored memory with its number in the store, which never leaves the engine."""
 

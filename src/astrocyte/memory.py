@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from aster.foundation.audit import AuditLog
 from aster.foundation.errors import AsterError
 from aster.foundation.sql import Database, Durability
 from astrocyte.access.decisions import Authorizer
-from astrocyte.access.identity import AstrocyteContext
+from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
 from astrocyte.errors import InvalidInput, MemoryNotFound, NotOpen
 from astrocyte.inputs import (
@@ -42,13 +43,14 @@ from astrocyte.memories import (
 from astrocyte.models.ladder import load_provider
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.paging import page_cursor, page_start
+from astrocyte.portability import ImportResult, batches, read_bank, write_bank
 from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.plan import RecallPlan, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN, Searcher
 from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.retain.near import near_duplicates
-from astrocyte.retain.preparation import prepare
+from astrocyte.retain.preparation import prepare, prepare_import
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.sqlite import SqliteStore
 from astrocyte.stores.store import PreparedMemory, Space, Store
@@ -68,6 +70,7 @@ class _Open:
         self.audit = store.audit
         self.store: Store = store
         self.provider = provider
+        self.space = Space(provider.model_id, provider.dimension) if provider else None
         self.searcher = Searcher(self.store, BankIndexes(self.store, cache_bytes=settings.index_bytes), provider)
 
 
@@ -328,6 +331,35 @@ class Astrocyte:
         gone = await self._opened.store.forget(bank, selection, event)
         return ForgetResult(deleted_count=len(gone))
 
+    async def export_bank(
+        self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
+    ) -> int:
+        """Write every memory of a bank to a file of JSON Lines; returns how many. The file appears when it is whole."""
+        bank = bank_name(bank_id)
+        await self._authorize(context, "export", [bank])
+        state = self._opened
+        written = await asyncio.to_thread(write_bank, state.store, bank, Path(path))
+        await state.store.record({**self._event("export", bank, context), "memories": written})
+        return written
+
+    async def import_bank(
+        self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
+    ) -> ImportResult:
+        """Add the memories of an exported file, with their ids and times; those that are there already are skipped.
+
+        The file's own bank is not looked at: ``bank_id`` is where they go. Raises `InvalidExport` naming the line.
+        """
+        bank = bank_name(bank_id)
+        await self._authorize(context, "import", [bank])
+        state = self._opened
+        imported = skipped = 0
+        for records in batches(await asyncio.to_thread(read_bank, Path(path), self.settings.limits)):
+            prepared = await asyncio.to_thread(prepare_import, records, state.provider, pii=self.settings.pii)
+            equals = await state.store.add(bank, prepared, state.space, self._event("import", bank, context))
+            imported += equals.count(None)
+            skipped += len(equals) - equals.count(None)
+        return ImportResult(imported=imported, skipped=skipped)
+
     async def health(self) -> HealthStatus:
         """Whether the store answers. Never raises."""
         started = time.perf_counter()
@@ -361,19 +393,16 @@ class Astrocyte:
         state, rule = self._opened, self.settings.duplicates
         ids = [secrets.token_hex(8) for _ in memories]
 
-        def work() -> tuple[list[PreparedMemory], list[list[str]], list[str | None]]:
+        def work() -> tuple[list[PreparedMemory], list[list[str]]]:
             guarded, found = guard(memories, self.settings.pii)
-            prepared = prepare(ids, guarded, state.provider, duplicates=rule)
-            return (
-                prepared,
-                found,
-                near_duplicates(bank, prepared, state.searcher) if rule == "near" else [None] * len(ids),
-            )
+            return prepare(ids, guarded, state.provider, duplicates=rule), found
 
-        prepared, personal, near = await asyncio.to_thread(work)
+        prepared, personal = await asyncio.to_thread(work)
+        near: list[str | None] = [None] * len(ids)
+        if rule == "near":
+            near = await asyncio.to_thread(near_duplicates, bank, prepared, state.searcher)
         fresh = [one for one, same in zip(prepared, near, strict=True) if same is None]
-        space = Space(state.provider.model_id, state.provider.dimension) if state.provider else None
-        equal = iter(await state.store.add(bank, fresh, space, self._event("retain", bank, context)))
+        equal = iter(await state.store.add(bank, fresh, state.space, self._event("retain", bank, context)))
         same_as = [same if same is not None else next(equal) for same in near]
         return [
             RetainResult(
@@ -387,5 +416,4 @@ class Astrocyte:
         ]
 
     def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:
-        who = self.authorizer.authorize(context, action, [bank]).principal
-        return {"action": action, "bank": bank, "principal": who}
+        return {"action": action, "bank": bank, "principal": principal_label(context)}

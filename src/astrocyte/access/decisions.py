@@ -17,6 +17,8 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "retain": "write",
         "forget": "forget",
         "forget_all": "admin",
+        "export": "admin",
+        "import": "admin",
     }
 )
 """Every operation and the permission it needs. What is not listed is refused."""

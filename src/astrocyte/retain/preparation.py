@@ -1,12 +1,14 @@
 """From checked memories to what a store keeps: ids, passages, packed terms, packed vectors."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from astrocyte.memories import NewMemory
+from astrocyte.memories import MemoryRecord, NewMemory, as_retained
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.postings import pack_terms
 from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
+from astrocyte.retain.privacy import BarrierAction, guard
 from astrocyte.stores.store import PreparedMemory, PreparedPassage
 from astrocyte.text.terms import index_terms
 
@@ -37,6 +39,19 @@ def prepare(
         prepared.append(PreparedMemory(memory_id, memory, kept, mark))
         first += len(passages)
     return prepared
+
+
+def prepare_import(
+    records: Sequence[MemoryRecord], provider: EmbeddingProvider | None, *, pii: BarrierAction
+) -> list[PreparedMemory]:
+    """Memories that were retained before: they keep their ids and times, and are equal to nothing but themselves.
+
+    The privacy barrier holds for them as for anything new.
+    """
+    ids = [record.memory_id for record in records]
+    guarded, _ = guard([as_retained(record) for record in records], pii)
+    prepared = prepare(ids, guarded, provider, duplicates="keep")
+    return [replace(one, retained_at=record.retained_at) for one, record in zip(prepared, records, strict=True)]
 
 
 def searched_text(memory: NewMemory, passage: Passage) -> str:

@@ -182,10 +182,10 @@ def check_space(bank_id: str, kept: Space, used: Space) -> None:
 
 
 def _equal(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory) -> str | None:
-    if prepared.fingerprint is None:
-        return None
     row = connection.execute(
-        "SELECT memory_id FROM memories WHERE bank = ? AND fingerprint = ?", (bank, prepared.fingerprint)
+        "SELECT memory_id FROM memories WHERE bank = ?1 AND memory_id = ?2"
+        " UNION ALL SELECT memory_id FROM memories WHERE bank = ?1 AND fingerprint = ?3 LIMIT 1",
+        (bank, prepared.memory_id, prepared.fingerprint),
     ).fetchone()
     return None if row is None else str(row[0])
 
@@ -207,7 +207,7 @@ def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory,
             None if memory.occurred_at is None else microseconds(memory.occurred_at),
             memory.content_type,
             prepared.fingerprint,
-            now,
+            now if prepared.retained_at is None else microseconds(prepared.retained_at),
         ),
     )
     connection.executemany(

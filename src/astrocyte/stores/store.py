@@ -23,12 +23,14 @@ class PreparedMemory:
     """A checked memory with its id and its passages, at least one.
 
     ``fingerprint`` is what an equal memory has too; None when this one is to be kept whatever else there is.
+    ``retained_at`` is None for what is new, and a time for what was retained before, elsewhere.
     """
 
     memory_id: str
     memory: NewMemory
     passages: Sequence[PreparedPassage]
     fingerprint: bytes | None
+    retained_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

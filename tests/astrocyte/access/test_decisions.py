@@ -35,7 +35,7 @@ def test_without_access_control_every_listed_operation_is_allowed(operation: str
     decision.enforce()
 
 
-@pytest.mark.parametrize(("operation", "banks"), [("export", ["a"]), ("", ["a"]), ("recall", [])])
+@pytest.mark.parametrize(("operation", "banks"), [("levitate", ["a"]), ("", ["a"]), ("recall", [])])
 def test_what_is_not_listed_or_names_no_bank_is_refused(operation: str, banks: list[str]) -> None:
     decision = Authorizer().authorize(AstrocyteContext("user:root"), operation, banks)
     assert not decision.allowed
