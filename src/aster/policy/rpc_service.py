@@ -67,7 +67,6 @@ class PolicyService:
                 locale=request.locale,
                 rule=request.function_name,
                 trace=request.trace,
-                commit=self._policy.database.write,
             )
         except EntryAmbiguous as error:
             raise InvalidArgumentError(error.message, details={"code": error.code}) from None

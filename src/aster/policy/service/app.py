@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.http.metrics import RequestMetrics
@@ -18,6 +17,7 @@ from aster.policy.service.commit import Commits
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
 from aster.policy.service.evaluations import Evaluations
+from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.policy_routes import PolicyRoutes
 from aster.policy.service.rate_layer import RateLayers
@@ -69,7 +69,9 @@ class PolicyHttpService(HttpService):
         finally:
             await self._commits.settle(request)
         headers = request.state.get("answer_headers")
-        return replace(reply, headers=[*reply.headers, *headers]) if headers else reply
+        if not headers:
+            return reply
+        return Reply(reply.status, reply.body, reply.content_type, [*reply.headers, *headers])
 
 
 def create_policy_service(
@@ -91,13 +93,13 @@ def create_policy_service(
     tenants = TenantCache(database, now_ms=now_ms)
     data = TenantData(database, commits, audit, tenants, now_ms=now_ms)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
-    evaluations = Evaluations(database, engine, audit)
+    evaluations = Evaluations(database, engine, Journal(database, audit))
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms)
     signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
     return PolicyHttpService(
         [
-            *EvaluationRoutes(evaluations, commits, rates).routes,
+            *EvaluationRoutes(evaluations, rates).routes,
             *SourceRoutes(data, engine).routes,
             *SchemaRoutes(data, engine).routes,
             *PolicyRoutes(data, engine).routes,

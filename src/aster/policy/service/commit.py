@@ -24,7 +24,7 @@ class Commits:
 
     async def write(self, request: Request, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run ``work`` in one transaction with the request's nonce; raises `NonceReplayed` with nothing written."""
-        claim = _unsettled(request)
+        claim = claim_of(request)
         if claim is None:
             return await self._database.write(work)
 
@@ -56,13 +56,14 @@ class Commits:
 
     async def settle(self, request: Request) -> None:
         """Make the nonce durable if no write has done so: a request that changed nothing can't be replayed either."""
-        claim = _unsettled(request)
+        claim = claim_of(request)
         if claim is not None:
             claim.settled = True
             await self._database.write(claim.insert)
 
 
-def _unsettled(request: Request) -> Claim | None:
+def claim_of(request: Request) -> Claim | None:
+    """The request's hold on its nonce, None once that is durable."""
     claim: Claim | None = request.state.get("claim")
     return None if claim is None or claim.settled else claim
 

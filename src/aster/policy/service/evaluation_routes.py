@@ -1,13 +1,12 @@
 """Evaluation over HTTP (MEMBER): a source with one context or many, without storing anything but the audit record."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.service.caller import Role, caller_of
-from aster.policy.service.commit import Commits
+from aster.policy.service.commit import claim_of
 from aster.policy.service.evaluations import Evaluations, StoredCall
 from aster.policy.service.messages import (
     EvaluateBatchRequest,
@@ -26,9 +25,8 @@ OUTCOME = b"x-aster-evaluation"
 class EvaluationRoutes:
     """Handlers and their rows of the table."""
 
-    def __init__(self, evaluations: Evaluations, commits: Commits, rates: RateLayers) -> None:
+    def __init__(self, evaluations: Evaluations, rates: RateLayers) -> None:
         self._evaluations = evaluations
-        self._commits = commits
         self._rates = rates
 
     @property
@@ -88,7 +86,7 @@ class EvaluationRoutes:
             locale=body.locale,
             rule=body.function_name,
             trace=query_flag(request, "trace"),
-            commit=partial(self._commits.write, request),
+            claim=claim_of(request),
         )
         return _told(answer)
 
@@ -101,7 +99,7 @@ class EvaluationRoutes:
             locale=body.locale,
             rule=body.function_name,
             trace=query_flag(request, "trace"),
-            commit=partial(self._commits.write, request),
+            claim=claim_of(request),
         )
         return batch_of(answers)
 
@@ -110,7 +108,7 @@ class EvaluationRoutes:
             caller_of(request),
             _call(body),
             trace=query_flag(request, "trace"),
-            commit=partial(self._commits.write, request),
+            claim=claim_of(request),
         )
         return _told(answer)
 
@@ -120,7 +118,7 @@ class EvaluationRoutes:
             caller_of(request),
             [_call(each) for each in body.requests],
             trace=query_flag(request, "trace"),
-            commit=partial(self._commits.write, request),
+            claim=claim_of(request),
         )
         return batch_of(answers)
 

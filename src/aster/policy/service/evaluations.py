@@ -1,29 +1,21 @@
 """Evaluating for somebody: the one path of every entrance. Nothing is answered before its audit record is durable."""
 
-import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from aster.foundation.audit import AuditLog
 from aster.foundation.sql import Database
 from aster.policy.engine import CompiledSource, Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
 from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
 from aster.policy.service.events import evaluation_event
+from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
+from aster.policy.service.nonces import Claim
 from aster.policy.service.policies import Deployed, TenantPolicies
 
-T = TypeVar("T")
-
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
-
-
-class Commit(Protocol):
-    """Runs a write in one durable transaction: the database's own, or one that a request's nonce joins."""
-
-    def __call__(self, work: Callable[[sqlite3.Connection], T], /) -> Awaitable[T]: ...
 
 
 class StoredCall(msgspec.Struct, frozen=True):
@@ -38,10 +30,10 @@ class StoredCall(msgspec.Struct, frozen=True):
 class Evaluations:
     """Evaluate, record, answer."""
 
-    def __init__(self, database: Database, engine: PolicyEngine, audit: AuditLog) -> None:
+    def __init__(self, database: Database, engine: PolicyEngine, journal: Journal) -> None:
         self._database = database
         self._engine = engine
-        self._audit = audit
+        self._journal = journal
 
     async def source(
         self,
@@ -51,8 +43,8 @@ class Evaluations:
         *,
         locale: str,
         rule: str | None,
-        commit: Commit,
         trace: bool = False,
+        claim: Claim | None = None,
     ) -> list[Evaluation]:
         """Compile once, run the rule on every context, record all runs in one transaction; answers in order.
 
@@ -61,18 +53,22 @@ class Evaluations:
         compiled = await self._engine.compile(source, locale=locale)
         decisions = await self._engine.decide(compiled, contexts, rule=rule, trace=trace)
         _require_entry(decisions)
-        await self._record(caller, [evaluation_event(caller, decision) for decision in decisions], commit)
+        events = [evaluation_event(caller, decision) for decision in decisions]
+        if events:
+            await self._journal.record(claim, caller.chain, events)
         return [answer_of(decision) for decision in decisions]
 
-    async def stored(self, caller: Caller, call: StoredCall, *, commit: Commit, trace: bool = False) -> Evaluation:
+    async def stored(
+        self, caller: Caller, call: StoredCall, *, trace: bool = False, claim: Claim | None = None
+    ) -> Evaluation:
         """Evaluate a stored policy; raises `PolicyNotFound`, `EntryAmbiguous`, `EngineBusy`."""
         deployed, decision = await self._run_stored(caller, call, trace=trace)
         _require_entry([decision])
-        await self._record(caller, [_stored_event(caller, deployed, decision)], commit)
+        await self._journal.record(claim, caller.chain, [_stored_event(caller, deployed, decision)])
         return answer_of(decision)
 
     async def stored_batch(
-        self, caller: Caller, calls: Sequence[StoredCall], *, commit: Commit, trace: bool = False
+        self, caller: Caller, calls: Sequence[StoredCall], *, trace: bool = False, claim: Claim | None = None
     ) -> list[Evaluation]:
         """Evaluate stored policies one by one; an unknown one is an error of its item. One transaction records all."""
         answers, events = [], []
@@ -84,7 +80,8 @@ class Evaluations:
             else:
                 events.append(_stored_event(caller, deployed, decision))
                 answers.append(answer_of(decision))
-        await self._record(caller, events, commit)
+        if events:
+            await self._journal.record(claim, caller.chain, events)
         return answers
 
     async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
@@ -105,14 +102,6 @@ class Evaluations:
             lambda connection: TenantPolicies(connection, caller.tenant).version(deployed.policy_id, deployed.version)
         )
         return await self._engine.compile(version.source, locale=version.locale)
-
-    async def _record(self, caller: Caller, events: Sequence[dict[str, Any]], commit: Commit) -> None:
-        def work(connection: sqlite3.Connection) -> None:
-            for event in events:
-                self._audit.append(connection, caller.chain, event)
-
-        if events:
-            await commit(work)
 
 
 def answer_of(decision: Decision) -> Evaluation:

@@ -11,6 +11,7 @@ Rules:
 """
 
 import sqlite3
+from collections.abc import Sequence
 
 from aster.policy.service.errors import NonceReplayed
 
@@ -23,10 +24,8 @@ PURGE_ROWS = 20_000
 PURGE_SLACK_MS = 60_000
 """Rows stay this much longer, for replays that were received in time and are written a little later."""
 
-_INSERT = (
-    "INSERT INTO policy_nonces (tenant, nonce, expires_ms) VALUES (?, ?, ?)"
-    " ON CONFLICT (tenant, nonce) DO UPDATE SET expires_ms = excluded.expires_ms WHERE expires_ms < ?"
-)
+_INSERT = "INSERT INTO policy_nonces (tenant, nonce, expires_ms) VALUES "
+_UNLESS_LIVE = " ON CONFLICT (tenant, nonce) DO UPDATE SET expires_ms = excluded.expires_ms WHERE expires_ms < ?"
 _PURGE = (
     "DELETE FROM policy_nonces WHERE (tenant, nonce) IN"
     " (SELECT tenant, nonce FROM policy_nonces WHERE expires_ms < ? ORDER BY expires_ms LIMIT ?)"
@@ -48,9 +47,19 @@ class Claim:
 
     def insert(self, connection: sqlite3.Connection) -> None:
         """Write the row inside a transaction; raises `NonceReplayed` when another request was first."""
-        row = (self._tenant, self._nonce, self._expires_ms, self._received_ms)
-        if connection.execute(_INSERT, row).rowcount == 0:
+        if not insert_all(connection, [self]):
             raise replayed()
+
+    @property
+    def row(self) -> tuple[str, str, int]:
+        return (self._tenant, self._nonce, self._expires_ms)
+
+    @property
+    def received_ms(self) -> int:
+        return self._received_ms
+
+    def purge(self, connection: sqlite3.Connection) -> None:
+        """Drop old rows, when it is time."""
         self._store.purge(connection, self._received_ms)
 
 
@@ -79,6 +88,23 @@ class NonceStore:
         if now_ms - self._purged_ms >= PURGE_EVERY_MS:
             self._purged_ms = now_ms
             connection.execute(_PURGE, (now_ms - PURGE_SLACK_MS, PURGE_ROWS))
+
+
+def insert_all(connection: sqlite3.Connection, claims: Sequence[Claim]) -> bool:
+    """Write the rows of all claims in one statement; false, with nothing written, when one of them is a replay."""
+    if not claims:
+        return True
+    values = [value for claim in claims for value in claim.row]
+    marks = ", ".join(["(?, ?, ?)"] * len(claims))
+    oldest_ms = min(claim.received_ms for claim in claims)
+    connection.execute("SAVEPOINT nonces")
+    written = connection.execute(f"{_INSERT}{marks}{_UNLESS_LIVE}", (*values, oldest_ms)).rowcount
+    if written != len(claims):
+        connection.execute("ROLLBACK TO nonces")
+    connection.execute("RELEASE nonces")
+    if written == len(claims):
+        claims[0].purge(connection)
+    return written == len(claims)
 
 
 def replayed() -> NonceReplayed:

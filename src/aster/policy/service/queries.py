@@ -14,6 +14,8 @@ LARGEST_PAGE = 10_000_000
 
 def query_values(request: Request) -> dict[str, str]:
     """Every parameter once; raises `ValidationFailed` for text that is not UTF-8 or a name that comes twice."""
+    if not request.query:
+        return {}
     try:
         pairs = urllib.parse.parse_qsl(
             request.query, keep_blank_values=True, encoding="utf-8", errors="strict", max_num_fields=50

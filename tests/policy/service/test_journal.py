@@ -1,0 +1,83 @@
+"""The journal: groups of entries, each of which stands or falls alone."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.policy.service.asgi import SECRET, send, signed
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.errors import StorageError
+from aster.foundation.sql import Database
+from aster.policy.service.app import create_policy_service
+from aster.policy.service.errors import NonceReplayed
+from aster.policy.service.journal import Journal
+from aster.policy.service.nonces import NonceStore
+from aster.policy.service.settings import PolicySettings
+
+NOW = 1_708_776_000_000
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[tuple[Journal, Database]]:
+    database = Database.open(tmp_path / "policy.db", durability="normal")
+    database.migrate("policy", "aster.policy.service.migrations")
+    yield Journal(database, AuditLog(database)), database
+    await database.close()
+
+
+async def test_a_replay_in_a_group_fails_alone(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    store = NonceStore()
+    await book.record(store.claim("acme", "used", received_ms=NOW, timestamp_ms=NOW), "c", [{"n": 0}])
+    fresh = NonceStore()
+    claims = [fresh.claim("acme", name, received_ms=NOW + 1, timestamp_ms=NOW) for name in ("a", "used", "b", "c", "d")]
+    outcomes = await asyncio.gather(
+        *(book.record(each, "c", [{"n": number}]) for number, each in enumerate(claims, 1)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), NonceReplayed, type(None), type(None), type(None)]
+    assert all(each.settled for each in claims)
+    assert [record.event["n"] for record in AuditLog(database).records("c")] == [0, 1, 3, 4, 5]
+    assert AuditLog(database).verify("c").valid
+
+
+async def test_entries_keep_their_order_and_their_chains(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    await asyncio.gather(*(book.record(None, f"chain{number % 3}", [{"n": number}]) for number in range(1500)))
+    for chain in range(3):
+        records = AuditLog(database).records(f"chain{chain}", limit=1000)
+        assert [record.event["n"] for record in records] == list(range(chain, 1500, 3))
+        assert AuditLog(database).verify(f"chain{chain}").valid
+
+
+async def test_a_failed_group_fails_every_entry_and_settles_none(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    await database.close()
+    claims = [NonceStore().claim("acme", name, received_ms=NOW, timestamp_ms=NOW) for name in "ab"]
+    outcomes = await asyncio.gather(*(book.record(each, "c", [{}]) for each in claims), return_exceptions=True)
+    assert all(isinstance(outcome, StorageError) for outcome in outcomes)
+    assert not any(each.settled for each in claims)
+
+
+async def test_a_caller_who_gives_up_does_not_undo_its_entry(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    asking = asyncio.create_task(book.record(None, "c", [{"n": 1}]))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await book.record(None, "c", [{"n": 2}])
+    assert [record.event["n"] for record in AuditLog(database).records("c")] == [1, 2]
+
+
+async def test_of_50_equal_evaluations_on_two_processes_one_is_recorded(tmp_path: Path) -> None:
+    target = "/api/v1/policies/evaluate-source"
+    body = msgspec.json.encode({"source": "Module m.\n\nRule r produce Int:\n  Return 1.\n"})
+    databases = [Database.open(tmp_path / "policy.db", durability="normal") for _ in range(2)]
+    services = [create_policy_service(each, PolicySettings(secret_key=SECRET), environ={}) for each in databases]
+    headers = signed("POST", target, body)
+    answers = await asyncio.gather(*(send(services[turn % 2], "POST", target, body, headers) for turn in range(50)))
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 49
+    assert AuditLog(databases[0]).verify("policy:acme-corp").records == 1
+    for database in databases:
+        await database.close()
