@@ -100,3 +100,30 @@ def test_a_bad_setting_in_the_environment_is_named(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert "ASTER_SECRET_KEY: expected base64 of 32 bytes, got 5" in result.stderr
+
+
+def test_an_exported_audit_chain_verifies_far_from_the_service(start: Start, tmp_path: Path) -> None:
+    process = start("policy", "serve", "--port", "0", "--data", str(tmp_path / "data"), "--json")
+    url = addresses(process)["url"]
+
+    def curl(method: str, path: str, body: str = "", role: str = "MEMBER") -> bytes:
+        config = subprocess.run(
+            [
+                *(sys.executable, "-m", "aster", "policy", "sign", method, f"{url}{path}", body),
+                *("--tenant", "acme", "--role", role, "--data", str(tmp_path / "data")),
+            ],
+            capture_output=True,
+            check=True,
+        )
+        return subprocess.run(["curl", "--config", "-"], input=config.stdout, capture_output=True, check=True).stdout
+
+    body = json.dumps({"source": "Module demo.\n\nRule one produce Int:\n  Return 1.", "context": {}})
+    assert json.loads(curl("POST", "/api/v1/policies/evaluate-source", body))["result"] == 1
+    export = tmp_path / "export.jsonl"
+    export.write_bytes(curl("GET", "/api/v1/audit/export", role="ADMIN"))
+    verify = (sys.executable, "-m", "aster", "policy", "audit", "verify", str(export))
+    assert subprocess.run(verify, capture_output=True).returncode == 0
+    export.write_bytes(export.read_bytes().replace(b"POLICY_EVALUATED", b"POLICY_EVALUATEX", 1))
+    broken = subprocess.run(verify, capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "BROKEN" in broken.stdout

@@ -42,7 +42,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
         text += line
         if line.startswith("}"):
             break
-    yield directory, json.loads(text)["memory"].removesuffix("/v1")
+    yield directory, json.loads(text)["url"]
     process.terminate()
     process.communicate(timeout=30)
 

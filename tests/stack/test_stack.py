@@ -2,6 +2,7 @@ import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def options(data: Path, *, host: str = "127.0.0.1", port: int = 0) -> StackOptio
 
 
 def base(stack: Stack) -> str:
-    return stack.addresses.memory.removesuffix("/v1")
+    return stack.addresses.url
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ async def test_what_is_retained_is_recalled_over_http_and_over_p2p(stack: Stack,
     found = await http.post("/v1/recall", json={"query": "Which mode does Alice like?", "bank_id": "user-alice"})
     assert [hit["text"] for hit in found.json()["hits"]] == ["Alice likes dark mode"]
     config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
-    async with AsterClient(address=stack.addresses.p2p, config=config) as client:
+    async with AsterClient(address=stack.addresses.p2p or "", config=config) as client:
         memory = await client.client(MemoryService)
         answer = await memory.recall(RecallRequest(query="Which mode does Alice like?", bank_id="user-alice"))
         assert [hit.text for hit in answer.hits] == ["Alice likes dark mode"]
@@ -83,7 +84,7 @@ async def test_the_contract_s_ping_is_answered_when_signed(stack: Stack, http: h
 
 async def test_a_policy_is_decided_over_p2p_in_the_local_tenant(stack: Stack) -> None:
     config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
-    async with AsterClient(address=stack.addresses.p2p, config=config) as client:
+    async with AsterClient(address=stack.addresses.p2p or "", config=config) as client:
         policy = await client.client(PolicyService)
         outcome = await policy.evaluate_source(EvaluateSource(source=str(PING["source"]), function_name="ping"))
         assert outcome.result == "pong"
@@ -115,6 +116,17 @@ async def test_what_was_acknowledged_is_there_after_a_restart(tmp_path: Path) ->
     async with Stack(options(tmp_path)) as stack, httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
         found = await http.post("/v1/recall", json={"query": "Where is the key?", "bank_id": "home"})
     assert found.json()["hits"][0]["text"] == "The key is under the mat"
+
+
+async def test_the_policy_service_can_be_served_alone(tmp_path: Path) -> None:
+    async with Stack(replace(options(tmp_path), systems=frozenset({"policy"}))) as stack:
+        assert stack.addresses.memory is None
+        assert stack.addresses.p2p is None
+        async with httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+            assert (await http.post("/v1/recall", json={"query": "?", "bank_id": "a"})).status_code == 404
+            body = json.dumps(PING).encode()
+            assert (await http.post(EVALUATE, content=body, headers=signed(stack, body))).json()["result"] == "pong"
+    assert not (tmp_path / MEMORY_FILE).exists()
 
 
 async def test_a_second_stack_on_the_same_directory_is_refused(stack: Stack, tmp_path: Path) -> None:

@@ -30,14 +30,15 @@ def verify(
         print_json(results)
     else:
         for result in results:
-            typer.echo(_line(result))
+            typer.echo(told(result))
         if not results:
             typer.echo(f"{data} holds no audit record" + (f" of '{chain}'" if chain else ""))
     if not all(result.valid for result in results):
         raise typer.Exit(1)
 
 
-def _line(result: Any) -> str:
+def told(result: Any) -> str:
+    """One line about a verification."""
     if result.valid:
         return f"ok      {result.chain}: {result.records} records, head {result.head[:16]}…"
     return f"BROKEN  {result.chain}: at record {result.broken_sequence}: {result.reason}"

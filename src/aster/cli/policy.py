@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aster.cli.up import DataOption
+from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
 
 app = typer.Typer(name="policy", help="Work with policies and the policy service.", no_args_is_help=True)
@@ -17,6 +17,48 @@ app = typer.Typer(name="policy", help="Work with policies and the policy service
 @app.callback()
 def policy() -> None:
     """Work with policies and the policy service."""
+
+
+@app.command()
+def serve(
+    data: DataOption = Path("aster-data"),
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8080,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve the policy API alone, until Ctrl-C."""
+    from aster.cli.running import run_async
+    from aster.cli.serving import serve
+
+    run_async(serve(data=data, host=host, port=port, as_json=as_json, systems=frozenset({"policy"})))
+
+
+audit_app = typer.Typer(name="audit", help="Prove what the service recorded.", no_args_is_help=True)
+app.add_typer(audit_app)
+
+
+@audit_app.callback()
+def audit() -> None:
+    """Prove what the service recorded."""
+
+
+@audit_app.command("verify")
+def verify_export(
+    file: Annotated[Path, typer.Argument(help="What GET /api/v1/audit/export answered, or - for standard input.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Verify an exported audit chain, far from the service; exit code 1 when it is broken."""
+    from aster.cli.audit import told
+    from aster.cli.terminal import print_json
+    from aster.policy.audit_export import verify_export
+
+    result = verify_export(_payload("-" if str(file) == "-" else f"@{file}").splitlines())
+    if as_json:
+        print_json(result)
+    else:
+        typer.echo(told(result))
+    if not result.valid:
+        raise typer.Exit(1)
 
 
 @app.command()

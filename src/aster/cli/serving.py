@@ -10,17 +10,17 @@ import typer
 
 from aster.cli.terminal import print_json
 from aster.foundation.logs import configure_logging
-from aster.stack.options import StackOptions
+from aster.stack.options import EVERYTHING, StackOptions, System
 from aster.stack.stack import Stack
 
 FORCED = 130
 
 
-async def serve(*, data: Path, host: str, port: int, as_json: bool) -> None:
+async def serve(*, data: Path, host: str, port: int, as_json: bool, systems: frozenset[System] = EVERYTHING) -> None:
     """Run a `Stack` in the foreground. Prints its addresses once it is ready."""
     started = time.perf_counter()
     stop = _stop_on_signals()
-    options = StackOptions.from_environment(os.environ, data=data, host=host, port=port)
+    options = StackOptions.from_environment(os.environ, data=data, host=host, port=port, systems=systems)
     configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
     async with Stack(options) as stack:
         addresses = stack.addresses

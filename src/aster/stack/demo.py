@@ -91,7 +91,7 @@ async def _retain(stack: Stack, given: DemoInput, narrator: Narrator) -> float:
     narrator.heading(f"Retain {given.name}: {given.size} turns over HTTP")
     started = time.perf_counter()
     with (
-        closing(MemoryClient(stack.addresses.memory, principal=OWNER)) as client,
+        closing(MemoryClient(stack.addresses.url, principal=OWNER)) as client,
         narrator.progress("turns", given.size) as advance,
     ):
         for bank, turns in given.banks():
@@ -109,7 +109,7 @@ async def _recall(stack: Stack, given: DemoInput, narrator: Narrator) -> "Recall
     narrator.heading(f"Recall over HTTP: {len(given.questions)} questions")
     recalled = Recalled()
     with (
-        closing(MemoryClient(stack.addresses.memory, principal=OWNER)) as client,
+        closing(MemoryClient(stack.addresses.url, principal=OWNER)) as client,
         narrator.progress("questions", len(given.questions)) as advance,
     ):
         for number, question in enumerate(given.questions):
@@ -166,7 +166,7 @@ async def _decide(stack: Stack, narrator: Narrator) -> int:
     secret = os.environ.get("ASTER_HMAC_SECRET_DEMO") or stack.policy_secret
     if secret is None:
         raise DemoFailed("there is no secret to sign policy requests with", hint="set ASTER_HMAC_SECRET_DEMO")
-    with SigningClient(_base(stack), tenant=TENANT, secret=secret, user=OWNER) as client:
+    with SigningClient(stack.addresses.url, tenant=TENANT, secret=secret, user=OWNER) as client:
         for words, caller, request in CALLERS:
             context = {"caller": caller, "request": {"bank": "demo", "holdsPersonalData": True, **request}}
             body = {"source": source, "functionName": "decide", "context": context, "locale": "en-US"}
@@ -258,7 +258,3 @@ def _show_decision(narrator: Narrator, words: str, result: Any, *, over: str) ->
 
 def _addresses(stack: Stack) -> dict[str, Any]:
     return dict(stack.addresses.rows())
-
-
-def _base(stack: Stack) -> str:
-    return stack.addresses.policy.removesuffix("/api/v1")

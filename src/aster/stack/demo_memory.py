@@ -22,18 +22,16 @@ class MemoryClient:
     """One kept-alive connection; blocking, for one thread at a time."""
 
     def __init__(self, url: str, *, principal: str) -> None:
-        parts = urlsplit(url)
-        self._prefix = parts.path
         self._principal = principal
-        self._connection = http.client.HTTPConnection(parts.netloc, timeout=SECONDS)
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
 
     def retain(self, bank: str, memories: Sequence[dict[str, Any]]) -> list[str]:
         """The ids of what is durable now."""
-        answer = self._post("/retain/batch", {"bank_id": bank, "memories": memories})
+        answer = self._post("/v1/retain/batch", {"bank_id": bank, "memories": memories})
         return [result["memory_id"] for result in answer["results"]]
 
     def recall(self, bank: str, query: str, *, max_results: int = 10) -> list[dict[str, Any]]:
-        hits = self._post("/recall", {"bank_id": bank, "query": query, "max_results": max_results})["hits"]
+        hits = self._post("/v1/recall", {"bank_id": bank, "query": query, "max_results": max_results})["hits"]
         return [{name: hit[name] for name in ("text", "speaker", "score", "occurred_at")} for hit in hits]
 
     def close(self) -> None:
@@ -41,7 +39,7 @@ class MemoryClient:
 
     def _post(self, path: str, body: Any) -> Any:
         headers = {"Content-Type": "application/json", "X-Astrocyte-Principal": self._principal}
-        self._connection.request("POST", self._prefix + path, msgspec.json.encode(body), headers)
+        self._connection.request("POST", path, msgspec.json.encode(body), headers)
         response = self._connection.getresponse()
         answer = msgspec.json.decode(response.read())
         if response.status != 200:

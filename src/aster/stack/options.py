@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
@@ -13,6 +13,8 @@ from aster.policy.service.settings import resolve_settings as resolve_policy_set
 from astrocyte.gateway.settings import GatewaySettings
 from astrocyte.gateway.settings import resolve_settings as resolve_gateway_settings
 
+System = Literal["memory", "policy", "p2p"]
+EVERYTHING: frozenset[System] = frozenset({"memory", "policy", "p2p"})
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -27,9 +29,18 @@ class StackOptions:
     policy: Resolved
     memory: GatewaySettings
     environ: Mapping[str, str]
+    systems: frozenset[System] = EVERYTHING
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str], *, data: Path, host: str, port: int) -> Self:
+    def from_environment(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        data: Path,
+        host: str,
+        port: int,
+        systems: frozenset[System] = EVERYTHING,
+    ) -> Self:
         """Resolve every system's settings; raises `ConfigError` naming the first bad one.
 
         Unless told otherwise the P2P node listens beside the HTTP server, on a port of its own, without relays.
@@ -47,6 +58,7 @@ class StackOptions:
             policy=resolve_policy_settings(environ=environ),
             memory=resolve_gateway_settings(inline={"host": host}, environ=environ),
             environ=environ,
+            systems=systems,
         )
 
     @property

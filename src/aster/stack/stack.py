@@ -1,16 +1,19 @@
-"""The three systems in one process: opened in order, ready together, closed in reverse."""
+"""The systems in one process: opened in order, ready together, closed in reverse."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from aster.foundation.errors import StorageError
 from aster.foundation.health import Health
 from aster.foundation.http.metrics import RequestMetrics
+from aster.foundation.http.routes import Route
+from aster.foundation.http.service import HttpService
 from aster.foundation.sql import Database
 from aster.policy.rpc_service import PolicyService
 from aster.policy.service.app import create_policy_service
@@ -30,23 +33,36 @@ POLICY_FILE = "policy.db"
 GRACE_SECONDS = 5.0
 
 
-class Addresses(msgspec.Struct, frozen=True):
-    """Where a running stack is reached."""
+class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a running stack is reached; what it does not serve is None."""
 
-    memory: str
-    policy: str
-    p2p: str
+    url: str
     health: str
     openapi: list[str]
     data: str
+    memory: str | None = None
+    policy: str | None = None
+    p2p: str | None = None
 
     def rows(self) -> Iterator[tuple[str, str]]:
-        yield "memory", self.memory
-        yield "policy", self.policy
-        yield "P2P", self.p2p
+        """What people want to know, the most important first."""
+        for name, value in (("memory", self.memory), ("policy", self.policy), ("P2P", self.p2p)):
+            if value is not None:
+                yield name, value
         yield "health", self.health
         yield "OpenAPI", " ".join(self.openapi)
         yield "data", self.data
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One system, open: where it hangs in the HTTP tree, and what it offers over P2P."""
+
+    name: str
+    prefix: str
+    app: HttpService
+    document: Route
+    service: object
 
 
 class Stack:
@@ -56,8 +72,7 @@ class Stack:
         self._options = options
         self._data = DataDirectory(options.data)
         self._opened: AsyncExitStack | None = None
-        self._http: HttpServer | None = None
-        self._node: AsterServer | None = None
+        self._addresses: Addresses | None = None
         self.health = Health()
 
     async def __aenter__(self) -> Self:
@@ -77,17 +92,9 @@ class Stack:
 
     @property
     def addresses(self) -> Addresses:
-        if self._http is None or self._node is None:
+        if self._addresses is None:
             raise RuntimeError("the stack is not open")
-        url = self._http.url
-        return Addresses(
-            memory=f"{url}/v1",
-            policy=f"{url}/api/v1",
-            p2p=self._node.address,
-            health=f"{url}/readyz",
-            openapi=[f"{url}/openapi/memory.json", f"{url}/openapi/policy.json"],
-            data=str(self._options.data),
-        )
+        return self._addresses
 
     @property
     def policy_secret(self) -> str | None:
@@ -103,34 +110,52 @@ class Stack:
         opening.callback(server.release)
         opening.enter_context(self._data)
         metrics = RequestMetrics(self.health.registry)
+        parts = [await part(opening, metrics) for part in self._wanted()]
+        node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None
+        own = own_service([*self.health.routes, *(part.document for part in parts)])
+        await server.start(PrefixApp([(part.prefix, part.app) for part in parts], own))
+        opening.push_async_callback(server.close)
+        self._addresses = self._reached_at(server.url, parts, node)
 
-        memory = await opening.enter_async_context(self._memory())
-        gateway = create_gateway(memory, options.memory, metrics=metrics)
+    def _wanted(self) -> list[Any]:
+        openers = {"memory": self._open_memory, "policy": self._open_policy}
+        return [opener for name, opener in openers.items() if name in self._options.systems]
+
+    async def _open_memory(self, opening: AsyncExitStack, metrics: RequestMetrics) -> _Part:
+        url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
+        memory = await opening.enter_async_context(Astrocyte.from_config_dict({"storage": {"url": url}}))
+        gateway = create_gateway(memory, self._options.memory, metrics=metrics)
         self.health.add_check("memory", lambda: _must_be_healthy(memory))
+        document = document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes))
+        return _Part("memory", "/v1", gateway, document, MemoryService(memory, self._options.memory))
 
+    async def _open_policy(self, opening: AsyncExitStack, metrics: RequestMetrics) -> _Part:
         database = Database.open(self._data.file(POLICY_FILE))
         opening.push_async_callback(database.close)
-        settings = msgspec.structs.replace(PolicySettings.of(options.policy), secret_key=self.policy_secret)
-        policy = create_policy_service(database, settings, environ=options.environ, metrics=metrics)
+        settings = msgspec.structs.replace(PolicySettings.of(self._options.policy), secret_key=self.policy_secret)
+        policy = create_policy_service(database, settings, environ=self._options.environ, metrics=metrics)
         self.health.add_check("policy", lambda: database.read(_answer))
+        document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
+        service = PolicyService(policy, open_tenant=self._options.open_tenant)
+        return _Part("policy", "/api", policy, document, service)
 
-        services = [MemoryService(memory, options.memory), PolicyService(policy, open_tenant=options.open_tenant)]
-        node = AsterServer(services=services, config=options.rpc)
+    async def _open_node(self, opening: AsyncExitStack, services: Sequence[object]) -> AsterServer:
+        node = AsterServer(services=services, config=self._options.rpc)
         opening.push_async_callback(node.drain, GRACE_SECONDS)
         await node.start()
+        return node
 
-        documents = [
-            document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes)),
-            document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes)),
-        ]
-        own = own_service([*self.health.routes, *documents])
-        await server.start(PrefixApp([("/v1", gateway), ("/api", policy)], own))
-        opening.push_async_callback(server.close)
-        self._http, self._node = server, node
-
-    def _memory(self) -> Astrocyte:
-        url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
-        return Astrocyte.from_config_dict({"storage": {"url": url}})
+    def _reached_at(self, url: str, parts: Sequence[_Part], node: AsterServer | None) -> Addresses:
+        served = {part.name for part in parts}
+        return Addresses(
+            url=url,
+            memory=f"{url}/v1" if "memory" in served else None,
+            policy=f"{url}/api/v1" if "policy" in served else None,
+            p2p=node.address if node is not None else None,
+            health=f"{url}/readyz",
+            openapi=[f"{url}{part.document.path}" for part in parts],
+            data=str(self._options.data),
+        )
 
 
 async def _must_be_healthy(memory: Astrocyte) -> None:
