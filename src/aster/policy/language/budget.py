@@ -4,7 +4,7 @@ A rule that neither recurs nor reaches one that does has a static worst case; if
 at run time, their cost being part of the caller's. All other rules pay on entry and count towards the depth of calls.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -60,33 +60,32 @@ def plan(module: CheckedModule) -> tuple[RulePlan, ...]:
             if waiting[caller] == 0:
                 ready.append(caller)
     return tuple(
-        found if found is not None else RulePlan(usages[index].nodes, True, True) for index, found in enumerate(plans)
+        found if found is not None else RulePlan(_cost(usages[index], plans), True, True)
+        for index, found in enumerate(plans)
     )
 
 
+def _cost(usage: _Usage, plans: Sequence[RulePlan | None]) -> int:
+    """Steps of a body and of the calls in it that do not pay by themselves."""
+    free = (plans[callee] for callee in usage.calls)
+    return usage.nodes + sum(found.cost for found in free if found is not None and not found.metered)
+
+
 def _bounded(usage: _Usage, plans: list[RulePlan | None], depths: list[int], index: int) -> RulePlan:
-    cost = usage.nodes
-    metered = False
-    needs_run = usage.needs_run
-    depth = 0
-    for callee in usage.calls:
-        found = plans[callee]
-        if found is None:  # a callee is always planned before its caller
-            raise AssertionError
-        metered |= found.metered
-        needs_run |= found.needs_run
-        if not found.metered:
-            cost += found.cost
-            depth = max(depth, depths[callee] + 1)
+    cost = _cost(usage, plans)
+    called = [(plans[callee], depths[callee]) for callee in usage.calls]
+    metered = any(found is None or found.metered for found, _ in called)
+    needs_run = usage.needs_run or any(found is None or found.needs_run for found, _ in called)
+    depth = max((depth + 1 for found, depth in called if found is not None and not found.metered), default=0)
     if cost > STATIC_STEPS or depth > STATIC_DEPTH:
-        return RulePlan(usage.nodes, True, True)
+        return RulePlan(cost, True, True)
     depths[index] = depth
     return RulePlan(cost, metered, needs_run or metered)
 
 
-def function_cost(function: core.Function) -> int:
-    """Steps one call of a function value pays, the rules it calls not counted."""
-    return _usage(function.body).nodes
+def function_cost(function: core.Function, plans: Sequence[RulePlan]) -> int:
+    """Steps one call of a function value pays."""
+    return _cost(_usage(function.body), plans)
 
 
 def _usage(body: tuple[Stmt, ...]) -> _Usage:

@@ -21,6 +21,7 @@ from aster.policy.language.source import SourceText
 from aster.policy.language.values import FLOAT_MAX, INT_MAX, INT_MIN, WRAPPERS, Closure
 
 FILE = "<policy>"
+FLAT_CHAIN = 16
 
 _OPERATIONS: dict[str, Any] = {
     "o_add": operations.add,
@@ -394,11 +395,25 @@ class RuleCompiler:
 
     def _arith(self, node: core.Arith) -> ast.expr:
         value = self.expression(node.first)
+        if len(node.steps) > FLAT_CHAIN:
+            return self.long_chain(node, value)
         for step in node.steps:
             operand = self.expression(step.operand)
             self.emit.at(node.start)
             value = self.step(step, value, operand)
         return value
+
+    def long_chain(self, node: core.Arith, value: ast.expr) -> ast.expr:
+        """`(t := first, t := t + second, …)[-1]`: as deep as one step, however long the chain is."""
+        emit = self.emit
+        name = self.temporary()
+        parts = [value]
+        for step in node.steps:
+            operand = self.expression(step.operand)
+            emit.at(node.start)
+            parts[-1] = ast.NamedExpr(target=emit.store(name), value=parts[-1], **emit.here)
+            parts.append(self.step(step, emit.load(name), operand))
+        return self.item(ast.Tuple(elts=parts, ctx=_LOAD, **emit.here), emit.constant(len(parts) - 1))
 
     def step(self, step: core.ArithmeticStep, left: ast.expr, right: ast.expr) -> ast.expr:
         emit = self.emit
@@ -536,7 +551,9 @@ class RuleCompiler:
         captured = [f"v{slot}" for slot in node.captured]
         names = [f"v{slot}" for slot in node.parameters]
         self.pending.append(self.define(name, [*names, *captured], captured, body))
-        return emit.call("o_closure", emit.load(name), emit.constant(len(names)), emit.constant(function_cost(node)))
+        return emit.call(
+            "o_closure", emit.load(name), emit.constant(len(names)), emit.constant(function_cost(node, self.plans))
+        )
 
     def _fail(self, node: core.Fail) -> ast.expr:
         operands = [self.expression(operand) for operand in node.operands]

@@ -43,7 +43,7 @@ class Declarations:
         declared: tuple[Record | Enum | Alias, ...] = (*self.tree.records, *self.tree.enums, *self.tree.aliases)
         for node in declared:
             if node.name in names:
-                self.source.report("E104", node.start, node.end, name=node.name)
+                self.source.refuse("E104", node.start, node.end, name=node.name)
             names[node.name] = node
         for alias in self.tree.aliases:
             self.aliases[alias.name] = alias.type
@@ -60,7 +60,7 @@ class Declarations:
             self.records[record.name] = RecordInfo(record.name, found.index, tuple(fields.values()))
         for index, rule in enumerate(self.tree.rules):
             if rule.name in self.rules:
-                self.source.report("E104", rule.start, rule.name_end, name=rule.name)
+                self.source.refuse("E104", rule.start, rule.name_end, name=rule.name)
             self.rules[rule.name] = index
             if rule.name in record_names:
                 self.source.report("W107", rule.start, rule.name_end, name=rule.name)

@@ -418,7 +418,7 @@ class Interpreter:
     def _function(self, node: core.Function) -> Evaluate:
         body = self.block(node.body)
         parameters = node.parameters
-        cost = function_cost(node)
+        cost = function_cost(node, self.plans)
 
         def make(slots: Slots) -> Any:
             captured = list(slots)

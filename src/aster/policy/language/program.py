@@ -10,6 +10,8 @@ import msgspec
 
 from aster.policy.language.boundary import Boundary, Classes, Violations
 from aster.policy.language.budget import DEFAULT_DEPTH, DEFAULT_SECONDS, DEFAULT_STEPS, plan
+from aster.policy.language.check_effects import check_effects
+from aster.policy.language.check_pii import check_pii
 from aster.policy.language.checker import check
 from aster.policy.language.compiler import FILE, compile_module
 from aster.policy.language.core import CheckedModule, RuleInfo
@@ -31,7 +33,6 @@ from aster.policy.language.types import BOOL, INT, NULL, TEXT
 from aster.policy.language.values import Run
 
 MAX_SOURCE = 262_144
-BLOCKING = frozenset({"E104", "E102"})
 _PLAIN_RESULTS = frozenset({BOOL, INT, TEXT, NULL})
 _NO_ARGUMENTS: dict[str, Any] = {}
 
@@ -62,11 +63,15 @@ def compile_source(
     tree = parse(text)
     if text.has_errors:
         raise PolicySyntaxError(text.findings)
-    module = check(tree, text, trusting=not lenient)
-    blocking = [found for found in text.findings if found.severity == "error" and (strict or found.code in BLOCKING)]
-    if blocking:
-        raise PolicySyntaxError(text.findings)
-    return Program(text, module, lenient=lenient)
+    try:
+        module = check(tree, text, trusting=not lenient)
+        check_effects(tree, text)
+        check_pii(tree, text)
+        if not text.is_fatal and not (strict and text.has_errors):
+            return Program(text, module, lenient=lenient)
+    except RecursionError:
+        text.report("P015", 0, 0, limit="the compiler's")
+    raise PolicySyntaxError(text.findings)
 
 
 class Program:
@@ -164,6 +169,9 @@ class Program:
             return marked[0]
         if len(rules) == 1:
             return rules[0]
+        if marked:
+            names = tuple(rule.name for rule in marked)
+            raise EntryAmbiguous("several rules are marked with @entry; name one", names)
         if not rules:
             raise RuleNotFound("the module has no rules")
         raise EntryAmbiguous("several rules could be meant; name one or mark one with @entry", self.rules)

@@ -22,6 +22,7 @@ class SourceText:
             starts.append(position + 1)
             position = find("\n", position + 1)
         self._starts = starts
+        self.is_fatal = False
         self._findings: dict[tuple[int, str, str], Diagnostic] = {}
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -32,6 +33,11 @@ class SourceText:
     def excerpt(self, start: int, end: int) -> str:
         """The user's own words between two offsets, on one line."""
         return " ".join(self.text[start:end].split())
+
+    def refuse(self, code: str, start: int, end: int, **values: Any) -> None:
+        """Note an error that leaves it open what the program is, so that there is none."""
+        self.is_fatal = True
+        self.report(code, start, end, **values)
 
     def report(self, code: str, start: int, end: int, help_text: str | None = None, **values: Any) -> None:
         """Note a finding; the same finding at the same place counts once."""

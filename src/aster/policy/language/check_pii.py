@@ -1,0 +1,198 @@
+"""Where personal data goes: labels flow with values to sinks (specification §9, PII).
+
+A label is a level (1 to 3) and categories. Labels come from `@pii` types of parameters, fields and results, flow
+through names, fields, operators and calls, and end at `redact` and `tokenize`. Sinks are the console, the network,
+databases and `emit`.
+"""
+
+from typing import NamedTuple
+
+from aster.policy.language import tree
+from aster.policy.language.check_effects import called_name
+from aster.policy.language.source import SourceText
+
+CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
+_CONSOLE = ("print", "IO.print", "Log.", "log")
+_NETWORK = frozenset({"Http.post", "Http.put", "Http.patch"})
+_DATABASE = tuple(
+    f"{space}.{verb}" for space in ("Sql", "Db") for verb in ("insert", "update", "delete", "exec", "execute")
+)
+
+
+class Label(NamedTuple):
+    """No personal data at level 0."""
+
+    level: int = 0
+    categories: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        categories = f" {'/'.join(sorted(self.categories))}" if self.categories else ""
+        return f"L{self.level}{categories}" if self.level else "plain"
+
+
+PLAIN = Label()
+
+
+def merge(labels: list[Label]) -> Label:
+    """The label of a value made of others: the highest level, all categories."""
+    marked = [label for label in labels if label.level]
+    if not marked:
+        return PLAIN
+    return Label(max(label.level for label in marked), frozenset().union(*(label.categories for label in marked)))
+
+
+def label_of(node: tree.TypeNode | None) -> Label:
+    """The label a written type declares."""
+    if isinstance(node, tree.PiiType):
+        return merge([Label(node.level, frozenset({node.category} - {""})), label_of(node.base)])
+    if isinstance(node, tree.WrappedType):
+        return merge([label_of(argument) for argument in node.arguments])
+    return PLAIN
+
+
+def check_pii(module: tree.Module, source: SourceText) -> None:
+    """Report personal data that reaches a sink, or a place declared to hold less."""
+    types = [field.type for record in module.records for field in record.fields]
+    types += [kind for rule in module.rules for kind in (rule.returns, *(item.type for item in rule.parameters))]
+    if any(label_of(kind).level for kind in types):
+        flow = _Flow(module, source)
+        for rule in module.rules:
+            flow.rule(rule)
+
+
+class _Flow:
+    def __init__(self, module: tree.Module, source: SourceText) -> None:
+        self.source = source
+        self.rules = {rule.name: rule for rule in module.rules}
+        self.fields: dict[str, list[Label]] = {}
+        self.record_fields: dict[tuple[str, str], Label] = {}
+        for record in module.records:
+            for field in record.fields:
+                self.fields.setdefault(field.name, []).append(label_of(field.type))
+                self.record_fields[record.name, field.name] = label_of(field.type)
+        self.names: dict[str, Label] = {}
+        self.returns = PLAIN
+        self.declares_result = False
+
+    def rule(self, rule: tree.Rule) -> None:
+        self.names = {parameter.name: label_of(parameter.type) for parameter in rule.parameters}
+        self.returns = label_of(rule.returns)
+        self.declares_result = rule.returns is not None
+        self.block(rule.body or ())
+
+    def block(self, statements: tree.Block) -> None:
+        for statement in statements:
+            self.statement(statement)
+
+    def statement(self, node: tree.Statement) -> None:
+        if isinstance(node, tree.Let | tree.Set | tree.Start):
+            self.names[node.name] = merge([self.value(node.value), *self.kept(node)])
+        elif isinstance(node, tree.Return):
+            label = self.value(node.value)
+            if self.declares_result and label.level > self.returns.level:
+                self.source.report("E070", node.start, node.end, name="the result", expected=self.returns, actual=label)
+        elif isinstance(node, tree.If):
+            for condition, body in node.branches:
+                self.value(condition)
+                self.block(body)
+            self.block(node.otherwise or ())
+        elif isinstance(node, tree.Match):
+            self.match(node)
+        elif isinstance(node, tree.Discard):
+            self.value(node.value)
+        elif isinstance(node, tree.Scope):
+            self.block(node.body)
+        elif isinstance(node, tree.Workflow):
+            for step in node.steps:
+                self.block(step.body)
+                self.block(step.compensate or ())
+
+    def kept(self, node: tree.Statement) -> list[Label]:
+        """`Set` in a branch may leave the old value in place, so its label stays."""
+        return [self.names.get(node.name, PLAIN)] if isinstance(node, tree.Set) else []
+
+    def match(self, node: tree.Match) -> None:
+        label = self.value(node.subject)
+        for arm in node.arms:
+            pending: list[tree.Pattern] = [arm.pattern]
+            while pending:
+                pattern = pending.pop()
+                if isinstance(pattern, tree.NamePattern):
+                    self.names[pattern.name] = label
+                elif isinstance(pattern, tree.ConstructorPattern):
+                    pending.extend(pattern.parts)
+            self.block(arm.body)
+
+    def value(self, node: tree.Expression) -> Label:
+        if isinstance(node, tree.Name):
+            return self.names.get(node.name, PLAIN)
+        if isinstance(node, tree.Field):
+            known = [label for name in node.names for label in self.fields.get(name, [])]
+            return merge([self.value(node.base), *known])
+        if isinstance(node, tree.Call):
+            return self.call(node)
+        if isinstance(node, tree.Construction):
+            return self.construction(node)
+        if isinstance(node, tree.Lambda):
+            if isinstance(node.body, tree.Expression):
+                return self.value(node.body)
+            self.block(node.body)
+            return PLAIN
+        if isinstance(node, tree.Comparison | tree.Logic | tree.Not):
+            for part in _parts(node):
+                self.value(part)
+            return PLAIN
+        return merge([self.value(part) for part in _parts(node)])
+
+    def construction(self, node: tree.Construction) -> Label:
+        labels = []
+        for name, value in node.fields:
+            label = self.value(value)
+            declared = self.record_fields.get((node.name, name), PLAIN)
+            if label.level > declared.level:
+                self.source.report("E070", value.start, value.end, name=name, expected=declared, actual=label)
+            labels.append(label)
+        return merge(labels)
+
+    def call(self, node: tree.Call) -> Label:
+        labels = [self.value(argument) for argument in node.arguments]
+        name = called_name(node)
+        if name is None:
+            return merge(labels)
+        if name in CLEANERS:
+            return PLAIN
+        self.sink(name, labels, node)
+        rule = self.rules.get(name)
+        if rule is None:
+            return merge(labels)
+        for parameter, label in zip(rule.parameters, labels, strict=False):
+            declared = label_of(parameter.type)
+            if parameter.type is not None and label.level > declared.level:
+                self.source.report("E070", node.start, node.end, name=parameter.name, expected=declared, actual=label)
+        declared = label_of(rule.returns)
+        return declared if rule.returns is not None else merge(labels)
+
+    def sink(self, name: str, labels: list[Label], node: tree.Call) -> None:
+        label = merge(labels)
+        if not label.level:
+            return
+        if name in _NETWORK:
+            self.source.report("E072" if label.level == 3 else "E400", node.start, node.end, name=name, actual=label)
+        elif name in _CONSOLE or name.startswith("Log."):
+            if label.level >= 2:
+                self.source.report("E072", node.start, node.end, name=name, actual=label)
+        elif (name in _DATABASE or name == "emit") and label.level == 3:
+            self.source.report("E072", node.start, node.end, name=name, actual=label)
+
+
+def _parts(node: tree.Expression) -> list[tree.Expression]:
+    """The expressions an expression is directly made of."""
+    found: list[tree.Expression] = []
+    pending: list[object] = [getattr(node, name) for name in reversed(node.__struct_fields__[2:])]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, tree.Expression):
+            found.append(item)
+        elif isinstance(item, tuple):
+            pending.extend(reversed(item))
+    return found

@@ -1,0 +1,230 @@
+"""What the checker notes about programs that run: names, types, flow, effects, personal data, workflows."""
+
+import pytest
+
+from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
+
+HEAD = """
+Define User has id as Text, age as Int, nick as maybe Text.
+Define Band as one of Light, Medium, Heavy.
+Define Other as one of Light, Dark.
+"""
+
+
+def codes(body: str, head: str = HEAD) -> list[str]:
+    return [found.code for found in compile_source(head + body).diagnostics if found.severity != "info"]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Rule f given n as Int, produce Int:\n  Return n plus 1.", []),
+        ("Rule f, produce Int:\n  Return x.", ["E101"]),
+        ("Rule f, produce Int:\n  Set x to 1.\n  Return x.", ["E101"]),
+        ("Rule f, produce Int:\n  Let x be 1.\n  Let x be 2.\n  Return x.", ["E104"]),
+        ("Rule f, produce Int:\n  Let unused be 1.\n  Return 2.", ["W001"]),
+        ('Rule f, produce Int:\n  Let x be 1.\n  Set x to "t".\n  Return 1.', ["W001", "E002"]),
+        ('Rule f, produce Int:\n  Return "t".', ["E003"]),
+        ("Rule f, produce Float:\n  Return 1.", []),
+        ("Rule f given n as Nowhere, produce Int:\n  Return 1.", ["E006"]),
+        ("Rule f of T given n as T, produce T:\n  Return n.", []),
+        ("Rule f of T given n as Int, produce Int:\n  Return n.", ["E005"]),
+        ('Rule f given b as Bool, produce:\n  Return if b then 1 else "x".', ["E008"]),
+        ("Rule f given t as Text, produce:\n  Match t:\n    When 1, Return 1.\n    When _, Return 2.", ["E010"]),
+        ("Rule f given u as User, produce:\n  Return u.height.", ["E011"]),
+        ('Rule f, produce User:\n  Return User with id set to 1, age set to "x".', ["E012", "E012"]),
+        ('Rule f, produce User:\n  Return User with id set to "i".', ["E013"]),
+        ('Rule f, produce User:\n  Return User with id set to "i", age set to 1.', []),
+        (
+            "Rule f given b as Band, produce:\n  Match b:\n    When Light, Return 1.\n    When Dark, Return 2.",
+            ["W102", "E018"],
+        ),
+        (
+            (
+                "Rule f given b as Band, produce:\n"
+                "  Match b:\n    When Light, Return 1.\n    When Medium, Return 2.\n    When Heavy, Return 3."
+            ),
+            [],
+        ),
+        ("Rule f given t as maybe Int, produce:\n  Match t:\n    When null, Return 1.", ["W102", "E017"]),
+        ("Rule f given t as maybe Int, produce Int:\n  Match t:\n    When null, Return 0.\n    When v, Return v.", []),
+        ('Rule f, produce:\n  Return [1, "x"].', ["E020"]),
+        ("Rule f, produce:\n  Return 1m plus 1.5.", ["E031"]),
+        ("Rule f, produce:\n  Return Light.", ["E106"]),
+        ("Rule f, produce:\n  Return Band.Pale.", ["E107"]),
+        ("Rule g given n as Int, produce Int:\n  Return n.\nRule f, produce:\n  Return g(1, 2).", ["E105"]),
+        ('Rule g given n as Int, produce Int:\n  Return n.\nRule f, produce:\n  Return g("x").', ["E001"]),
+        ("Rule f, produce:\n  Return User(1).", ["E101", "P012"]),
+        ("Rule f, produce:\n  Return 1.\n  Return 2.", ["W101"]),
+        ("Rule f given n as Int, produce Int:\n  If n over 1\n    Return 1.", ["W102"]),
+        ("Rule f given n as Int, produce Int:\n  If n\n    Return 1.\n  Return 2.", ["W104"]),
+        (
+            (
+                "Rule f given n as Int, produce Int:\n"
+                "  Let s be 0.\n  If n over 1\n    Let s be 1.\n    Return s.\n  Return s."
+            ),
+            ["W103"],
+        ),
+        ("Rule f, produce:\n  Return Elsewhere.call(1).", ["E212"]),
+    ],
+)
+def test_findings(body: str, expected: list[str]) -> None:
+    assert codes(body) == expected
+
+
+def test_type_errors_stop_a_strict_compilation_only() -> None:
+    source = 'Rule f, produce Int:\n  Return "t".'
+    assert compile_source(source).evaluate().value == "t"
+    with pytest.raises(PolicySyntaxError, match="produces Int"):
+        compile_source(source, strict=True)
+
+
+def test_two_entry_rules_are_ambiguous() -> None:
+    source = (
+        "@entry\nRule a, produce:\n  Return 1.\n@entry\nRule b, produce:\n  Return 2.\nRule c, produce:\n  Return 3."
+    )
+    program = compile_source(source)
+    assert [found.code for found in program.diagnostics] == ["E102"]
+    with pytest.raises(PolicyEvaluationError) as raised:
+        program.evaluate()
+    assert raised.value.details["candidates"] == ["a", "b"]
+    assert program.evaluate("b").value == 2
+
+
+def test_findings_have_the_users_own_positions() -> None:
+    source = "Rule f\tgiven the n as Int,   produce  Int:\n  Return  n  plus “x”  plus missing.  // why\n"
+    found = [item for item in compile_source(source).diagnostics if item.code == "E101"]
+    line = source.splitlines()[1]
+    assert [(item.start_line, item.start_column, item.end_column) for item in found] == [
+        (2, line.index("missing") + 1, line.index("missing") + 8)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('Rule f, produce. It performs io [Http]:\n  Return Http.get("x").', []),
+        ('Rule f, produce:\n  Return Http.get("x").', ["E200"]),
+        ('Rule f, produce. It performs io [Http]:\n  Return Db.query("x").', ["E301"]),
+        (('Rule f, produce. It performs io [Http, Sql]:\n  Return g().\nRule g, produce. It performs io [Sql]:\n'
+         '  Return Db.query("x").'), []),
+        ('Rule f, produce:\n  Return g().\nRule g, produce. It performs io [Sql]:\n  Return Db.query("x").', ["E200"]),
+        ('Rule f, produce:\n  Return Crypto.hash("x").', ["E201"]),
+        ('Use Http as H.\nRule f, produce:\n  Return H.get("x").', ["E200", "E212"]),
+    ],
+)  # fmt: skip
+def test_effects_and_capabilities(body: str, expected: list[str]) -> None:
+    assert codes(body) == expected
+
+
+def test_what_is_declared_but_not_done_is_told_as_information() -> None:
+    found = compile_source("Rule f, produce. It performs io [Http]:\n  Return 1.").diagnostics
+    assert [(item.code, item.severity) for item in found] == [("E202", "info"), ("E302", "info")]
+
+
+PII = """
+Define Person has name as @pii(L1, name) Text, ssn as @pii(L3, id) Text, city as Text.
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("Rule f given p as Person, produce Text:\n  Return p.city.", []),
+        ("Rule f given p as Person, produce Text:\n  Return p.ssn.", ["E070"]),
+        ('Rule f given p as Person, produce Text:\n  Let t be "x" plus p.ssn.\n  Return t.', ["E070"]),
+        ("Rule f given p as Person, produce @pii(L3, id) Text:\n  Return p.ssn.", []),
+        ("Rule f given p as Person, produce Text:\n  Return redact(p.ssn).", []),
+        ('Rule f given p as Person, produce. It performs io [Http]:\n  Return Http.post("/x", p.name).', ["E400"]),
+        ('Rule f given p as Person, produce. It performs io [Http]:\n  Return Http.post("/x", p.ssn).', ["E072"]),
+        (
+            "Rule g given t as Text, produce:\n  Return t.\nRule f given p as Person, produce:\n  Return g(p.ssn).",
+            ["E070"],
+        ),
+    ],
+)
+def test_personal_data_is_followed_to_where_it_ends(body: str, expected: list[str]) -> None:
+    assert codes(body, PII) == expected
+
+
+def test_personal_data_is_masked_in_traces() -> None:
+    source = f'{PII}\nRule f given p as Person, produce:\n  If p.ssn is "123"\n    Return p.ssn.\n  Return p.city.'
+    outcome = compile_source(source).evaluate(context={"p": {"name": "n", "ssn": "123", "city": "c"}}, trace=True)
+    assert outcome.value == "123"
+    assert "123" not in repr([step["operands"] for step in outcome.trace["steps"]])
+    assert outcome.trace["steps"][0]["operands"] == {"p.ssn": "***"}
+    assert outcome.trace["finalResult"] == "***"
+
+
+WORKFLOW = """
+Rule f, produce. It performs io [Http]:
+  workflow:
+    step first:
+      Return Http.get("/a").
+    step second depends on ["first"]:
+      Return ok of 1.
+    compensate:
+      Return ok of 2.
+    retry:
+      max attempts: 3.
+      backoff: exponential.
+    timeout: 30 seconds.
+  .
+"""
+
+
+def test_a_workflow_is_checked_and_never_executed() -> None:
+    program = compile_source(WORKFLOW)
+    assert [item.code for item in program.diagnostics] == ["W600", "E023"]
+    with pytest.raises(Exception, match="never executed"):
+        program.evaluate()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('["first"]', '["nowhere"]', "E029"),
+        ('["first"]', '["second"]', "E030"),
+        ("max attempts: 3", "max attempts: 0", "E024"),
+        ("max attempts: 3", "max attempts: 40", "W105"),
+        ("timeout: 30", "timeout: 0", "E025"),
+        ("timeout: 30", "timeout: 9999", "W106"),
+        (". It performs io [Http]", "", "E026"),
+    ],
+)
+def test_workflow_findings(old: str, new: str, code: str) -> None:
+    assert code in [item.code for item in compile_source(WORKFLOW.replace(old, new)).diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("  Start a as async g().\n  Return 1.", "E500"),
+        ("  Wait for a.\n  Return 1.", "E501"),
+        ("  Start a as async g().\n  Start a as async g().\n  Wait for a.\n  Return 1.", "E502"),
+        ("  Start a as async g().\n  Wait for a.\n  Wait for a.\n  Return 1.", "E503"),
+        ("  Wait for a.\n  Start a as async g().\n  Return 1.", "E504"),
+    ],
+)
+def test_concurrency_findings(body: str, code: str) -> None:
+    found = compile_source(f"Rule f, produce:\n{body}\nRule g, produce:\n  Return 1.").diagnostics
+    assert code in [item.code for item in found]
+
+
+def test_the_schema_describes_records_to_their_leaves() -> None:
+    program = compile_source(
+        "Module m.\nDefine User has age as Int required between 0 and 150, nick as maybe Text.\n"
+        "Define Band as one of Light, Heavy.\n"
+        "Rule f given user as User, bands as list of Band, amount, produce Bool:\n  Return true."
+    )
+    schema = program.schema()
+    user, bands, amount = schema["parameters"]
+    assert (schema["moduleName"], schema["functionName"], schema["returnType"]) == ("m", "f", "Bool")
+    assert (user["type"], user["typeKind"], user["optional"]) == ("User", "STRUCT", False)
+    assert [(item["name"], item["type"], item["optional"]) for item in user["fields"]] == [
+        ("age", "Int", False),
+        ("nick", "Text?", True),
+    ]
+    assert user["fields"][0]["constraints"] == [{"kind": "required"}, {"kind": "range", "min": 0, "max": 150}]
+    assert (bands["type"], bands["typeKind"], bands["enumVariants"]) == ("list of Band", "LIST", ["Light", "Heavy"])
+    assert (amount["type"], amount["inferred"]) == ("Float", True)

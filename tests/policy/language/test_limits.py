@@ -1,0 +1,235 @@
+"""Untrusted sources and arguments: whatever they try, they are refused within the budget."""
+
+import string
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
+from aster.policy.language.compiler import CompilerDefect, _inspect
+
+
+def ending(source: str, context: dict[str, Any] | None = None, **options: Any) -> str:
+    """How both evaluators end: a code, or "value"."""
+    program = compile_source(source)
+    endings = []
+    for interpret in (False, True):
+        try:
+            program.evaluate("f", context=context or {}, interpret=interpret, **options)
+            endings.append("value")
+        except PolicyEvaluationError as error:
+            endings.append(error.code)
+    assert endings[0] == endings[1]
+    return endings[0]
+
+
+def refused(source: str) -> set[str]:
+    with pytest.raises(PolicySyntaxError) as raised:
+        compile_source(source)
+    return {found.code for found in raised.value.diagnostics}
+
+
+def test_unbounded_recursion_ends_at_the_depth_limit() -> None:
+    assert ending("Rule f given n as Int, produce Int:\n  Return 1 plus f(n plus 1).", {"n": 0}) == "DEPTH_LIMIT"
+
+
+def test_exponential_recursion_ends_at_the_step_limit() -> None:
+    source = (
+        "Rule f given n as Int, produce Int:\n  If n under 1\n    Return 1.\n  Return f(n minus 1) plus f(n minus 1)."
+    )
+    assert ending(source, {"n": 60}, max_steps=50_000) == "STEP_LIMIT"
+
+
+def test_calls_that_double_are_charged_although_nothing_recurs() -> None:
+    rules = ["Rule f0, produce Int:\n  Return 1."]
+    rules += [f"Rule f{index}, produce Int:\n  Return f{index - 1}() plus f{index - 1}()." for index in range(1, 40)]
+    assert ending("\n".join([*rules, "Rule f, produce Int:\n  Return f39()."]), max_steps=50_000) == "STEP_LIMIT"
+
+
+def test_a_long_chain_of_calls_does_not_break_the_stack() -> None:
+    rules = ["Rule f0, produce Int:\n  Return 1."]
+    rules += [f"Rule f{index}, produce Int:\n  Return f{index - 1}()." for index in range(1, 1500)]
+    source = "\n".join([*rules, "Rule f, produce Int:\n  Return f1499()."])
+    assert ending(source) == "DEPTH_LIMIT"
+
+
+def test_squaring_ends_at_64_bits() -> None:
+    lines = ["  Let v0 be 10."] + [f"  Let v{index} be v{index - 1} times v{index - 1}." for index in range(1, 60)]
+    assert ending("Rule f, produce:\n" + "\n".join(lines) + "\n  Return v59.") == "INTEGER_OVERFLOW"
+
+
+def test_decimals_cannot_grow_without_end() -> None:
+    lines = ["  Let v0 be 12345678901234567890.5m."]
+    lines += [f"  Let v{index} be v{index - 1} times v{index - 1}." for index in range(1, 40)]
+    assert ending("Rule f, produce:\n" + "\n".join(lines) + "\n  Return v39.") == "DECIMAL_OVERFLOW"
+
+
+def test_doubling_a_text_ends_at_the_size_limit() -> None:
+    lines = ['  Let s0 be "xxxxxxxxxx".'] + [
+        f"  Let s{index} be s{index - 1} plus s{index - 1}." for index in range(1, 40)
+    ]
+    assert ending("Rule f, produce:\n" + "\n".join(lines) + "\n  Return s39.") in {"SIZE_LIMIT", "STEP_LIMIT"}
+
+
+def test_doubling_a_list_ends_at_the_step_limit() -> None:
+    lines = ["  Let s0 be List.range(0, 1000)."]
+    lines += [f"  Let s{index} be List.concat(s{index - 1}, s{index - 1})." for index in range(1, 40)]
+    assert ending("Rule f, produce:\n" + "\n".join(lines) + "\n  Return List.length(s39).") == "STEP_LIMIT"
+
+
+def test_nested_folds_are_paid_before_they_run() -> None:
+    inner = "List.length(List.map(List.range(0, 10000), (y) => List.length(List.map(List.range(0, 10000), (z) => z))))"
+    started = time.perf_counter()
+    assert ending(f"Rule f, produce:\n  Return {inner}.") == "STEP_LIMIT"
+    assert time.perf_counter() - started < 30
+
+
+def test_the_wall_clock_ends_an_evaluation() -> None:
+    source = "Rule f given n as Int, produce Int:\n  Return List.length(List.range(0, n))."
+    assert ending(source, {"n": 5}, max_seconds=-1.0) == "TIME_LIMIT"
+
+
+def test_patterns_do_not_backtrack() -> None:
+    source = 'Rule f given t as Text, produce:\n  Return Text.matches(t, "^(a+)+$").'
+    assert ending(source, {"t": "a" * 20_000 + "b"}) == "value"
+    constrained = 'Rule f given t as Text matching pattern "^(a|a)*$", produce:\n  Return t.'
+    assert ending(constrained, {"t": "a" * 5_000 + "b"}) == "INPUT_INVALID"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(" * 500 + "1" + ")" * 500,
+        "not " * 600 + "true",
+        "- " * 600 + "1",
+        "[" * 500,
+        "f(" * 500,
+        "if true then " * 500,
+    ],
+)
+def test_deep_nesting_is_a_diagnostic(expression: str) -> None:
+    assert refused(f"Rule f, produce:\n  Return {expression}.") & {"P015", "P007"}
+
+
+def test_long_chains_are_a_diagnostic_or_work() -> None:
+    assert "P017" in refused("Rule f, produce:\n  Return 1" + " plus 1" * 5_000 + ".")
+    assert "P017" in refused("Rule f given a, produce:\n  Return a" + ".a" * 5_000 + ".")
+    assert ending("Rule f, produce:\n  Return 1" + " plus 1" * 500 + ".") == "value"
+    assert ending("Rule f, produce:\n  Return true" + " and true" * 5_000 + ".") == "value"
+
+
+def test_deep_blocks_are_a_diagnostic() -> None:
+    lines = ["Rule f, produce:"] + [f"{'  ' * depth}If true" for depth in range(1, 300)]
+    assert "P015" in refused("\n".join(lines))
+
+
+def test_one_line_of_a_megabyte_is_refused() -> None:
+    assert refused("Rule f, produce: Return " + "1 " * 500_000) == {"L010"}
+
+
+def test_thousands_of_rules_and_rows_compile() -> None:
+    rows = "\n".join(f"  If n is {row} and n is not 3\n    Return {row}." for row in range(3_000))
+    assert (
+        compile_source(f"Rule f given n as Int, produce Int:\n{rows}\n  Return -1.").evaluate(args=[2999]).value == 2999
+    )
+    rules = "\n".join(f"Rule f{index}, produce:\n  Return {index}." for index in range(2_000))
+    assert compile_source(rules).evaluate("f1999").value == 1999
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("Rule f, produce:\n  Return 99999999999999999999.", "L006"),
+        ("Rule f, produce:\n  Return 1" + "0" * 50_000 + ".", "L006"),
+        ("Rule f, produce:\n  Return 99999999999999999999L.", "L007"),
+        ("Rule f, produce:\n  Return 1" + "0" * 400 + ".5.", "L008"),
+        ("Rule f, produce:\n  Return " + "1" * 39 + "m.", "L005"),
+        ('Rule f, produce:\n  Return "open.', "L002"),
+        ('Rule f, produce:\n  Return "\\q".', "L001"),
+        ("Rule f, produce:\n  Return a ; b.", "L001"),
+        ("Rule f, produce:\n   Return 1.", "L003"),
+        ("Rule f, produce:\n    If true\n        Return 1.\n      Return 2.", "L004"),
+        ("Rule f given pаyment, produce:\n  Return 1.", "L009"),
+        ("Rule f given n, produce:\n  Return 1 < n < 5.", "P016"),
+        ("Rule f-g, produce:\n  Return 1.", "P005"),
+        ("Rule f, produce:\n", "P013"),
+        ("Rule f, produce. It performs io [Magic]:\n  Return 1.", "P014"),
+        ("", "P018"),
+        ("Rule f, produce:\n  Return 1.\nRule f, produce:\n  Return 2.", "E104"),
+    ],
+)
+def test_what_is_no_program_tells_why(source: str, code: str) -> None:
+    assert code in refused(source)
+
+
+@pytest.mark.parametrize(
+    "name", ["__import__", "__builtins__", "eval", "open", "f0", "run", "o_fail", "exec", "class", "None1", "lambda"]
+)
+def test_names_never_reach_python(name: str) -> None:
+    if name.startswith("_"):
+        assert "L001" in refused(f"Rule f, produce:\n  Return {name}.")
+        return
+    with pytest.raises(PolicyEvaluationError) as raised:
+        compile_source(f'Rule f, produce:\n  Return {name}("os").').evaluate()
+    assert raised.value.code == "UNDEFINED_FUNCTION"
+    program = compile_source(f"Rule {name} given {name}x, produce:\n  Let {name} be {name}x.\n  Return {name}.")
+    assert program.evaluate(args=[5]).value == 5
+
+
+def test_fields_never_reach_attributes_of_python() -> None:
+    source = "Define R has x as Int.\nRule f given r as R, produce:\n  Return [r.f0, r.attributes, r.made, r.x]."
+    assert compile_source(source).evaluate(context={"r": {"x": 1}}).value == [None, None, None, 1]
+
+
+def test_the_last_pass_refuses_what_the_compiler_never_makes() -> None:
+    import ast
+
+    for text in ("import os", "open('x')", "f0.__class__", "def x(): pass", "[x for x in y]", "v0 @ v1"):
+        with pytest.raises(CompilerDefect):
+            _inspect(ast.parse(text))
+
+
+def test_deep_and_strange_arguments_are_refused() -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    program = compile_source("Rule f given x, produce:\n  Return x.")
+    for value in (deep, 2**70, float("inf"), float("nan"), object(), {1: 2}, b"bytes"):
+        with pytest.raises(PolicyEvaluationError) as raised:
+            program.evaluate(context={"x": value})
+        assert raised.value.code == "INPUT_INVALID"
+
+
+WORDS = """Module Rule Define given produce If Otherwise Match When Return Let be Set to has as one of Int Text
+list maybe and or not plus times divided by at least is null some ok with set function apply workflow
+step It performs io @entry
+"""
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.one_of(
+        st.text(max_size=200),
+        st.text(alphabet=string.printable + "。，：、「」“”１（）　", max_size=200),
+        st.lists(
+            st.sampled_from(
+                [*WORDS.split(), ".", ",", ":", "\n", "\n  ", "\n    ", "(", ")", "[", "]", "x", "y", "1", '"t"']
+            )
+        ).map(" ".join),
+    ),
+    st.sampled_from(["en-US", "zh-CN", "de-DE", "hi-IN"]),
+)
+def test_any_text_gives_a_program_or_diagnostics(text: str, locale: str) -> None:
+    try:
+        program = compile_source(text, locale)
+    except PolicySyntaxError as error:
+        findings = error.diagnostics
+    else:
+        findings = program.diagnostics
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for found in findings:
+        assert 1 <= found.start_line <= len(lines)
+        assert 1 <= found.start_column <= len(lines[found.start_line - 1]) + 1
