@@ -52,7 +52,8 @@ class _Growth:
 class BankIndex:
     """``previous`` is the place of the turn before this one in its session. ``vectors`` is None in a bank without.
 
-    ``speakers`` and ``sessions`` are numbers that stand for names.
+    ``speakers`` and ``sessions`` are numbers that stand for names; ``living`` counts places that are not forgotten,
+    ``mean_length`` is theirs in words.
     """
 
     position: Position
@@ -66,6 +67,8 @@ class BankIndex:
     occurred_at: "NDArray[np.int64]"
     retained_at: "NDArray[np.int64]"
     alive: "NDArray[np.bool_]"
+    living: int
+    mean_length: float
     previous: "NDArray[np.int32]"
     postings: Postings
     speaker_words: Mapping[str, frozenset[int]]
@@ -79,7 +82,7 @@ class BankIndex:
     @property
     def is_sparse(self) -> bool:
         """Whether so much is forgotten that building anew is due."""
-        return self.size > 0 and int(self.alive.sum()) < self.size * COMPACT_SHARE
+        return self.living < self.size * COMPACT_SHARE
 
     @property
     def nbytes(self) -> int:
@@ -133,6 +136,8 @@ def build_index(changes: Changes) -> BankIndex:
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
         alive=np.empty(0, np.bool_),
+        living=0,
+        mean_length=1.0,
         previous=np.empty(0, np.int32),
         postings=Postings.empty(),
         speaker_words={},
@@ -174,6 +179,8 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
         alive=alive,
+        living=int(alive.sum()),
+        mean_length=float(growth.lengths.view()[alive].mean()) if alive.any() else 1.0,
         previous=previous,
         postings=postings,
         speaker_words=speaker_words,

@@ -38,17 +38,17 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
     scores = np.zeros(index.size, np.float32)
     covered = np.zeros(index.size, np.float32)
     total_weight = 0.0
-    alive = int(index.alive.sum())
-    mean_length = float(index.lengths[index.alive].mean()) if alive else 1.0
+    alive = index.living
+    damping = (K1 * (1 - B)) + (K1 * B / max(index.mean_length, 1e-9)) * index.lengths
     for term in query_terms(query):
         documents, counts = index.postings.find(term)
-        living = index.alive[documents]
-        documents, counts = documents[living], counts[living]
+        if alive < index.size:
+            living = index.alive[documents]
+            documents, counts = documents[living], counts[living]
         weight = math.log(1 + (alive - len(documents) + 0.5) / (len(documents) + 0.5))
         known = math.log(1 + (alive + OTHERS - len(documents) + 0.5) / (len(documents) + 0.5))
         total_weight += known
-        damping = K1 * (1 - B + B * index.lengths[documents] / mean_length)
-        scores[documents] += weight * counts * (K1 + 1) / (counts + damping)
+        scores[documents] += (weight * (K1 + 1)) * counts / (counts + damping[documents])
         covered[documents] += known
     return Keywords(scores, covered / total_weight if total_weight else covered)
 
@@ -59,7 +59,9 @@ def semantic_scores(index: BankIndex, vector: "NDArray[np.float32]") -> "NDArray
 
     if index.vectors is None:
         return None
-    scores = index.vectors @ vector
+    # einsum and not @: BLAS wakes its own threads, which from a worker thread costs 8 ms where the product takes 0.5;
+    # for one vector memory is the limit, and one thread reaches it.
+    scores: NDArray[np.float32] = np.einsum("ij,j->i", index.vectors, vector)
     scores[~index.has_vector] = np.nan
     return scores
 
