@@ -10,6 +10,8 @@ import msgspec
 from aster.foundation.errors import ConfigError
 from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
+from astrocyte.access.grants import Grant
+from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
 from astrocyte.retain.duplicates import RULES, DuplicateRule
@@ -49,10 +51,24 @@ SETTINGS = SettingsTable(
             "barriers",
         ),
         Setting("enabled", FLAG, False, "Enforce grants.", "access_control"),
+        Setting(
+            "default_policy",
+            choice(*DEFAULT_POLICIES),
+            "owner_only",
+            "What holds where no grant fits: owner_only (user:alice owns user-alice), open, deny.",
+            "access_control",
+        ),
+        Setting(
+            "obo_enabled",
+            FLAG,
+            False,
+            "Let callers act on behalf of others, with the rights that both have.",
+            "identity",
+        ),
     ]
 )
 
-NOT_YET = frozenset({"access_grants", "banks", "agents", "identity", "lifecycle", "sources", "mcp"})
+NOT_YET = frozenset({"agents", "lifecycle", "sources", "mcp"})
 """Sections of the contract that do not act yet. Silence would let a reader believe they do."""
 
 
@@ -67,7 +83,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     index_bytes: int
     duplicates: DuplicateRule
     pii: BarrierAction
-    access_control: bool
+    access: AccessRules
 
 
 def read_settings(path: str | PathLike[str]) -> AstrocyteSettings:
@@ -83,10 +99,11 @@ def settings_from_dict(values: Mapping[str, Any]) -> AstrocyteSettings:
 def settings_of(document: Document) -> AstrocyteSettings:
     for section in NOT_YET & document.sections.keys():
         raise ConfigError(f"{document.name}: [{section}] does not act yet", hint="leave it out")
-    return _values(SETTINGS.resolve(document=document))
+    others = {name: keys for name, keys in document.sections.items() if name not in SECTIONS}
+    return _values(SETTINGS.resolve(document=Document(document.name, others)), read_grants(document))
 
 
-def _values(resolved: Resolved) -> AstrocyteSettings:
+def _values(resolved: Resolved, grants: tuple[Grant, ...]) -> AstrocyteSettings:
     folder = resolved["cache_dir"]
     return AstrocyteSettings(
         storage_url=resolved["storage_url"],
@@ -102,5 +119,10 @@ def _values(resolved: Resolved) -> AstrocyteSettings:
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
-        access_control=resolved["enabled"],
+        access=AccessRules(
+            enabled=resolved["enabled"],
+            default_policy=resolved["default_policy"],
+            obo_enabled=resolved["obo_enabled"],
+            grants=grants,
+        ),
     )

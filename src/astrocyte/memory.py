@@ -15,6 +15,7 @@ from aster.foundation.errors import AsterError
 from aster.foundation.sql import Database, Durability
 from astrocyte.access.decisions import Authorizer
 from astrocyte.access.identity import AstrocyteContext, principal_label
+from astrocyte.access.reload import FollowedRules
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
 from astrocyte.errors import InvalidInput, MemoryNotFound, NotOpen
 from astrocyte.inputs import (
@@ -83,14 +84,17 @@ class Astrocyte:
     def __init__(self, settings: AstrocyteSettings, *, provider: EmbeddingProvider | None = None) -> None:
         """``provider`` replaces the embedding model that ``settings`` name."""
         self.settings = settings
-        self.authorizer = Authorizer(enabled=settings.access_control)
+        self.authorizer = Authorizer(settings.access)
         self._given_provider = provider
         self._state: _Open | None = None
 
     @classmethod
     def from_config(cls, path: str | PathLike[str]) -> Self:
-        """From ``astrocyte.yaml`` or ``.toml``; raises `ConfigError` for anything unknown in it."""
-        return cls(read_settings(path))
+        """From ``astrocyte.yaml`` or ``.toml``; follows its grants. Raises `ConfigError` for anything unknown in it."""
+        followed = FollowedRules(path, lambda file: read_settings(file).access)
+        engine = cls(read_settings(path))
+        engine.authorizer.follow(followed)
+        return engine
 
     @classmethod
     def from_config_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -381,7 +385,7 @@ class Astrocyte:
         decision = self.authorizer.authorize(context, operation, banks)
         if not decision.allowed:
             event = {"action": "denied", "operation": operation, "banks": list(banks), "principal": decision.principal}
-            await self._opened.store.record({**event, "reason": decision.reason})
+            await self._opened.store.record({**event, "rule": decision.rule, "reason": decision.reason})
         decision.enforce()
 
     async def _search(self, plan: RecallPlan) -> RecallResult:

@@ -5,7 +5,6 @@ import http.server
 import json
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -264,23 +263,119 @@ def test_an_unknown_mode_does_not_start(serve: Serve) -> None:
         serve(ASTROCYTE_AUTH_MODE="magic")
 
 
-async def test_access_control_refuses_to_be_configured_rather_than_be_ignored(tmp_path: Path) -> None:
-    file = tmp_path / "astrocyte.yaml"
-    file.write_text(
-        textwrap.dedent(
-            """
-            access_control:
-              enabled: true
-              default_policy: owner_only
-            access_grants:
-              - bank_id: "public"
-                principal: "*"
-                permissions: [read]
-            """
-        )
-    )
-    with pytest.raises(ConfigError):
-        Astrocyte.from_config(file)
+GRANTS = """
+storage:
+  url: "sqlite:///{folder}/granted.db"
+embedding:
+  provider: none
+access_control:
+  enabled: true
+  default_policy: {policy} # "owner_only" | "open" | "deny"
+access_grants:
+# Support bot can read and write to any shared bank
+- bank_id: "shared-*"
+  principal: "agent:support-bot"
+  permissions: [read, write]
+# Alice has full control of her bank
+- bank_id: "user-alice"
+  principal: "user:alice"
+  permissions: [read, write, forget, admin]
+# All users can read the public bank
+- bank_id: "public"
+  principal: "*"
+  permissions: [read]
+- bank_id: "starbank"
+  principal: "user:root"
+  permissions: ["*"]
+banks:
+  team-engineering:
+    access:
+    - principal: "agent:code-reviewer"
+      permissions: [read]
+    - principal: "user:*"
+      permissions: [read, write]
+{more}
+"""
+CALLS: dict[str, tuple[str, dict[str, Any]]] = {
+    "r": ("/v1/recall", {"query": "x"}),
+    "w": ("/v1/retain", {"content": "x"}),
+    "f": ("/v1/forget", {"memory_ids": ["0"]}),
+    "a": ("/v1/forget", {"scope": "all"}),
+}
+NAMES = {"r": "read", "w": "write", "f": "forget", "a": "admin"}
+# caller, bank, what the page's grants give ("" when some fit but give nothing), what the owner policy gives
+TABLE = [
+    ("user:alice", "user-alice", "rwfa", ""),
+    ("alice", "user-alice", "rwfa", ""),
+    ("agent:support-bot", "shared-1", "rw", ""),
+    ("agent:support-bot", "shared", None, ""),
+    ("user:alice", "shared-1", None, ""),
+    ("user:bob", "user-bob", None, "rwfa"),
+    ("user:bob", "user-alice", None, ""),
+    ("user:bob", "public", "r", ""),
+    ("agent:code-reviewer", "public", "r", ""),
+    ("agent:code-reviewer", "team-engineering", "r", ""),
+    ("user:bob", "team-engineering", "rw", ""),
+    ("agent:x", "agent-x", None, "rwfa"),
+    ("service:cron", "service-cron", None, "rwfa"),
+    ("user:root", "starbank", "rwfa", ""),
+    ("user:bob", "newbank", None, ""),
+    ("", "public", "r", ""),
+    ("", "user-alice", None, ""),
+]
+
+
+def configure(folder: Path, *, policy: str = "owner_only", more: str = "") -> Path:
+    file = folder / "astrocyte.yaml"
+    file.write_text(GRANTS.format(folder=folder, policy=policy, more=more))
+    return file
+
+
+@pytest.mark.parametrize("policy", ["owner_only", "open", "deny"])
+async def test_the_page_s_grants_as_written(tmp_path: Path, policy: str) -> None:
+    async with Astrocyte.from_config(configure(tmp_path, policy=policy)) as engine:
+        transport = httpx.ASGITransport(app=create_gateway(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+            for caller, bank, granted, owned in TABLE:
+                by_policy = {"owner_only": owned, "open": "rwfa", "deny": ""}[policy]
+                expected = by_policy if granted is None else granted
+                for letter, (route, body) in CALLS.items():
+                    headers = {"X-Astrocyte-Principal": caller}
+                    answer = await client.post(route, headers=headers, json={**body, "bank_id": bank})
+                    assert answer.status_code == (200 if letter in expected else 403), (caller, bank, letter)
+                    if answer.status_code == 403:
+                        name = "anonymous" if not caller else caller if ":" in caller else f"user:{caller}"
+                        detail = f"Principal '{name}' denied '{NAMES[letter]}' on bank '{bank}'"
+                        assert answer.json() == {"detail": detail, "code": "ACCESS_DENIED"}
+        assert engine.audit.verify("memory").valid
+        denials = [one.event for one in engine.audit.records("memory", limit=1000) if one.event["action"] == "denied"]
+        assert all(event["rule"] and event["reason"] for event in denials)
+
+
+async def test_a_recall_of_several_banks_needs_all_of_them(tmp_path: Path) -> None:
+    async with Astrocyte.from_config(configure(tmp_path)) as engine:
+        transport = httpx.ASGITransport(app=create_gateway(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+            answer = await client.post(
+                "/v1/recall",
+                headers={"X-Astrocyte-Principal": "user:bob"},
+                json={"query": "x", "banks": ["public", "user-alice"]},
+            )
+            assert answer.status_code == 403
+            assert answer.json()["detail"] == "Principal 'user:bob' denied 'read' on bank 'user-alice'"
+
+
+@pytest.mark.parametrize(("more", "status"), [("identity:\n  obo_enabled: true", 200), ("", 403)])
+async def test_on_behalf_of_is_the_intersection_of_both(tmp_path: Path, more: str, status: int) -> None:
+    async with Astrocyte.from_config(configure(tmp_path, more=more)) as engine:
+        transport = httpx.ASGITransport(app=create_gateway(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+            headers = {"X-Astrocyte-Principal": "agent:code-reviewer", "X-Astrocyte-On-Behalf-Of": "user:bob"}
+            for letter, expected in (("r", status), ("w", 403)):
+                route, body = CALLS[letter]
+                answer = await client.post(route, headers=headers, json={**body, "bank_id": "team-engineering"})
+                assert answer.status_code == expected
+            assert "'agent:code-reviewer obo user:bob' denied 'write'" in answer.json()["detail"]
 
 
 def test_the_page_s_import_is_quick() -> None:

@@ -3,10 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from aster.foundation.errors import ConfigError
-from astrocyte.access.identity import AstrocyteContext, principal_label
+from aster.foundation.logs import get_logger
+from astrocyte.access.grants import EVERYTHING, GrantIndex
+from astrocyte.access.identity import ActorIdentity, AstrocyteContext, canonical, parse_principal, principal_label
+from astrocyte.access.rules import OWN_BANK_PREFIXES, AccessRules
 from astrocyte.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from astrocyte.access.reload import FollowedRules
 
 OPERATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -23,10 +29,15 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
 )
 """Every operation and the permission it needs. What is not listed is refused."""
 
+NOTHING: frozenset[str] = frozenset()
+NO_RULES = AccessRules()
+
+logger = get_logger("astrocyte.access")
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided and why; ``rule`` names what decided."""
+    """What was decided and why; ``rule`` names what decided, ``bank`` the first bank that is refused."""
 
     allowed: bool
     reason: str
@@ -34,29 +45,94 @@ class Decision:
     principal: str
     permission: str
     banks: tuple[str, ...]
+    bank: str = ""
 
     def enforce(self) -> None:
-        """Raise `AccessDenied`, naming the first bank, unless allowed."""
+        """Raise `AccessDenied`, naming the bank, unless allowed."""
         if not self.allowed:
-            raise AccessDenied(self.principal, self.permission, self.banks[0] if self.banks else "")
+            raise AccessDenied(self.principal, self.permission, self.bank)
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What one identity may do to one bank, and what says so."""
+
+    rights: frozenset[str]
+    rule: str
+    reason: str
 
 
 class Authorizer:
-    """Access control is off: every caller may do every listed operation. Switching it on is refused until it acts."""
+    """Decides by the rules it was given. `follow` keeps their grants those of a file.
 
-    def __init__(self, *, enabled: bool = False) -> None:
-        if enabled:
-            raise ConfigError(
-                "access_control.enabled: grants are not enforced yet, so they can't be switched on",
-                hint="leave access_control out and let only trusted callers reach the gateway",
-            )
+    A default policy speaks only where no grant fits the caller *and* the bank: a fitting grant that does not give the
+    permission is a refusal under every policy. A caller without a name can only be given what ``*`` is given.
+    """
+
+    def __init__(self, rules: AccessRules = NO_RULES) -> None:
+        if rules.grants and not rules.enabled:
+            logger.warning("grants are listed, but access_control.enabled is false: everybody may do everything")
+        self.rules = rules
+        self._index = GrantIndex(rules.grants)
+        self._followed: FollowedRules | None = None
+
+    def follow(self, followed: "FollowedRules") -> None:
+        """From now on take over the grants of a file whenever it changes."""
+        if self.rules.enabled:
+            self._followed = followed
 
     def authorize(self, identity: AstrocyteContext | None, operation: str, banks: Sequence[str]) -> Decision:
         """Decide for all banks at once; an unknown operation, and one without a bank, is refused."""
+        if self._followed is not None and (changed := self._followed.poll(self.rules)) is not None:
+            self.rules, self._index = changed
         who = principal_label(identity)
+        first = banks[0] if banks else ""
         permission = OPERATIONS.get(operation)
         if permission is None:
-            return Decision(False, f"unknown operation '{operation}'", "unlisted", who, operation, tuple(banks))
+            return Decision(False, f"unknown operation '{operation}'", "unlisted", who, operation, tuple(banks), first)
         if not banks:
             return Decision(False, "no bank is named", "no bank", who, permission, ())
-        return Decision(True, "access control is disabled", "disabled", who, permission, tuple(banks))
+        if not self.rules.enabled:
+            return Decision(True, "access control is disabled", "disabled", who, permission, tuple(banks))
+        finding = None
+        for bank in banks:
+            finding = self._finding(identity, permission, bank)
+            if permission not in finding.rights:
+                return Decision(False, finding.reason, finding.rule, who, permission, tuple(banks), bank)
+        if finding is None:
+            raise RuntimeError("a decision needs a bank")
+        return Decision(True, finding.reason, finding.rule, who, permission, tuple(banks))
+
+    def _finding(self, identity: AstrocyteContext | None, permission: str, bank: str) -> _Finding:
+        if identity is None:
+            return self._alone(None, permission, bank)
+        caller = self._alone(parse_principal(identity.principal), permission, bank)
+        subject = identity.on_behalf_of
+        if subject is None:
+            return caller
+        if not self.rules.obo_enabled:
+            return _Finding(NOTHING, "on_behalf_of", "acting on behalf of others is not enabled (identity.obo_enabled)")
+        other = self._alone(subject, permission, bank)
+        decisive = caller if permission not in caller.rights else other
+        side = "the caller" if decisive is caller else "for whom the call is made"
+        return _Finding(caller.rights & other.rights, "on_behalf_of", f"{side}: {decisive.reason}")
+
+    def _alone(self, who: ActorIdentity | None, permission: str, bank: str) -> _Finding:
+        rights = self._index.rights(canonical(who) if who else None, bank)
+        if rights is not None:
+            gives = (
+                f"a grant gives '{permission}'" if permission in rights else f"no fitting grant gives '{permission}'"
+            )
+            return _Finding(rights, "grant", gives)
+        policy = self.rules.default_policy
+        if policy == "open":
+            return _Finding(EVERYTHING, policy, "no grant fits, and the default policy is open")
+        if policy == "owner_only" and who is not None and bank == own_bank(who):
+            return _Finding(EVERYTHING, policy, "the bank is the caller's own")
+        return _Finding(NOTHING, policy, f"no grant fits, and the default policy is {policy}")
+
+
+def own_bank(who: ActorIdentity) -> str | None:
+    """The one bank that belongs to a principal by its name."""
+    prefix = OWN_BANK_PREFIXES.get(who.type)
+    return None if prefix is None else f"{prefix}{who.id}"

@@ -33,12 +33,14 @@ def parse_principal(principal: str) -> ActorIdentity:
     return ActorIdentity("user", principal)
 
 
+def canonical(identity: ActorIdentity) -> str:
+    """The one spelling of a principal: ``type:id``."""
+    return f"{identity.type}:{identity.id}"
+
+
 def principal_label(context: AstrocyteContext | None) -> str:
     """How a caller is named in errors and in the audit log."""
     if context is None:
         return ANONYMOUS
-    identity = parse_principal(context.principal)
-    label = f"{identity.type}:{identity.id}"
-    if context.on_behalf_of is None:
-        return label
-    return f"{label} obo {context.on_behalf_of.type}:{context.on_behalf_of.id}"
+    label = canonical(parse_principal(context.principal))
+    return label if context.on_behalf_of is None else f"{label} obo {canonical(context.on_behalf_of)}"
