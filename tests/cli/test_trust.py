@@ -1,0 +1,116 @@
+import json
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aster import AsterClient, AsterConfig, AsterError, AsterServer, rpc, service
+
+
+def aster(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "aster", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60
+    )
+
+
+@pytest.fixture
+def deployment(tmp_path: Path) -> Path:
+    """A folder with a root key."""
+    made = aster("trust", "keygen", "root", "--out", "root.key", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    return tmp_path
+
+
+def test_a_root_key_is_private_and_never_overwritten(deployment: Path) -> None:
+    assert stat.S_IMODE((deployment / "root.key").stat().st_mode) == 0o600
+    before = (deployment / "root.key").read_bytes()
+    again = aster("trust", "keygen", "root", "--out", "root.key", cwd=deployment)
+    assert again.returncode == 1
+    assert "never overwritten" in again.stderr
+    assert (deployment / "root.key").read_bytes() == before
+
+
+def test_the_public_key_is_printed_as_the_setting_takes_it(deployment: Path) -> None:
+    shown = aster("trust", "keygen", "pubkey", "root.key", cwd=deployment).stdout.strip()
+    assert shown == (deployment / "root.key.pub").read_text().strip()
+    assert len(bytes.fromhex(shown)) == 32
+
+
+def test_a_signed_credential_shows_what_it_says_and_verifies(deployment: Path) -> None:
+    sign = aster(
+        *(
+            "trust",
+            "sign",
+            "consumer",
+            "--root-key",
+            "root.key",
+            "--name",
+            "ada",
+            "--role",
+            "reader",
+            "--role",
+            "writer",
+        ),
+        *("--attribute", "team=blue", "--out", "ada.json"),
+        cwd=deployment,
+    )
+    assert sign.returncode == 0, sign.stderr
+    shown = json.loads(aster("trust", "inspect", "ada.json", "--json", cwd=deployment).stdout)
+    assert shown["attributes"] == {"aster.name": "ada", "aster.role": "reader,writer", "team": "blue"}
+    assert aster("trust", "verify", "ada.json", "--root-pubkey", "root.key.pub", cwd=deployment).stdout == "valid\n"
+
+
+def test_a_credential_of_another_root_is_refused_with_the_reason(deployment: Path) -> None:
+    aster("trust", "sign", "consumer", "--root-key", "root.key", "--out", "ada.json", cwd=deployment)
+    result = aster("trust", "verify", "ada.json", "--root-pubkey", "0" * 64, "--json", cwd=deployment)
+    assert result.returncode == 1
+    assert json.loads(result.stdout) == {"valid": False, "reason": "another root key signed it"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--expires-in", "soon"], "such as 30d"),
+        (["--attribute", "nonsense"], "name=value"),
+        (["--endpoint-id", "xyz"], "endpoint_id"),
+        (["--root-key", "nowhere.key"], "nowhere.key"),
+    ],
+)
+def test_bad_input_explains_itself(deployment: Path, arguments: list[str], words: str) -> None:
+    result = aster("trust", "sign", "consumer", "--root-key", "root.key", *arguments, cwd=deployment)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+class Said(msgspec.Struct):
+    text: str
+
+
+@service
+class Echo:
+    @rpc
+    async def say(self, words: Said) -> Said:
+        return words
+
+
+def local_config(**settings: Any) -> AsterConfig:
+    return AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled", **settings)
+
+
+async def test_an_enrolled_node_is_admitted_and_a_stranger_is_not(deployment: Path) -> None:
+    enrolled = aster("enroll", "node", "reader", "--root-key", "root.key", cwd=deployment)
+    assert enrolled.returncode == 0, enrolled.stderr
+    assert stat.S_IMODE((deployment / ".aster-identity").stat().st_mode) == 0o600
+    closed = local_config(root_pubkey_file=deployment / "root.key.pub")
+    async with AsterServer(services=[Echo()], config=closed) as server:
+        with pytest.raises((AsterError, PermissionError)):
+            async with AsterClient(address=server.address, config=local_config()) as stranger:
+                await (await stranger.client(Echo)).say(Said("let me in"))
+        member = local_config(identity_file=deployment / ".aster-identity")
+        async with AsterClient(address=server.address, config=member, peer="reader") as client:
+            assert (await (await client.client(Echo)).say(Said("hello"))).text == "hello"
