@@ -44,3 +44,14 @@ async def test_malformed_user_is_refused(service: PolicyHttpService, user: bytes
 async def test_user_may_be_any_printable_text(service: PolicyHttpService) -> None:
     headers = replaced(signed("GET", HEAD, role="ADMIN"), b"x-user-id", "Zoë@例".encode())
     assert (await send(service, "GET", HEAD, headers=headers)).status == 200
+
+
+async def test_a_denial_of_a_signed_request_is_recorded(service: PolicyHttpService) -> None:
+    for role in ("VIEWER", "NOBODY"):
+        await ask(service, "GET", HEAD, role=role, user="ada")
+    await ask(service, "GET", HEAD, role="VIEWER", secret="wrong")
+    records = (await ask(service, "GET", "/api/v1/audit", role="ADMIN")).json
+    found = [(record["actorId"], record["actorRole"], record["errorCode"]) for record in records]
+    assert found == [("ada", "NONE", "ROLE_INVALID"), ("ada", "VIEWER", "ROLE_INSUFFICIENT")]
+    assert records[1]["payload"] == {"method": "GET", "route": HEAD}
+    assert {record["eventType"] for record in records} == {"ACCESS_DENIED"}

@@ -92,8 +92,9 @@ def create_policy_service(
     commits = Commits(database, now_ms=now_ms)
     tenants = TenantCache(database, now_ms=now_ms)
     data = TenantData(database, commits, audit, tenants, now_ms=now_ms)
+    journal = Journal(database, audit)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
-    evaluations = Evaluations(database, engine, Journal(database, audit))
+    evaluations = Evaluations(database, engine, journal)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms)
     signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
@@ -108,7 +109,7 @@ def create_policy_service(
             *ReplayRoutes(data, audit, engine).routes,
             *TenantRoutes(data, keys).routes,
         ],
-        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(tenants)],
+        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(tenants, journal)],
         commits=commits,
         limits=HttpLimits(body_bytes=chosen.body_bytes),
         metrics=metrics,

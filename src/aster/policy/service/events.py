@@ -4,6 +4,7 @@ from typing import Any
 
 from aster.policy.engine import Decision
 from aster.policy.service.caller import Caller
+from aster.policy.service.pii import masked
 
 
 def event(caller: Caller, event_type: str, **fields: Any) -> dict[str, Any]:
@@ -24,8 +25,8 @@ def event(caller: Caller, event_type: str, **fields: Any) -> dict[str, Any]:
 def change_event(
     caller: Caller, event_type: str, *, payload: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """An event of something that was changed, which it is recorded together with."""
-    return event(caller, event_type, success=True, payload=payload or None, **fields)
+    """An event of something that was changed, which it is recorded together with; personal data is masked."""
+    return event(caller, event_type, success=True, payload=masked(payload) or None, **fields)
 
 
 def evaluation_event(caller: Caller, decision: Decision, **fields: Any) -> dict[str, Any]:
@@ -44,3 +45,22 @@ def evaluation_event(caller: Caller, decision: Decision, **fields: Any) -> dict[
         traceHash=decision.trace_hash,
         **fields,
     )
+
+
+def denial_event(
+    *, user: str, role: str, request_id: str, client: str | None, key_id: str | None, method: str, route: str, code: str
+) -> dict[str, Any]:
+    """A signed request that its role did not allow."""
+    known = {
+        "eventType": "ACCESS_DENIED",
+        "actorId": user,
+        "actorRole": role,
+        "requestId": request_id,
+        "entrance": "http",
+        "clientIp": client,
+        "keyId": key_id,
+        "success": False,
+        "errorCode": code,
+        "payload": {"method": method, "route": route},
+    }
+    return {name: value for name, value in known.items() if value is not None}

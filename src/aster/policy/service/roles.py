@@ -2,10 +2,13 @@
 
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
-from aster.policy.service.caller import ANONYMOUS, Caller, Role, tenant_of
+from aster.policy.service.caller import ANONYMOUS, Caller, Role, chain_of, tenant_of
+from aster.policy.service.commit import claim_of
 from aster.policy.service.envelope import problem
-from aster.policy.service.errors import RoleInsufficient, RoleInvalid, RoleMissing
+from aster.policy.service.errors import Forbidden, RoleInsufficient, RoleInvalid, RoleMissing
+from aster.policy.service.events import denial_event
 from aster.policy.service.headers import HeaderConflict, single_header
+from aster.policy.service.journal import Journal
 from aster.policy.service.tenant_cache import TenantCache
 
 HEADER = b"x-user-role"
@@ -21,10 +24,18 @@ class RoleLayer:
     The role that counts is the least of: what the header claims, what the signing key may be, what the tenant assigned.
     """
 
-    def __init__(self, tenants: TenantCache) -> None:
+    def __init__(self, tenants: TenantCache, journal: Journal) -> None:
         self._tenants = tenants
+        self._journal = journal
 
     async def __call__(self, request: Request) -> None:
+        try:
+            self._establish(request)
+        except Forbidden as error:
+            await self._record(request, error)
+            raise
+
+    def _establish(self, request: Request) -> None:
         claimed = claimed_role(request)
         require_role(request, claimed)
         tenant, user = tenant_of(request), user_id(request)
@@ -38,6 +49,26 @@ class RoleLayer:
             client=request.client,
             key_id=request.state.get("key_id"),
         )
+
+    async def _record(self, request: Request, error: Forbidden) -> None:
+        """A denial is in the tenant's chain: the request was signed by one of its own secrets."""
+        route = request.match.route
+        claimed = ROLES.get((request.header(HEADER) or b"").upper())
+        try:
+            user = user_id(request)
+        except ValidationFailed:
+            user = ANONYMOUS
+        event = denial_event(
+            user=user,
+            role=claimed.name if claimed else "NONE",
+            request_id=request.request_id,
+            client=request.client,
+            key_id=request.state.get("key_id"),
+            method=request.method,
+            route=route.path if route else "(unmatched)",
+            code=error.code,
+        )
+        await self._journal.record(claim_of(request), chain_of(tenant_of(request)), [event])
 
 
 def claimed_role(request: Request) -> Role:
