@@ -1,4 +1,4 @@
-"""`aster policy`: sign a request so that any HTTP client can send it."""
+"""`aster policy`: check and evaluate files, serve, sign requests, verify exports."""
 
 import os
 import sys
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from aster.cli import policy_files
 from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
 
@@ -17,6 +18,10 @@ app = typer.Typer(name="policy", help="Work with policies and the policy service
 @app.callback()
 def policy() -> None:
     """Work with policies and the policy service."""
+
+
+app.command("check")(policy_files.check)
+app.command("eval")(policy_files.evaluate)
 
 
 @app.command()

@@ -1,0 +1,73 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LOAN = """\
+Module loan.
+
+Rule decide given age as Int, produce Text:
+  If age less than 18
+    Return "declined".
+  Return "approved".
+"""
+
+
+def aster(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "aster", "policy", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, input=text, timeout=60)
+
+
+@pytest.fixture
+def loan(tmp_path: Path) -> str:
+    file = tmp_path / "loan.aster"
+    file.write_text(LOAN)
+    return str(file)
+
+
+def test_a_good_policy_has_no_findings(loan: str) -> None:
+    result = aster("check", loan)
+    assert (result.returncode, result.stdout) == (0, f"{loan}: no findings\n")
+
+
+def test_a_finding_has_its_place_and_the_line_it_is_about(tmp_path: Path) -> None:
+    file = tmp_path / "broken.aster"
+    file.write_text(LOAN.replace("less than 18", "less than"))
+    result = aster("check", str(file))
+    assert result.returncode == 1
+    assert f"{file}:4:" in result.stdout
+    assert "    If age less than" in result.stdout
+    assert "^" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_findings_as_json_have_codes(tmp_path: Path) -> None:
+    result = aster("check", "-", "--json", text="Module x.\n\nRule f produce Int:\n  Return 1 plus .\n")
+    assert result.returncode == 1
+    assert all(finding["code"] for finding in json.loads(result.stdout))
+
+
+def test_a_rule_is_evaluated_with_named_arguments(loan: str) -> None:
+    assert json.loads(aster("eval", loan, "--context", '{"age": 17}').stdout) == "declined"
+    traced = json.loads(aster("eval", loan, "--context", '{"age": 30}', "--trace").stdout)
+    assert traced["value"] == "approved"
+    assert traced["trace"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--context", "{"], "not JSON"),
+        (["--context", "[1]"], "JSON object"),
+        (["--context", '{"age": "old"}'], "age"),
+        (["--rule", "nothing"], "nothing"),
+        (["--locale", "fr-FR"], "fr-FR"),
+    ],
+)
+def test_bad_input_explains_itself(loan: str, arguments: list[str], words: str) -> None:
+    result = aster("eval", loan, *arguments)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
