@@ -55,10 +55,13 @@ class Classes:
         self._record_index = {record.name: record.index for record in module.records}
         self._records: dict[int, tuple[type[RecordValue], type[RecordValue]]] = {}
         self._swift: dict[str, bool] = {}
-        self.records = [self._record(index) for index in range(len(module.records))]
 
     def variant(self, enum: int, name: str) -> Any:
         return self.enums[enum](name)
+
+    def made(self, record: int) -> type[RecordValue]:
+        """The class of constructed records of a type."""
+        return self._record(record)[1]
 
     def enum_named(self, name: str) -> Any:
         return self._enum_of[name]

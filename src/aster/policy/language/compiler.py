@@ -69,8 +69,9 @@ _BARE_COMPARE: dict[str, type[ast.cmpop]] = {
 _LOAD = ast.Load()
 _STORE = ast.Store()
 _IDENTIFIER = re.compile(r"[fvktls][0-9]+|run|r|o_[A-Za-z]+|c[0-9]+|d[0-9]+|e[0-9]+_[0-9]+|m[0-9]+|[fp][0-9]+")
+_NAMING = frozenset({"id", "attr", "name", "arg"})
 _NODES = frozenset(
-    kind.__name__
+    kind
     for kind in (
         *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.keyword, ast.Lambda),
         *(ast.Return, ast.Assign, ast.Expr, ast.If, ast.For, ast.Try, ast.Pass),
@@ -79,6 +80,11 @@ _NODES = frozenset(
         *(ast.And, ast.Or, ast.Not, ast.Add, ast.Sub, ast.Mult, ast.Div),
         *(ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.Is, ast.IsNot),
     )
+)
+
+
+_POSITIONLESS = frozenset(
+    {ast.Load, ast.Store, ast.And, ast.Or, ast.Not, *_BARE_ARITHMETIC.values(), ast.Is, ast.IsNot}
 )
 
 
@@ -470,7 +476,7 @@ class RuleCompiler:
     def _make(self, node: core.Make) -> ast.expr:
         values = [self.expression(value) for value in node.values]
         self.emit.at(node.start)
-        return self.emit.call(f"m{node.record}", *values)
+        return self.emit.call(self.constants.maker(node.record), *values)
 
     def _make_loose(self, node: core.MakeLoose) -> ast.expr:
         values = [self.expression(value) for _, value in node.fields]
@@ -625,8 +631,6 @@ class Constants:
         self.functions = 0
         self._classes = classes
         self._library: dict[str, str] = {}
-        for index, (_, made) in enumerate(classes.records):
-            self.names[f"m{index}"] = made
 
     def of(self, value: Any, emit: Emitter) -> ast.expr:
         if value is None or type(value) in {str, int, bool, float, tuple}:
@@ -642,7 +646,7 @@ class Constants:
     def value_of(self, node: Expr) -> Any:
         """The value of a constant expression."""
         if isinstance(node, core.Make):
-            return self._classes.records[node.record][1](*[self.value_of(value) for value in node.values])
+            return self._classes.made(node.record)(*[self.value_of(value) for value in node.values])
         if isinstance(node, core.Variant):
             return self._classes.variant(node.enum, node.name)
         return cast("core.Const", node).value
@@ -651,6 +655,12 @@ class Constants:
         index = self.module.enums[enum].variants.index(variant)
         name = f"e{enum}_{index}"
         self.names[name] = self._classes.variant(enum, variant)
+        return name
+
+    def maker(self, record: int) -> str:
+        """The class of constructed records of a type."""
+        name = f"m{record}"
+        self.names[name] = self._classes.made(record)
         return name
 
     def library(self, function: str) -> str:
@@ -678,10 +688,26 @@ def compile_module(
 
 def _inspect(tree: ast.AST) -> None:
     """Refuse a tree with any node, name or attribute that this module does not make."""
-    for node in ast.walk(tree):
-        kind = type(node).__name__
+    pending: list[Any] = [tree]
+    known: set[str] = set()
+    while pending:
+        node = pending.pop()
+        kind = type(node)
         if kind not in _NODES:
-            raise CompilerDefect(f"node {kind}")
-        name = getattr(node, "id", None) or getattr(node, "attr", None) or getattr(node, "name", None)
-        if name is not None and not _IDENTIFIER.fullmatch(name):
-            raise CompilerDefect(f"name {name}")
+            raise CompilerDefect(f"node {kind.__name__}")
+        if kind in _POSITIONLESS:
+            continue
+        for field, value in node.__dict__.items():
+            held = type(value)
+            if held is int or value is None:
+                continue
+            if held is list:
+                pending.extend(value)
+            elif kind is ast.keyword and held is str:
+                continue  # the values of a fault, by the names in its message
+            elif field in _NAMING:
+                if value not in known and not _IDENTIFIER.fullmatch(value):
+                    raise CompilerDefect(f"name {value}")
+                known.add(value)
+            elif kind is not ast.Constant:
+                pending.append(value)

@@ -360,7 +360,7 @@ class Interpreter:
 
     def _make(self, node: core.Make) -> Evaluate:
         values = self.all(node.values)
-        made = self.classes.records[node.record][1]
+        made = self.classes.made(node.record)
         return lambda slots: made(*[value(slots) for value in values])
 
     def _make_loose(self, node: core.MakeLoose) -> Evaluate:

@@ -43,6 +43,7 @@ WRAPPERS = {"OK_OF": "Ok", "ERR_OF": "Err", "SOME_OF": "Some"}
 LITERAL_WORDS = {"TRUE": True, "FALSE": False, "NULL": None, "NONE": None}
 
 MAX_CHAIN = 512
+MAX_ITEMS = 10_000
 MAX_PATH = 32
 MAX_BRANCHES = 256
 
@@ -280,6 +281,8 @@ class ExpressionParser(TypeParser):
         outer, self.constructing = self.constructing, 0
         while not self.accept_sign(closer):
             items.append(self.expression())
+            if len(items) > MAX_ITEMS:
+                raise self.failure("P017", limit=MAX_ITEMS, what="items")
             if not self.accept_sign(","):
                 self.expect_sign(closer)
                 break
@@ -326,7 +329,7 @@ class ExpressionParser(TypeParser):
         for kind, length in token.phrases:
             if kind in LITERAL_WORDS:
                 return self._literal_word(token, kind, length)
-            if kind in WRAPPERS:
+            if kind in WRAPPERS and not (length == 1 and self._word_is_name()):
                 self.advance(length)
                 return Wrapped(token.start, self.last_end, WRAPPERS[kind], self.expression())
             if kind == "AWAIT" and self.peek(length).value == "(":

@@ -29,6 +29,7 @@ from aster.policy.language.lexicon import load_lexicon
 from aster.policy.language.operations import BUDGET_CODES, FAULTS, Fault, encode
 from aster.policy.language.parser import parse
 from aster.policy.language.source import SourceText
+from aster.policy.language.tree import Module
 from aster.policy.language.types import BOOL, INT, NULL, TEXT
 from aster.policy.language.values import Run
 
@@ -65,19 +66,26 @@ def compile_source(
         raise PolicySyntaxError(text.findings)
     try:
         module = check(tree, text, trusting=not lenient)
-        check_effects(tree, text)
-        check_pii(tree, text)
+        if strict:
+            _examine(tree, text)
         if not text.is_fatal and not (strict and text.has_errors):
-            return Program(text, module, lenient=lenient)
+            return Program(tree, text, module, lenient=lenient)
     except RecursionError:
         text.report("P015", 0, 0, limit="the compiler's")
     raise PolicySyntaxError(text.findings)
 
 
+def _examine(tree: Module, source: SourceText) -> None:
+    """The checks no evaluation depends on; made when somebody asks for findings."""
+    check_effects(tree, source)
+    check_pii(tree, source)
+
+
 class Program:
     """A policy ready to decide. It keeps no state between evaluations and may be used from any thread."""
 
-    def __init__(self, source: SourceText, module: CheckedModule, *, lenient: bool) -> None:
+    def __init__(self, tree: Module, source: SourceText, module: CheckedModule, *, lenient: bool) -> None:
+        self._tree = tree
         self._source = source
         self._checked = module
         self._lenient = lenient
@@ -100,14 +108,15 @@ class Program:
         """The names of all rules, in the order of the source."""
         return tuple(rule.name for rule in self._checked.rules)
 
-    @property
+    @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Everything noted about the source, errors of types included (they do not keep it from running)."""
+        _examine(self._tree, self._source)
         return self._source.findings
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        return tuple(found for found in self._source.findings if found.severity == "warning")
+        return tuple(found for found in self.diagnostics if found.severity == "warning")
 
     def entry_rule(self, rule: str | None = None) -> str:
         """The rule that runs: the named one, else the `@entry` one, else the only one (specification §13)."""
