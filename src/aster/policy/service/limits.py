@@ -31,8 +31,8 @@ class Buckets:
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._most = most
 
-    def take(self, key: str, limit: Limit, cost: int, now_ms: int) -> None:
-        """Pay ``cost`` tokens; raises `RateLimited` with the answer's headers.
+    def take(self, key: str, limit: Limit, cost: int, now_ms: int) -> float:
+        """Pay ``cost`` tokens; returns how many are left, raises `RateLimited` with the answer's headers.
 
         A cost above the whole bucket takes all of it: a big batch must wait for a full bucket, but is not impossible.
         """
@@ -40,24 +40,14 @@ class Buckets:
         wanted = min(cost, limit.requests)
         if bucket.tokens >= wanted:
             bucket.tokens -= wanted
-            return
+            return bucket.tokens
         seconds = max(1, math.ceil((wanted - bucket.tokens) * limit.seconds / limit.requests))
         raise RateLimited(
             f"more than {limit.requests} requests in {limit.seconds} s",
             hint=f"try again after {seconds} seconds",
             retry_after=seconds,
-            headers=self.headers(key, limit, now_ms),
+            headers=rate_headers(limit, bucket.tokens, now_ms),
         )
-
-    def headers(self, key: str, limit: Limit, now_ms: int) -> list[tuple[bytes, bytes]]:
-        """``X-RateLimit-*``: the limit, what is left of it, and when (Unix seconds) the bucket will be full."""
-        tokens = self._refilled(key, limit, now_ms).tokens
-        full_ms = now_ms + (limit.requests - tokens) * limit.seconds * 1000 / limit.requests
-        return [
-            (b"x-ratelimit-limit", b"%d" % limit.requests),
-            (b"x-ratelimit-remaining", b"%d" % tokens),
-            (b"x-ratelimit-reset", b"%d" % math.ceil(full_ms / 1000)),
-        ]
 
     def _refilled(self, key: str, limit: Limit, now_ms: int) -> _Bucket:
         bucket = self._buckets.get(key)
@@ -71,3 +61,13 @@ class Buckets:
         bucket.tokens = min(limit.requests, bucket.tokens + earned)
         bucket.updated_ms = now_ms
         return bucket
+
+
+def rate_headers(limit: Limit, tokens: float, now_ms: int) -> list[tuple[bytes, bytes]]:
+    """``X-RateLimit-*``: the limit, what is left of it, and when (Unix seconds) the bucket will be full."""
+    full_ms = now_ms + (limit.requests - tokens) * limit.seconds * 1000 / limit.requests
+    return [
+        (b"x-ratelimit-limit", b"%d" % limit.requests),
+        (b"x-ratelimit-remaining", b"%d" % tokens),
+        (b"x-ratelimit-reset", b"%d" % math.ceil(full_ms / 1000)),
+    ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from aster.foundation.http.request import Request
 from aster.policy.service.caller import tenant_of
-from aster.policy.service.limits import Buckets, Limit
+from aster.policy.service.limits import Buckets, Limit, rate_headers
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenant_cache import TenantCache
 
@@ -32,16 +32,16 @@ class RateLayers:
 
     def charge(self, request: Request, cost: int) -> None:
         """Take ``cost`` requests' worth from the tenant; raises `RateLimited`."""
-        tenant = tenant_of(request)
-        self.take(tenant, cost)
-        if self._enabled:
-            limit = self._limit_of(tenant)
-            request.state["answer_headers"] = self._tenants.headers(tenant, limit, self._now_ms())
+        headers = self.take(tenant_of(request), cost)
+        if headers:
+            request.state["answer_headers"] = headers
 
-    def take(self, tenant: str, cost: int) -> None:
-        """`charge` for any entrance."""
-        if self._enabled and cost > 0:
-            self._tenants.take(tenant, self._limit_of(tenant), cost, self._now_ms())
+    def take(self, tenant: str, cost: int) -> list[tuple[bytes, bytes]]:
+        """`charge` for any entrance; returns the headers that tell what is left."""
+        if not self._enabled or cost < 1:
+            return []
+        limit, now_ms = self._limit_of(tenant), self._now_ms()
+        return rate_headers(limit, self._tenants.take(tenant, limit, cost, now_ms), now_ms)
 
     def _limit_of(self, tenant: str) -> Limit:
         """The operator's limit, or the tenant's own if that is lower."""
