@@ -1,0 +1,119 @@
+"""How recall and retain hold up as a bank grows: latency, throughput, memory, disk, cold start.
+
+    python benchmarks/memory/scale.py [--sizes 1000 5000 20000 100000] [--model]
+
+Texts are random words drawn as words of a language are (Zipf), so keyword work is that of real text; vectors are random
+unless ``--model`` embeds the texts with the installed model (slow: hundreds a second). Ratios between sizes are what
+counts; milliseconds are this machine's.
+"""
+
+import argparse
+import asyncio
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from astrocyte.memories import NewMemory
+from astrocyte.memory import Astrocyte
+from astrocyte.models.ladder import load_provider
+from astrocyte.models.provider import EmbeddingProvider
+
+BATCH = 1000
+TURNS = 30
+REPEATS = 40
+VOCABULARY = 30_000
+
+
+class RandomVectors:
+    """Unit vectors that mean nothing and cost nothing."""
+
+    model_id = "random"
+    dimension = 384
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(1)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = self._random.standard_normal((len(texts), self.dimension), dtype=np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+class Texts:
+    def __init__(self) -> None:
+        drawn = np.random.default_rng(2).zipf(1.3, 500_000)
+        self._words = [f"word{rank}" for rank in drawn[drawn < VOCABULARY].tolist()]
+        self._random = random.Random(3)
+
+    def text(self, words: int) -> str:
+        return " ".join(self._random.choices(self._words, k=words))
+
+    def memory(self, number: int) -> NewMemory:
+        return NewMemory(content=self.text(20), session_id=f"s{number // TURNS}", speaker=("Ann", "Ben")[number % 2])
+
+
+async def spent(action: Callable[[], Awaitable[Any]], repeats: int = REPEATS) -> list[float]:
+    """Sorted milliseconds of each repetition."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        await action()
+        times.append((time.perf_counter() - started) * 1000)
+    return sorted(times)
+
+
+async def grow(astrocyte: Astrocyte, texts: Texts, first: int, last: int) -> float:
+    started = time.perf_counter()
+    for start in range(first, last, BATCH):
+        await astrocyte.retain_batch("b", [texts.memory(n) for n in range(start, min(start + BATCH, last))])
+    return (last - first) / (time.perf_counter() - started)
+
+
+async def measure(astrocyte: Astrocyte, texts: Texts, sizes: Sequence[int], database: Path) -> None:
+    print("memories  batches/s  retain p50  recall p50   p95  recall after retain p50  resident MB  disk MB")
+    kept = 0
+    for size in sizes:
+        rate = await grow(astrocyte, texts, kept, size)
+        await astrocyte.recall(texts.text(4), "b")
+        recall = await spent(lambda: astrocyte.recall(texts.text(4), "b"))
+        retain = await spent(lambda: astrocyte.retain(texts.text(20), "b", session_id="more"))
+        mixed = []
+        for _ in range(10):
+            await astrocyte.retain(texts.text(20), "b", session_id="more")
+            mixed += await spent(lambda: astrocyte.recall(texts.text(4), "b"), 1)
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        print(
+            f"{size:8}  {rate:9.0f}  {statistics.median(retain):10.2f}  {statistics.median(recall):10.2f} "
+            f"{recall[int(len(recall) * 0.95)]:5.1f}  {statistics.median(mixed):23.2f}  {resident:11}  "
+            f"{database.stat().st_size / 1e6:7.0f}"
+        )
+        kept = size
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 5000, 20_000, 100_000])
+    parser.add_argument("--model", action="store_true", help="embed the texts with the installed model")
+    arguments = parser.parse_args()
+    provider: EmbeddingProvider | None = load_provider("auto") if arguments.model else RandomVectors()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Path(folder, "memory.db")
+        settings = Astrocyte.from_config_dict({"storage": {"url": f"sqlite:///{database}"}}).settings
+        texts = Texts()
+        async with Astrocyte(settings, provider=provider) as astrocyte:
+            await measure(astrocyte, texts, sorted(arguments.sizes), database)
+        started = time.perf_counter()
+        async with Astrocyte(settings, provider=provider) as astrocyte:
+            await astrocyte.recall(texts.text(4), "b")
+        print(f"open and first recall: {(time.perf_counter() - started) * 1000:.0f} ms")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
