@@ -23,10 +23,10 @@ class RichNarrator:
         self._console = console
 
     def heading(self, text: str) -> None:
-        self._console.print(f"\n[bold cyan]{text}[/]")
+        self._console.print(f"\n{text}", style="bold cyan", markup=False, highlight=False)
 
     def say(self, event: str, text: str, **fields: Any) -> None:
-        self._console.print(f"  {text}", markup=False, highlight=False)
+        self._console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
 
     def note(self, event: str, **fields: Any) -> None:
         """People have the progress bar."""

@@ -188,7 +188,7 @@ def _prove(directory: Path, narrator: Narrator) -> int:
         state = "intact" if result.valid else "BROKEN"
         narrator.say(
             "verified",
-            f"{result.chain}: {result.records} records, {state}, head {result.head[:16]}…",
+            f"{result.chain}: {result.records} record{'s'[: result.records != 1]}, {state}, head {result.head[:16]}…",
             chain=result.chain,
             records=result.records,
             valid=result.valid,
