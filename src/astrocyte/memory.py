@@ -364,6 +364,14 @@ class Astrocyte:
             skipped += len(equals) - equals.count(None)
         return ImportResult(imported=imported, skipped=skipped)
 
+    async def list_banks(self, *, after: str = "") -> tuple[list[str], bool]:
+        """Names of banks in order, from the one after ``after``; and whether there are more. For operators: no grant
+        is asked, so callers' requests must not come here.
+        """
+        size = self.settings.limits.max_results
+        names = await asyncio.to_thread(self._opened.store.bank_names, after, size + 1)
+        return names[:size], len(names) > size
+
     async def health(self) -> HealthStatus:
         """Whether the store answers. Never raises."""
         started = time.perf_counter()

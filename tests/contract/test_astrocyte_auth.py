@@ -263,6 +263,21 @@ def test_an_unknown_mode_does_not_start(serve: Serve) -> None:
         serve(ASTROCYTE_AUTH_MODE="magic")
 
 
+@pytest.mark.parametrize("mode", ["dev", "api_key", "jwt_hs256", "jwt_oidc"])
+async def test_the_admin_example_as_written_in_every_mode(serve: Serve, mode: str) -> None:
+    client = serve(ASTROCYTE_AUTH_MODE=mode, ASTROCYTE_ADMIN_TOKEN="admin-secret-here")
+    answer = await client.get("/v1/admin/sources", headers={"X-Admin-Token": "admin-secret-here"})
+    assert (answer.status_code, answer.json()) == (200, {"sources": []})
+    for headers in ({}, {"X-Admin-Token": "wrong"}):
+        answer = await client.get("/v1/admin/sources", headers=headers)
+        assert (answer.status_code, answer.json()["detail"]) == (401, "Invalid or missing X-Admin-Token")
+
+
+@pytest.mark.parametrize("mode", ["dev", "api_key", "jwt_hs256", "jwt_oidc"])
+async def test_without_an_admin_token_the_admin_routes_are_unprotected(serve: Serve, mode: str) -> None:
+    assert (await serve(ASTROCYTE_AUTH_MODE=mode).get("/v1/admin/sources")).status_code == 200
+
+
 GRANTS = """
 storage:
   url: "sqlite:///{folder}/granted.db"

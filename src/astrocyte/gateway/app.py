@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from aster.foundation.http.request import HttpLimits, Request
 from aster.foundation.http.service import HttpService
+from astrocyte.gateway.access_routes import access_routes
+from astrocyte.gateway.admin_guard import create_admin_guard, is_admin_request
+from astrocyte.gateway.admin_routes import admin_routes
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.gateway.failures import render_error
 from astrocyte.gateway.routes import CONTEXT, Handlers, gateway_routes
@@ -23,13 +26,21 @@ def create_gateway(
     """
     settings = settings or GatewaySettings()
     authenticate = create_authenticator(settings)
+    guard_admin = create_admin_guard(settings)
 
     async def identify(request: Request) -> None:
+        if is_admin_request(request):
+            guard_admin(request)
+            return
         request.state[CONTEXT] = await authenticate(request.headers_all)
 
     return HttpService(
         "memory",
-        gateway_routes(Handlers(astrocyte, settings)),
+        [
+            *gateway_routes(Handlers(astrocyte, settings)),
+            *access_routes(astrocyte, settings),
+            *admin_routes(astrocyte),
+        ],
         layers=[identify],
         render_error=render_error,
         limits=HttpLimits(body_bytes=settings.max_request_body_bytes),

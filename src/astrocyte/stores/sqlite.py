@@ -141,6 +141,14 @@ class SqliteStore:
             return None
         return BankInfo(bank_id=bank_id, memories=row[0], model=row[1], created_at=moment_of(row[2]))
 
+    def bank_names(self, after: str, limit: int) -> list[str]:
+        rows = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT name FROM memory_banks WHERE name > ? ORDER BY name LIMIT ?", (after, limit)
+            ).fetchall()
+        )
+        return [row[0] for row in rows]
+
     def check(self) -> None:
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
 

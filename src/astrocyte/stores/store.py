@@ -118,5 +118,8 @@ class Store(Protocol):
     def bank(self, bank_id: str) -> BankInfo | None:
         """What a bank holds; None when it does not exist."""
 
+    def bank_names(self, after: str, limit: int) -> list[str]:
+        """The names of banks that come after ``after``, in order."""
+
     def check(self) -> None:
         """Raise a `StorageError` when the store can't be read."""
