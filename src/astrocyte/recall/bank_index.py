@@ -33,6 +33,7 @@ COMPACT_SHARE = 0.5
 class _Growth:
     """The parts that grow in place, shared by an index and its successors; only the newest of them may extend it."""
 
+    room: int
     rows: Growing
     memories: Growing
     vectors: Growing | None
@@ -109,17 +110,19 @@ def build_index(changes: Changes) -> BankIndex:
     """The index of a bank from all its rows."""
     import numpy as np
 
+    room = changes.total
     growth = _Growth(
-        rows=Growing(np.int64),
-        memories=Growing(np.int64),
+        room=room,
+        rows=Growing(np.int64, room=room),
+        memories=Growing(np.int64, room=room),
         vectors=None,
-        has_vector=Growing(np.bool_),
-        lengths=Growing(np.float32),
-        speakers=Growing(np.int32),
-        occurred_at=Growing(np.int64),
-        retained_at=Growing(np.int64),
+        has_vector=Growing(np.bool_, room=room),
+        lengths=Growing(np.float32, room=room),
+        speakers=Growing(np.int32, room=room),
+        occurred_at=Growing(np.int64, room=room),
+        retained_at=Growing(np.int64, room=room),
         speaker_codes={},
-        sessions=Growing(np.int32),
+        sessions=Growing(np.int32, room=room),
         session_codes={},
         session_ends={},
         tag_places={},
@@ -215,12 +218,15 @@ def _add_vectors(growth: _Growth, added: Sequence[SearchRow], space: Space | Non
     if space is None:
         return
     if growth.vectors is None:
-        growth.vectors = Growing(np.float32, (space.dimension,))
+        growth.vectors = Growing(np.float32, (space.dimension,), room=growth.room)
         growth.vectors.extend(np.zeros((first, space.dimension), np.float32))
-    block = np.zeros((len(added), space.dimension), np.float32)
     packed = b"".join(row.vector for row in added if row.vector is not None)
-    block[has_vector] = np.frombuffer(packed, "<f2").reshape(-1, space.dimension)
-    growth.vectors.extend(block)
+    vectors = np.frombuffer(packed, "<f2").reshape(-1, space.dimension)
+    if not has_vector.all():
+        block = np.zeros((len(added), space.dimension), np.float32)
+        block[has_vector] = vectors
+        vectors = block
+    growth.vectors.extend(vectors)
 
 
 def _add_sessions(growth: _Growth, added: Sequence[SearchRow]) -> None:

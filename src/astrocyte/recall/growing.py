@@ -7,12 +7,15 @@ if TYPE_CHECKING:
 
 
 class Growing:
-    """Rows of one dtype and shape. `view` of the first n rows never changes; room is doubled, so a row costs O(1)."""
+    """Rows of one dtype and shape. `view` of the first n rows never changes. Room grows by a half, so a row costs O(1).
 
-    def __init__(self, dtype: Any, shape: tuple[int, ...] = ()) -> None:
+    ``room`` is how many rows are expected: with it a first load neither copies nor wastes.
+    """
+
+    def __init__(self, dtype: Any, shape: tuple[int, ...] = (), *, room: int = 0) -> None:
         import numpy as np
 
-        self._rows: NDArray[Any] = np.empty((0, *shape), dtype=dtype)
+        self._rows: NDArray[Any] = np.empty((room, *shape), dtype=dtype)
         self.length = 0
 
     def extend(self, rows: "NDArray[Any]") -> None:
@@ -20,7 +23,9 @@ class Growing:
 
         needed = self.length + len(rows)
         if needed > len(self._rows):
-            roomier = np.empty((max(needed, 2 * len(self._rows), 64), *self._rows.shape[1:]), dtype=self._rows.dtype)
+            roomier = np.empty(
+                (max(needed, len(self._rows) * 3 // 2, 64), *self._rows.shape[1:]), dtype=self._rows.dtype
+            )
             roomier[: self.length] = self._rows[: self.length]
             self._rows = roomier
         self._rows[self.length : needed] = rows

@@ -5,7 +5,7 @@ import zlib
 from collections import OrderedDict
 
 from astrocyte.recall.bank_index import BankIndex, build_index
-from astrocyte.stores.store import Changes, Store
+from astrocyte.stores.store import UNFINISHED, Changes, Store
 
 CACHE_BYTES = 512 * 1024 * 1024
 STRIPES = 64
@@ -40,10 +40,19 @@ class BankIndexes:
     def _followed(self, bank_id: str, kept: BankIndex | None, changes: Changes) -> BankIndex | None:
         index = None
         if kept is not None and len(changes.dropped) <= FOLLOWED_DROPS:
-            index = kept.followed(changes)
+            index = self._finished(bank_id, kept.followed(changes))
         if index is None or index.is_sparse:
             everything = changes if kept is None else self._store.changes(bank_id, None)
-            index = build_index(everything) if everything is not None else None
+            index = self._finished(bank_id, build_index(everything)) if everything is not None else None
+        return index
+
+    def _finished(self, bank_id: str, index: BankIndex) -> BankIndex:
+        """A large bank is told in parts."""
+        while index.position.version == UNFINISHED:
+            changes = self._store.changes(bank_id, index.position)
+            if changes is None:
+                break
+            index = index.followed(changes)
         return index
 
     def _keep(self, bank_id: str, index: BankIndex | None, *, changed: bool) -> None:

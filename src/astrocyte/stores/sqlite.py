@@ -12,11 +12,14 @@ from aster.foundation.sql import Database
 from astrocyte.errors import ModelMismatch
 from astrocyte.memories import BankInfo, FoundPassage, Memory, MemoryRecord
 from astrocyte.moments import microseconds, moment_of
-from astrocyte.stores.store import Changes, Position, PreparedMemory, SearchRow, Selection, Space
+from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory, SearchRow, Selection, Space
 
 T = TypeVar("T")
 
 AUDIT_CHAIN = "memory"
+CHANGES = 20_000
+"""Passages told at once, so that a large bank is never held in memory a second time."""
+
 PARAMETERS = 500
 """Values bound in one statement, well below every SQLite's limit."""
 
@@ -36,7 +39,7 @@ _PASSAGE = (
 )
 _SEARCH = (
     "SELECT p.id, m.id, m.session_id, m.speaker, m.tags, m.occurred_at, m.retained_at, p.terms, p.vector"
-    " FROM memory_passages p JOIN memories m ON m.id = p.memory WHERE p.bank = ? AND p.id > ? ORDER BY p.id"
+    " FROM memory_passages p JOIN memories m ON m.id = p.memory WHERE p.bank = ? AND p.id > ? ORDER BY p.id LIMIT ?"
 )
 
 
@@ -253,8 +256,10 @@ def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Positio
     number, version, model, dimension = bank
     added = [
         SearchRow(row[0], row[1], row[2], row[3], _tags(row[4]), row[5], row[6], row[7], row[8])
-        for row in connection.execute(_SEARCH, (number, since.row))
+        for row in connection.execute(_SEARCH, (number, since.row, CHANGES))
     ]
+    if len(added) == CHANGES:
+        added, version = _whole_memories(added), UNFINISHED
     dropped = connection.execute(
         "SELECT id, memory FROM memory_tombstones WHERE bank = ? AND id > ? ORDER BY id", (number, since.tombstone)
     ).fetchall()
@@ -265,7 +270,17 @@ def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Positio
         dropped[-1][0] if dropped else since.tombstone,
     )
     space = None if model is None else Space(model, dimension)
-    return Changes(position, space, added, [row for _, row in dropped])
+    total = 0
+    if since.row == 0:
+        total = connection.execute("SELECT count(*) FROM memory_passages WHERE bank = ?", (number,)).fetchone()[0]
+    return Changes(position, space, added, [row for _, row in dropped], total)
+
+
+def _whole_memories(added: list[SearchRow]) -> list[SearchRow]:
+    """Without the last memory, whose passages may go on; with it when there is no other."""
+    last = added[-1].memory
+    whole = [row for row in added if row.memory != last]
+    return whole or added
 
 
 def _memory(bank_id: str, row: Sequence[Any]) -> Memory:

@@ -66,6 +66,10 @@ class SearchRow:
     vector: bytes | None
 
 
+UNFINISHED = -1
+"""The version of a position with more to come: ask again from there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """How far an index has followed its bank: its number and version, the last passage and tombstone it saw."""
@@ -78,12 +82,16 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it."""
+    """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it.
+
+    ``total`` is how many passages the bank has, told with the first changes of all.
+    """
 
     position: Position
     space: Space | None
     added: Sequence[SearchRow]
     dropped: Sequence[int]
+    total: int = 0
 
 
 class Store(Protocol):
