@@ -16,7 +16,14 @@ _HOMES = {
     "aster.rpc.limits": ("RpcLimits",),
     "aster.rpc.local": ("LocalClient",),
     "aster.rpc.server": ("AsterServer",),
-    "aster.rpc.definition": ("ServiceDefinitionError", "rpc", "service"),
+    "aster.rpc.definition": (
+        "ServiceDefinitionError",
+        "bidi_stream",
+        "client_stream",
+        "rpc",
+        "server_stream",
+        "service",
+    ),
     "aster.rpc.status": (
         "AbortedError",
         "AlreadyExistsError",
@@ -44,7 +51,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if TYPE_CHECKING:
     from aster.rpc.client import AsterClient
     from aster.rpc.context import CallContext
-    from aster.rpc.definition import ServiceDefinitionError, rpc, service
+    from aster.rpc.definition import ServiceDefinitionError, bidi_stream, client_stream, rpc, server_stream, service
     from aster.rpc.hooks import ConnectionAttempt
     from aster.rpc.limits import RpcLimits
     from aster.rpc.local import LocalClient
@@ -98,7 +105,10 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "UnknownRpcError",
+    "bidi_stream",
+    "client_stream",
     "rpc",
+    "server_stream",
     "service",
 ]
 

@@ -1,15 +1,18 @@
 """The calling side of one connection: calls wait on futures of their own, never on the network."""
 
 import asyncio
+import functools
+from dataclasses import dataclass
 from typing import Any
 
 from aster.rpc.codec import ENCODERS, Encoding
 from aster.rpc.definition import MethodDefinition
+from aster.rpc.flow import Inbox, SendWindow
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import Metadata, encode_metadata
 from aster.rpc.protocol.core import ClientProtocol
-from aster.rpc.protocol.events import Failed, GoingAway, Greeted, Replied
+from aster.rpc.protocol.events import Failed, GoingAway, Greeted, PeerEnded, Replied
 from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration
 from aster.rpc.status import (
     DeadlineExceededError,
@@ -23,6 +26,17 @@ from aster.transport.errors import CloseCode, ConnectionLost
 from aster.transport.pipe import Pipe
 
 
+@dataclass(frozen=True, slots=True)
+class StreamCall:
+    """A streaming call under way: its outcome is the reply, or nothing at the end of the server's stream."""
+
+    call: int
+    outcome: "asyncio.Future[bytes]"
+    inbox: Inbox
+    window: SendWindow
+    timer: asyncio.TimerHandle | None
+
+
 class ClientConnection(Lane[ClientProtocol]):
     """One lane to one server."""
 
@@ -33,9 +47,10 @@ class ClientConnection(Lane[ClientProtocol]):
         self._methods: dict[Declaration, int] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._refusal: RpcError | None = None
-        self._handlers = {
+        self._handlers |= {
             Replied: self._replied,
             Failed: self._failed,
+            PeerEnded: self._stream_ended,
             GoingAway: self._going_away,
             Greeted: self._was_greeted,
         }
@@ -61,22 +76,10 @@ class ClientConnection(Lane[ClientProtocol]):
 
         Cancelling the task that waits here cancels the handler.
         """
-        if not method.request.accepts(request):
-            raise InvalidArgumentError(
-                f"{declaration.service}.{method.name} takes a {method.request.name}, got a {type(request).__name__}"
-            )
-        body = ENCODERS[Encoding.MSGPACK](request)
-        if len(body) > self._limits.max_message_bytes:
-            raise ResourceExhaustedError(f"the request is above the limit of {self._limits.max_message_bytes} bytes")
-        wire_metadata = encode_metadata(metadata, self._limits) if metadata else b""
-        milliseconds = 0 if seconds is None else min(max(1, int(seconds * 1000)), MAX_MILLISECONDS)
+        body = self.encode_request(declaration, method, request)
         while self._pipe.is_full:
             await self._pipe.writable()
-        if self._refusal is not None:
-            raise self._again(self._refusal)
-        if seconds is not None and seconds <= 0:
-            raise DeadlineExceededError("the deadline had passed before the call")
-        number = self._methods.get(declaration) or self._declare(declaration)
+        number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
         call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
         self._pipe.write(wire)
         future: asyncio.Future[bytes] = self._loop.create_future()
@@ -85,23 +88,75 @@ class ClientConnection(Lane[ClientProtocol]):
         try:
             answer = await future
         except asyncio.CancelledError:
-            self._give_up(call)
+            self.give_up(call)
             raise
         finally:
             if timer is not None:
                 timer.cancel()
         return method.reply.decode_reply(answer, Encoding.MSGPACK)
 
-    def _expire(self, call: int, seconds: float) -> None:
-        future = self._waiting.get(call)
-        if future is not None and not future.done():
-            self._give_up(call)
-            future.set_exception(DeadlineExceededError(f"no answer within {seconds:g} s"))
+    async def begin_stream(
+        self, declaration: Declaration, seconds: float | None, metadata: Metadata, request: bytes | None
+    ) -> "StreamCall":
+        """Begin a call that streams: with one request message, or (None) with items to follow."""
+        while self._pipe.is_full:
+            await self._pipe.writable()
+        number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
+        if request is None:
+            call, wire = self._protocol.stream(number, milliseconds, Encoding.MSGPACK, wire_metadata)
+        else:
+            call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, request)
+        self._pipe.write(wire)
+        outcome: asyncio.Future[bytes] = self._loop.create_future()
+        self._waiting[call] = outcome
+        outcome.add_done_callback(functools.partial(self._stream_over, call))
+        timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
+        return StreamCall(call, outcome, self.new_inbox(call), self.new_window(call), timer)
 
-    def _give_up(self, call: int) -> None:
-        if self._waiting.pop(call, None) is not None and not self.is_over:
+    def end_input(self, call: int) -> None:
+        """The last item of a call was sent."""
+        if not self.is_over:
+            self._pipe.write(self._protocol.end(call))
+
+    def give_up(self, call: int, error: Exception | None = None) -> None:
+        """Cancel a call that runs; whoever waits for it gets ``error``."""
+        future = self._waiting.pop(call, None)
+        if future is None:
+            return
+        if not self.is_over:
             self._pipe.write(self._protocol.cancel(call))
-            self._leave_when_done()
+        if not future.done():
+            if error is None:
+                future.cancel()
+            else:
+                future.set_exception(error)
+        self._leave_when_done()
+
+    def encode_request(self, declaration: Declaration, method: MethodDefinition, request: Any) -> bytes:
+        """One message as bytes; raises for a wrong type or size."""
+        if not method.request.accepts(request):
+            raise InvalidArgumentError(
+                f"{declaration.service}.{method.name} takes a {method.request.name}, got a {type(request).__name__}"
+            )
+        body = ENCODERS[Encoding.MSGPACK](request)
+        if len(body) > self._limits.max_message_bytes:
+            raise ResourceExhaustedError(f"the request is above the limit of {self._limits.max_message_bytes} bytes")
+        return body
+
+    def _head(self, declaration: Declaration, seconds: float | None, metadata: Metadata) -> tuple[int, int, bytes]:
+        if self._refusal is not None:
+            raise self._again(self._refusal)
+        if seconds is not None and seconds <= 0:
+            raise DeadlineExceededError("the deadline had passed before the call")
+        wire_metadata = encode_metadata(metadata, self._limits) if metadata else b""
+        milliseconds = 0 if seconds is None else min(max(1, int(seconds * 1000)), MAX_MILLISECONDS)
+        return self._methods.get(declaration) or self._declare(declaration), milliseconds, wire_metadata
+
+    def _stream_over(self, call: int, outcome: "asyncio.Future[bytes]") -> None:
+        self._forget_streams(call, None if outcome.cancelled() else outcome.exception())
+
+    def _expire(self, call: int, seconds: float) -> None:
+        self.give_up(call, DeadlineExceededError(f"no answer within {seconds:g} s"))
 
     def _leave_when_done(self) -> None:
         """A server that drains waits for its clients to go."""
@@ -127,6 +182,9 @@ class ClientConnection(Lane[ClientProtocol]):
             status = event.status
             future.set_exception(RpcError.of(status.status, status.message, status.details))
         self._leave_when_done()
+
+    def _stream_ended(self, event: PeerEnded) -> None:
+        self._replied(Replied(event.call, b""))
 
     def _going_away(self, event: GoingAway) -> None:
         self._refusal = UnavailableError(f"the server takes no new calls: {event.reason}")

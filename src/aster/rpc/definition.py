@@ -1,26 +1,35 @@
-"""How a service is written: `@service` on a class, `@rpc` on its methods; mistakes show when the class is defined.
+"""How a service is written: `@service` on a class, `@rpc` or a stream on its methods; mistakes show at definition.
 
-Request and answer are single messages (a `msgspec.Struct` or a dataclass), taken from the annotations. A parameter
-annotated `CallContext` receives the call's context and is no part of the request.
+Messages (a `msgspec.Struct` or a dataclass) are taken from the annotations; streams are ``AsyncIterator[Message]``. A
+parameter annotated `CallContext` receives the call's context and is no part of the request.
 """
 
 import inspect
 import re
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Concatenate, Protocol, Self, TypeVar, cast, get_type_hints, overload
+from typing import Any, Concatenate, TypeVar, cast, get_args, get_origin, get_type_hints, overload
 
 from aster.foundation.errors import AsterError
 from aster.rpc.codec import MessageType, is_message_type
 from aster.rpc.context import CallContext
+from aster.rpc.method_types import (
+    BidiStreamMethod,
+    ClientStreamMethod,
+    Reply,
+    Request,
+    RpcMethod,
+    ServerStreamMethod,
+)
+from aster.rpc.patterns import Pattern
 
-Request = TypeVar("Request", contravariant=True)
-Reply = TypeVar("Reply", covariant=True)
 AnyClass = TypeVar("AnyClass", bound=type)
 
 DEFINITION = "__aster_service__"
 OPTIONS = "__aster_rpc__"
+
+STREAMS = (AsyncIterator, AsyncIterable, AsyncGenerator)
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,127}\Z")
 
@@ -31,27 +40,11 @@ class ServiceDefinitionError(AsterError, TypeError):
     code = "SERVICE_DEFINITION_INVALID"
 
 
-class Call(Protocol[Request, Reply]):
-    """A method as its callers see it: one message in, one out; ``timeout`` in seconds."""
-
-    def __call__(
-        self, request: Request, /, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
-    ) -> Coroutine[Any, Any, Reply]: ...
-
-
-class RpcMethod(Protocol[Request, Reply]):
-    """A method in a service class, for type checkers."""
-
-    @overload
-    def __get__(self, instance: None, owner: type, /) -> Self: ...
-    @overload
-    def __get__(self, instance: object, owner: type | None = None, /) -> Call[Request, Reply]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class RpcOptions:
-    """What ``@rpc(...)`` was given: wire name, default timeout in seconds, whether repeating a call does no harm."""
+    """What a decorator says: pattern, wire name, default timeout in seconds, whether repeating does no harm."""
 
+    pattern: Pattern
     name: str | None = None
     timeout: float | None = None
     idempotent: bool = False
@@ -90,28 +83,85 @@ def rpc(
 ) -> Callable[[Callable[Concatenate[Any, Request, ...], Coroutine[Any, Any, Reply]]], RpcMethod[Request, Reply]]: ...
 
 
-def rpc(
-    function: Callable[..., Any] | None = None,
-    /,
-    *,
-    name: str | None = None,
-    timeout: float | None = None,
-    idempotent: bool = False,
-) -> Any:
+def rpc(function: Any = None, /, **options: Any) -> Any:
     """Mark a coroutine method as callable: one message in, one message out.
 
     ``name`` is its wire name (default: the method's), ``timeout`` the default of its callers in seconds,
     ``idempotent`` says that a call may be repeated.
     """
+    return _marker(Pattern.UNARY, function, **options)
+
+
+@overload
+def server_stream(
+    function: Callable[Concatenate[Any, Request, ...], AsyncIterator[Reply]], /
+) -> ServerStreamMethod[Request, Reply]: ...
+@overload
+def server_stream(
+    *, name: str | None = None, timeout: float | None = None, idempotent: bool = False
+) -> Callable[[Callable[Concatenate[Any, Request, ...], AsyncIterator[Reply]]], ServerStreamMethod[Request, Reply]]: ...
+
+
+def server_stream(function: Any = None, /, **options: Any) -> Any:
+    """Mark an async generator method: one message in, many out. Options as for `rpc`."""
+    return _marker(Pattern.SERVER_STREAM, function, **options)
+
+
+@overload
+def client_stream(
+    function: Callable[Concatenate[Any, AsyncIterator[Request], ...], Coroutine[Any, Any, Reply]], /
+) -> ClientStreamMethod[Request, Reply]: ...
+@overload
+def client_stream(
+    *, name: str | None = None, timeout: float | None = None, idempotent: bool = False
+) -> Callable[
+    [Callable[Concatenate[Any, AsyncIterator[Request], ...], Coroutine[Any, Any, Reply]]],
+    ClientStreamMethod[Request, Reply],
+]: ...
+
+
+def client_stream(function: Any = None, /, **options: Any) -> Any:
+    """Mark a coroutine method that takes an ``AsyncIterator`` of messages and returns one. Options as for `rpc`."""
+    return _marker(Pattern.CLIENT_STREAM, function, **options)
+
+
+@overload
+def bidi_stream(
+    function: Callable[Concatenate[Any, AsyncIterator[Request], ...], AsyncIterator[Reply]], /
+) -> BidiStreamMethod[Request, Reply]: ...
+@overload
+def bidi_stream(
+    *, name: str | None = None, timeout: float | None = None, idempotent: bool = False
+) -> Callable[
+    [Callable[Concatenate[Any, AsyncIterator[Request], ...], AsyncIterator[Reply]]], BidiStreamMethod[Request, Reply]
+]: ...
+
+
+def bidi_stream(function: Any = None, /, **options: Any) -> Any:
+    """Mark an async generator method that takes an ``AsyncIterator`` of messages. Options as for `rpc`."""
+    return _marker(Pattern.BIDI_STREAM, function, **options)
+
+
+def _marker(
+    pattern: Pattern,
+    function: Callable[..., Any] | None,
+    *,
+    name: str | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+) -> Any:
+    decorator = "@rpc" if pattern is Pattern.UNARY else f"@{pattern}"
     if timeout is not None and not timeout > 0:
-        raise ServiceDefinitionError(f"@rpc: timeout must be above 0 seconds, got {timeout}")
+        raise ServiceDefinitionError(f"{decorator}: timeout must be above 0 seconds, got {timeout}")
     if name is not None and not _NAME.match(name):
-        raise ServiceDefinitionError(f"@rpc: '{name}' can't be a method's name")
+        raise ServiceDefinitionError(f"{decorator}: '{name}' can't be a method's name")
 
     def mark(method: Callable[..., Any]) -> Any:
-        if not inspect.iscoroutinefunction(method):
-            raise ServiceDefinitionError(f"@rpc: {_called(method)} must be an 'async def' function")
-        setattr(method, OPTIONS, RpcOptions(name, timeout, idempotent))
+        if pattern.streams_output and not inspect.isasyncgenfunction(method):
+            raise ServiceDefinitionError(f"{decorator}: {_called(method)} must be an 'async def' function that yields")
+        if not pattern.streams_output and not inspect.iscoroutinefunction(method):
+            raise ServiceDefinitionError(f"{decorator}: {_called(method)} must be an 'async def' function")
+        setattr(method, OPTIONS, RpcOptions(pattern, name, timeout, idempotent))
         return method
 
     return mark if function is None else mark(function)
@@ -184,8 +234,13 @@ def _define_method(
         raise ServiceDefinitionError(f"{where} takes more than one CallContext")
     if len(data) != 1 or data[0].kind not in (data[0].POSITIONAL_ONLY, data[0].POSITIONAL_OR_KEYWORD):
         raise ServiceDefinitionError(f"{where} must take one request message, it takes {len(data)} parameters")
-    request = _message(where, f"parameter '{data[0].name}'", hints.get(data[0].name))
-    reply = _message(where, "the returned value", hints.get("return"))
+    asked, answered = hints.get(data[0].name), hints.get("return")
+    if options.pattern.streams_input:
+        asked = _streamed(where, f"parameter '{data[0].name}'", asked)
+    if options.pattern.streams_output:
+        answered = _streamed(where, "the returned value", answered)
+    request = _message(where, f"parameter '{data[0].name}'", asked)
+    reply = _message(where, "the returned value", answered)
     return MethodDefinition(
         name=options.name or attribute,
         attribute=attribute,
@@ -195,6 +250,13 @@ def _define_method(
         options=options,
         description=_first_paragraph(function.__doc__),
     )
+
+
+def _streamed(where: str, what: str, annotation: Any) -> Any:
+    """The message type in ``AsyncIterator[Message]``."""
+    if get_origin(annotation) not in STREAMS or not get_args(annotation):
+        raise ServiceDefinitionError(f"{where}: {what} must be annotated as AsyncIterator[Message]")
+    return get_args(annotation)[0]
 
 
 def _message(where: str, what: str, annotation: object) -> MessageType:

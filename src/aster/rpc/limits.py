@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from aster.foundation.errors import ConfigError
 
 MAX_METADATA_BYTES = 65_535
+MAX_WINDOW = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,8 @@ class RpcLimits:
     """Bytes, counts and seconds.
 
     A message or metadata above its limit, or one call too many, answers RESOURCE_EXHAUSTED; a peer that breaks the
-    protocol itself (too many methods, no greeting in time) loses its connection.
+    protocol itself (too many methods, no greeting in time, more items than it has credits for) loses its connection.
+    ``stream_window_items`` and ``stream_window_bytes`` are what one stream may have under way before its reader reads.
     """
 
     max_message_bytes: int = 16 * 1024 * 1024
@@ -20,6 +22,8 @@ class RpcLimits:
     max_connections: int = 1024
     max_handshakes: int = 256
     max_methods: int = 4096
+    stream_window_items: int = 512
+    stream_window_bytes: int = 256 * 1024
     max_metadata_entries: int = 64
     max_metadata_bytes: int = 8192
     handshake_seconds: float = 10.0
@@ -30,6 +34,8 @@ class RpcLimits:
         for name in self.__slots__:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"RpcLimits.{name} must be above 0, got {getattr(self, name)}")
+        if self.stream_window_items > MAX_WINDOW or self.stream_window_bytes > MAX_WINDOW:
+            raise ConfigError(f"RpcLimits: a stream's window can't be above {MAX_WINDOW}")
         if self.max_metadata_bytes > MAX_METADATA_BYTES:
             raise ConfigError(f"RpcLimits.max_metadata_bytes can't be above {MAX_METADATA_BYTES}")
 

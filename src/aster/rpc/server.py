@@ -32,8 +32,10 @@ class AsterServer:
     """Serve instances (or classes) of services.
 
     ``peer`` names an enrollment of the identity file; ``root_pubkey`` and ``allow_all_consumers`` override the config;
-    ``hook`` is asked about every connection, with or without ``enable_hooks``; ``debug_errors`` shows handlers' exceptions to
-    callers. Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
+    ``hook`` is asked about every connection, with or without ``enable_hooks``;
+    ``debug_errors`` shows handlers' exceptions to callers.
+
+    Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
 
     def __init__(

@@ -1,21 +1,24 @@
 """The answering side of one connection: every call is a task that its caller's CANCEL or deadline ends."""
 
 import asyncio
+import contextlib
 import functools
 import secrets
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any
 
 from aster.foundation.logs import get_logger
 from aster.rpc.codec import ENCODERS
 from aster.rpc.context import CallContext
+from aster.rpc.flow import Inbox
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import NO_METADATA, decode_metadata
-from aster.rpc.protocol.core import ServerProtocol
-from aster.rpc.protocol.events import CallCancelled, Greeted, MethodDeclared, Requested
+from aster.rpc.patterns import Pattern
+from aster.rpc.protocol.core import ProtocolViolation, ServerProtocol
+from aster.rpc.protocol.events import CallCancelled, Greeted, MethodDeclared, PeerEnded, Requested
 from aster.rpc.services import BoundMethod, ServiceTable
 from aster.rpc.status import (
     CancelledError,
@@ -71,9 +74,10 @@ class ServerConnection(Lane[ServerProtocol]):
         self._idle = asyncio.Event()
         self._idle.set()
         self._gone = asyncio.Event()
-        self._handlers = {
+        self._handlers |= {
             Requested: self._begin,
             CallCancelled: self._cancelled,
+            PeerEnded: self._input_ended,
             MethodDeclared: self._declared,
             Greeted: self._was_greeted,
         }
@@ -100,13 +104,32 @@ class ServerConnection(Lane[ServerProtocol]):
         self._methods.append(self._services.find(event.declaration))
 
     def _cancelled(self, event: CallCancelled) -> None:
-        if task := self._tasks.get(event.call):
+        self._cancel(event.call)
+
+    def _input_ended(self, event: PeerEnded) -> None:
+        if inbox := self._inboxes.get(event.call):
+            inbox.end()
+
+    def _cancel(self, call: int) -> None:
+        if task := self._tasks.get(call):
             task.cancel()
+            # A task that is cancelled before its first step never runs, so it can't take itself off the list.
+            task.add_done_callback(lambda _: self._done(call))
+
+    def _done(self, call: int) -> None:
+        if self._inboxes or self._windows:
+            self._forget_streams(call, None)
+        if self._tasks.pop(call, None) is not None and not self._tasks:
+            self._idle.set()
 
     def _begin(self, event: Requested) -> None:
         method = self._methods[event.method - 1]
         refusal = method if isinstance(method, RpcError) else self._refusal()
         if isinstance(method, BoundMethod) and refusal is None:
+            if event.streams != method.pattern.streams_input:
+                raise ProtocolViolation(f"a call of {method.service}.{method.method} that is not {method.pattern}")
+            if event.streams:
+                self.new_inbox(event.call)
             task = self._new_task(self._answer(event, method))
             if not task.done():
                 self._tasks[event.call] = task
@@ -140,6 +163,9 @@ class ServerConnection(Lane[ServerProtocol]):
                 attributes=self._attributes,
             )
             CallContext.running.set(context)
+            if method.pattern is not Pattern.UNARY:
+                await self._answer_stream(event, method, context)
+                return
             request = method.request.decode_request(event.body, event.encoding)
             result = await method.call(request, context)
             while self._pipe.is_full:
@@ -154,17 +180,40 @@ class ServerConnection(Lane[ServerProtocol]):
         finally:
             if timer is not None:
                 timer.cancel()
-            if self._tasks.pop(call, None) is not None and not self._tasks:
-                self._idle.set()
+            self._done(call)
+
+    async def _answer_stream(self, event: Requested, method: BoundMethod, context: CallContext) -> None:
+        call, encoding = event.call, event.encoding
+        if method.pattern.streams_input:
+            request = self._items(self._inboxes[call], method, encoding)
+        else:
+            request = method.request.decode_request(event.body, encoding)
+        if not method.pattern.streams_output:
+            self._reply(call, method, await method.call(request, context), encoding)
+            return
+        window = self.new_window(call)
+        async with contextlib.aclosing(method.call(request, context)) as answers:
+            async for answer in answers:
+                await self.send_item(call, window, self._encoded(method, answer, encoding))
+        if not self.is_over:
+            self._pipe.write(self._protocol.end(call))
+
+    async def _items(self, inbox: Inbox, method: BoundMethod, encoding: int) -> AsyncIterator[Any]:
+        async for body in inbox:
+            yield method.request.decode_request(body, encoding)
 
     def _reply(self, call: int, method: BoundMethod, result: Any, encoding: int) -> None:
+        body = self._encoded(method, result, encoding)
+        if not self.is_over:
+            self._pipe.write(self._protocol.reply(call, body))
+
+    def _encoded(self, method: BoundMethod, result: Any, encoding: int) -> bytes:
         if not method.reply.accepts(result):
             raise TypeError(f"{method.service}.{method.method} returned a {type(result).__name__}")
         body = ENCODERS[encoding](result)
         if len(body) > self._limits.max_message_bytes:
             raise ResourceExhaustedError(f"the answer is above the limit of {self._limits.max_message_bytes} bytes")
-        if not self.is_over:
-            self._pipe.write(self._protocol.reply(call, body))
+        return body
 
     def _fail(self, call: int, error: RpcError) -> None:
         if not self.is_over:
@@ -186,16 +235,15 @@ class ServerConnection(Lane[ServerProtocol]):
 
     def _expire(self, call: int) -> None:
         self._fail(call, DeadlineExceededError("the handler took longer than the caller's deadline"))
-        if task := self._tasks.get(call):
-            task.cancel()
+        self._cancel(call)
 
     def _no_greeting(self) -> None:
         self.close(CloseCode.PROTOCOL_VIOLATION, "no greeting in time")
 
     def _ended(self, lost: ConnectionLost) -> None:
         self._greeting_timer.cancel()
-        for task in list(self._tasks.values()):
-            task.cancel()
+        for call in list(self._tasks):
+            self._cancel(call)
         self._gone.set()
         if self._on_end is not None:
             self._on_end(self)

@@ -1,13 +1,13 @@
 """The services of one server, ready to be called: instances bound to their definitions."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aster.rpc.codec import MessageType
 from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, ServiceDefinition, ServiceDefinitionError, definition_of
 from aster.rpc.protocol.wire import Declaration
-from aster.rpc.status import NotFoundError, RpcError, UnimplementedError
+from aster.rpc.status import FailedPreconditionError, NotFoundError, RpcError, UnimplementedError
 
 
 class BoundMethod:
@@ -18,11 +18,12 @@ class BoundMethod:
         self.method = method.name
         self.request: MessageType = method.request
         self.reply: MessageType = method.reply
-        self._function: Callable[..., Coroutine[Any, Any, Any]] = getattr(instance, method.attribute)
+        self.pattern = method.options.pattern
+        self._function: Callable[..., Any] = getattr(instance, method.attribute)
         self._context_parameter = method.context_parameter
 
-    def call(self, request: Any, context: CallContext) -> Coroutine[Any, Any, Any]:
-        """The handler's coroutine."""
+    def call(self, request: Any, context: CallContext) -> Any:
+        """The handler's coroutine, or its async generator when it streams."""
         if self._context_parameter is None:
             return self._function(request)
         return self._function(request, **{self._context_parameter: context})
@@ -46,7 +47,13 @@ class ServiceTable:
         if methods is None:
             return NotFoundError(f"no service '{name:.128}' version {version} here")
         method = methods.get(declaration.method)
-        return method or UnimplementedError(f"service '{name}' has no method '{declaration.method:.128}'")
+        if method is None:
+            return UnimplementedError(f"service '{name}' has no method '{declaration.method:.128}'")
+        if method.pattern != declaration.pattern:
+            return FailedPreconditionError(
+                f"'{name}.{method.method}' is {method.pattern}, not {declaration.pattern:.20}"
+            )
+        return method
 
     def _add(self, definition: ServiceDefinition, instance: object) -> None:
         key = (definition.name, definition.version)

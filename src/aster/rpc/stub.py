@@ -1,13 +1,16 @@
 """Typed stubs: a service class's methods, called on the other side of a connection."""
 
+import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
+from aster.rpc.client_streams import call_with_stream, open_stream
 from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, ServiceDefinition, definition_of
 from aster.rpc.metadata import NO_METADATA, Metadata
+from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.wire import Declaration
 
 ServiceClass = TypeVar("ServiceClass")
@@ -38,7 +41,7 @@ class Stub:
     def __init__(self, caller: Caller, service: ServiceDefinition) -> None:
         self._service = service
         for method in service.methods.values():
-            setattr(self, method.attribute, RemoteMethod(caller, service, method))
+            setattr(self, method.attribute, REMOTE[method.options.pattern](caller, service, method))
 
     def __repr__(self) -> str:
         return f"<stub of {self._service.name} version {self._service.version}>"
@@ -51,8 +54,17 @@ class RemoteMethod:
 
     def __init__(self, caller: Caller, service: ServiceDefinition, method: MethodDefinition) -> None:
         self._caller = caller
-        self._declaration = Declaration(service.name, service.version, method.name)
+        self._declaration = Declaration(service.name, service.version, method.name, method.options.pattern)
         self._method = method
+
+    def __repr__(self) -> str:
+        return f"<method {self._declaration.service}.{self._method.name}>"
+
+
+class RemoteUnary(RemoteMethod):
+    """``await method(request)``."""
+
+    __slots__ = ()
 
     async def __call__(
         self,
@@ -62,16 +74,65 @@ class RemoteMethod:
         timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
-        seconds = self._method.options.timeout if timeout is None else timeout
         connection = self._caller.current or await self._caller.connection()
-        sent = metadata or NO_METADATA
-        outer = CallContext.running.get(None)
-        if outer is not None:
-            seconds, sent = _within(outer, seconds, sent)
+        seconds, sent = _options(self._method, timeout, metadata)
         return await connection.call(self._declaration, self._method, request, seconds, sent)
 
-    def __repr__(self) -> str:
-        return f"<method {self._declaration.service}.{self._method.name}>"
+
+class RemoteClientStream(RemoteMethod):
+    """``await method(requests)``."""
+
+    __slots__ = ()
+
+    async def __call__(
+        self,
+        requests: AsyncIterable[Any],
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
+        metadata: Mapping[str, str] | None = None,
+    ) -> Any:
+        connection = self._caller.current or await self._caller.connection()
+        seconds, sent = _options(self._method, timeout, metadata)
+        return await call_with_stream(connection, self._declaration, self._method, requests, seconds, sent)
+
+
+class RemoteStream(RemoteMethod):
+    """``async for answer in method(request)``; for both patterns in which the server streams."""
+
+    __slots__ = ()
+
+    async def __call__(
+        self,
+        requests: Any,
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
+        metadata: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[Any]:
+        connection = self._caller.current or await self._caller.connection()
+        seconds, sent = _options(self._method, timeout, metadata)
+        answers = open_stream(connection, self._declaration, self._method, requests, seconds, sent)
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                yield answer
+
+
+REMOTE: Mapping[Pattern, type[RemoteMethod]] = {
+    Pattern.UNARY: RemoteUnary,
+    Pattern.CLIENT_STREAM: RemoteClientStream,
+    Pattern.SERVER_STREAM: RemoteStream,
+    Pattern.BIDI_STREAM: RemoteStream,
+}
+
+
+def _options(
+    method: MethodDefinition, timeout: float | None, metadata: Mapping[str, str] | None
+) -> tuple[float | None, Metadata]:
+    seconds = method.options.timeout if timeout is None else timeout
+    sent = metadata or NO_METADATA
+    outer = CallContext.running.get(None)
+    return (seconds, sent) if outer is None else _within(outer, seconds, sent)
 
 
 def _within(outer: CallContext, seconds: float | None, metadata: Metadata) -> tuple[float | None, Metadata]:

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 
 from aster.rpc.limits import RpcLimits
 from aster.rpc.protocol.core import ClientProtocol, ProtocolViolation, ServerProtocol
-from aster.rpc.protocol.events import CallCancelled, Failed, GoingAway, Greeted, MethodDeclared, Replied, Requested
+from aster.rpc.protocol.events import (
+    CallCancelled,
+    CreditReceived,
+    Failed,
+    GoingAway,
+    Greeted,
+    ItemReceived,
+    MethodDeclared,
+    PeerEnded,
+    Replied,
+    Requested,
+)
 from aster.rpc.protocol.states import TRANSITIONS, CallStates, Role, State
 from aster.rpc.protocol.wire import PROTOCOL_VERSION, Declaration, Hello, Kind, Status
 from aster.transport.errors import FramingError
@@ -31,7 +42,7 @@ def pair() -> tuple[ClientProtocol, ServerProtocol]:
 def test_a_call_travels_and_its_answer_returns() -> None:
     client, server = pair()
     call, wire = client.request(1, 250, 0, b"meta", b"body")
-    assert server.receive(wire) == [Requested(call, 1, 250, 0, b"meta", b"body")]
+    assert server.receive(wire) == [Requested(call, 1, 250, 0, b"meta", b"body", False)]
     assert client.receive(server.reply(call, b"answer")) == [Replied(call, b"answer")]
 
 
@@ -98,6 +109,19 @@ def test_a_server_that_goes_away_says_why() -> None:
     assert client.receive(server.go_away("maintenance")) == [GoingAway("maintenance")]
 
 
+def test_a_stream_flows_both_ways_until_the_server_ends_it() -> None:
+    client, server = pair()
+    call, wire = client.stream(1, 0, 0, b"")
+    assert server.receive(wire) == [Requested(call, 1, 0, 0, b"", b"", True)]
+    assert server.receive(client.item(call, b"one") + client.end(call)) == [ItemReceived(call, b"one"), PeerEnded(call)]
+    assert server.receive(client.credit(call, 3, 4)) == [CreditReceived(call, 3, 4)]
+    answers = server.item(call, b"two") + server.credit(call, 1, 2) + server.end(call)
+    expected = [ItemReceived(call, b"two"), CreditReceived(call, 1, 2), PeerEnded(call)]
+    assert client.receive(answers) == expected
+    assert (server.item(call, b""), server.end(call), server.credit(call, 1, 1)) == (b"", b"", b"")
+    assert server.receive(frame(Kind.ITEM, call) + frame(Kind.CREDIT, call, bytes(8)) + frame(Kind.END, call)) == []
+
+
 def encoded(value: object) -> bytes:
     return msgspec.msgpack.encode(value)
 
@@ -117,6 +141,11 @@ VIOLATIONS_OF_A_CLIENT = {
     "metadata beyond the end": frame(Kind.REQUEST, 1, bytes([1, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0])),
     "a call id used again": frame(Kind.REQUEST, 1, bytes([1] + [0] * 10)) * 2,
     "cancelling what never began": frame(Kind.CANCEL, 7),
+    "an item of what never began": frame(Kind.ITEM, 7),
+    "an item after the request": frame(Kind.REQUEST, 1, bytes([1] + [0] * 10)) + frame(Kind.ITEM, 1),
+    "an item after the end": frame(Kind.STREAM, 1, bytes([1] + [0] * 10)) + frame(Kind.END, 1) + frame(Kind.ITEM, 1),
+    "an oversized item": frame(Kind.STREAM, 1, bytes([1] + [0] * 10)) + frame(Kind.ITEM, 1, bytes(101)),
+    "a short credit": frame(Kind.STREAM, 1, bytes([1] + [0] * 10)) + frame(Kind.CREDIT, 1, bytes(7)),
 }
 
 
@@ -146,14 +175,14 @@ def test_a_server_that_breaks_the_protocol_is_caught(wire: bytes) -> None:
 def test_the_first_frame_must_be_a_greeting_of_this_version() -> None:
     with pytest.raises(ProtocolViolation, match="no HELLO"):
         ServerProtocol(LIMITS).receive(frame(Kind.PING, 0))
-    other = frame(Kind.HELLO, 0, encoded(Hello(PROTOCOL_VERSION + 1, 1, 1)))
+    other = frame(Kind.HELLO, 0, encoded(Hello(PROTOCOL_VERSION + 1, 1, 1, 1, 1)))
     with pytest.raises(ProtocolViolation, match="version 2"):
         ServerProtocol(LIMITS).receive(other)
 
 
 def test_a_greeting_may_grow_new_fields() -> None:
-    newer = frame(Kind.HELLO, 0, encoded([PROTOCOL_VERSION, 100, 10, "something new"]))
-    assert ServerProtocol(LIMITS).receive(newer) == [Greeted(Hello(PROTOCOL_VERSION, 100, 10))]
+    newer = frame(Kind.HELLO, 0, encoded([PROTOCOL_VERSION, 100, 10, 5, 6, "something new"]))
+    assert ServerProtocol(LIMITS).receive(newer) == [Greeted(Hello(PROTOCOL_VERSION, 100, 10, 5, 6))]
 
 
 @given(data=st.binary(max_size=300), greeted=st.booleans())
@@ -192,7 +221,7 @@ def test_a_call_is_open_from_its_request_to_its_first_end(moves: list[tuple[int,
             assert (before, sender, kind) not in TRANSITIONS
             continue
         assert counted == ((before, sender, kind) in TRANSITIONS)
-        if kind is Kind.REQUEST:
+        if kind in (Kind.REQUEST, Kind.STREAM):
             assert call not in opened
             opened.add(call)
-        assert states.is_open(call) == (states.state(call) is State.OPEN)
+        assert states.is_open(call) == (states.state(call) in (State.OPEN, State.ANSWERING))

@@ -12,16 +12,20 @@ import msgspec
 from aster.rpc.limits import RpcLimits
 from aster.rpc.protocol.events import (
     CallCancelled,
+    CreditReceived,
     Event,
     Failed,
     GoingAway,
     Greeted,
+    ItemReceived,
     MethodDeclared,
+    PeerEnded,
     Replied,
     Requested,
 )
 from aster.rpc.protocol.states import CallStates, Role
 from aster.rpc.protocol.wire import (
+    CREDIT_BODY,
     MAX_PING_BYTES,
     MAX_STATUS_CHARACTERS,
     MAX_STATUS_DETAILS,
@@ -57,6 +61,7 @@ class ProtocolViolation(FramingError):
 
 
 class _Protocol:
+    me: ClassVar[Role]
     other: ClassVar[Role]
 
     def __init__(self, limits: RpcLimits) -> None:
@@ -69,17 +74,47 @@ class _Protocol:
             Kind.HELLO: self._take_hello,
             Kind.PING: self._take_ping,
             Kind.PONG: self._take_pong,
+            Kind.ITEM: self._take_item,
+            Kind.END: self._take_end,
+            Kind.CREDIT: self._take_credit,
         }
 
     def hello(self) -> bytes:
         """This side's first frame."""
         limits = self._limits
-        mine = Hello(PROTOCOL_VERSION, limits.max_message_bytes, limits.max_concurrent_calls)
+        mine = Hello(
+            PROTOCOL_VERSION,
+            limits.max_message_bytes,
+            limits.max_concurrent_calls,
+            limits.stream_window_items,
+            limits.stream_window_bytes,
+        )
         return frame(Kind.HELLO, 0, _encode(mine))
 
     def ping(self) -> bytes:
         """Ask the peer for a sign of life."""
         return frame(Kind.PING, 0)
+
+    def item(self, call: int, body: bytes) -> bytes:
+        """One message of a stream; nothing to write when the call is over."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, self.me, Kind.ITEM)
+        return HEADER.pack(MIN_LENGTH + len(body), Kind.ITEM, call) + body
+
+    def end(self, call: int) -> bytes:
+        """The end of this side's stream; nothing to write when the call is over."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, self.me, Kind.END)
+        return frame(Kind.END, call)
+
+    def credit(self, call: int, items: int, size: int) -> bytes:
+        """Let the peer send more; nothing to write when the call is over."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, self.me, Kind.CREDIT)
+        return frame(Kind.CREDIT, call, CREDIT_BODY.pack(items, size))
 
     def receive(self, data: bytes) -> list[Event]:
         """The events in ``data``; `ProtocolViolation` or `FramingError` end the connection."""
@@ -121,6 +156,22 @@ class _Protocol:
     def _take_pong(self, call: int, body: bytes, events: list[Event]) -> None:
         """Any byte received is a sign of life; the frame itself says nothing more."""
 
+    def _take_item(self, call: int, body: bytes, events: list[Event]) -> None:
+        if len(body) > self._limits.max_message_bytes:
+            raise ProtocolViolation("an ITEM above the limit")
+        if self._receive_move(call, Kind.ITEM):
+            events.append(ItemReceived(call, body))
+
+    def _take_end(self, call: int, body: bytes, events: list[Event]) -> None:
+        if self._receive_move(call, Kind.END):
+            events.append(PeerEnded(call))
+
+    def _take_credit(self, call: int, body: bytes, events: list[Event]) -> None:
+        if len(body) != CREDIT_BODY.size:
+            raise ProtocolViolation("a CREDIT of the wrong length")
+        if self._receive_move(call, Kind.CREDIT):
+            events.append(CreditReceived(call, *CREDIT_BODY.unpack(body)))
+
     def _take_oversized(self, kind: int, call: int, events: list[Event]) -> None:
         raise ProtocolViolation(f"a frame of kind {kind} above the limit")
 
@@ -134,7 +185,7 @@ class _Protocol:
 class ClientProtocol(_Protocol):
     """The side that calls."""
 
-    other = Role.SERVER
+    me, other = Role.CLIENT, Role.SERVER
 
     def __init__(self, limits: RpcLimits) -> None:
         super().__init__(limits)
@@ -157,6 +208,14 @@ class ClientProtocol(_Protocol):
         size = _REQUEST_FRAME_BYTES + len(metadata) + len(body)
         head = HEADER.pack(size, Kind.REQUEST, call)
         return call, head + REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding) + metadata + body
+
+    def stream(self, method: int, milliseconds: int, encoding: int, metadata: bytes) -> tuple[int, bytes]:
+        """Begin a call whose input follows as items: its id, and its frame."""
+        call = self._calls.last_call + 1
+        self._calls.move(call, Role.CLIENT, Kind.STREAM)
+        return call, frame(
+            Kind.STREAM, call, REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding) + metadata
+        )
 
     def cancel(self, call: int) -> bytes:
         """Give a call up; nothing to write when it is over already."""
@@ -184,7 +243,7 @@ class ClientProtocol(_Protocol):
 class ServerProtocol(_Protocol):
     """The side that answers."""
 
-    other = Role.CLIENT
+    me, other = Role.SERVER, Role.CLIENT
 
     def __init__(self, limits: RpcLimits) -> None:
         super().__init__(limits)
@@ -192,6 +251,7 @@ class ServerProtocol(_Protocol):
         self._takers |= {
             Kind.METHOD: self._take_method,
             Kind.REQUEST: self._take_request,
+            Kind.STREAM: self._take_stream,
             Kind.CANCEL: self._take_cancel,
         }
 
@@ -225,6 +285,13 @@ class ServerProtocol(_Protocol):
 
     def _take_request(self, call: int, body: bytes, events: list[Event]) -> None:
         self._receive_move(call, Kind.REQUEST)
+        self._take_call(call, body, events, streams=False)
+
+    def _take_stream(self, call: int, body: bytes, events: list[Event]) -> None:
+        self._receive_move(call, Kind.STREAM)
+        self._take_call(call, body, events, streams=True)
+
+    def _take_call(self, call: int, body: bytes, events: list[Event], *, streams: bool) -> None:
         if len(body) < HEAD_BYTES:
             raise ProtocolViolation("a REQUEST that is too short")
         method, milliseconds, metadata_bytes, encoding = REQUEST_HEAD.unpack_from(body)
@@ -234,7 +301,7 @@ class ServerProtocol(_Protocol):
         if len(body) - start > self._limits.max_message_bytes:
             self._refuse_long(call)
             return
-        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], body[start:]))
+        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], body[start:], streams))
 
     def _take_cancel(self, call: int, body: bytes, events: list[Event]) -> None:
         if self._receive_move(call, Kind.CANCEL):

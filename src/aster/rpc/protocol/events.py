@@ -19,7 +19,7 @@ class MethodDeclared(Struct, frozen=True):
 
 
 class Requested(Struct, frozen=True, gc=False):
-    """A call begins; ``milliseconds`` is 0 without a deadline."""
+    """A call begins; ``milliseconds`` is 0 without a deadline; ``streams`` says that its input follows as items."""
 
     call: int
     method: int
@@ -27,6 +27,28 @@ class Requested(Struct, frozen=True, gc=False):
     encoding: int
     metadata: bytes
     body: bytes
+    streams: bool
+
+
+class ItemReceived(Struct, frozen=True, gc=False):
+    """One message of a running call's stream."""
+
+    call: int
+    body: bytes
+
+
+class PeerEnded(Struct, frozen=True, gc=False):
+    """The peer's stream is complete; when the peer is the server, so is the call."""
+
+    call: int
+
+
+class CreditReceived(Struct, frozen=True, gc=False):
+    """The peer takes this many more messages and bytes."""
+
+    call: int
+    items: int
+    bytes: int
 
 
 class Replied(Struct, frozen=True, gc=False):
@@ -55,4 +77,15 @@ class GoingAway(Struct, frozen=True):
     reason: str
 
 
-Event = Greeted | MethodDeclared | Requested | Replied | Failed | CallCancelled | GoingAway
+Event = (
+    Greeted
+    | MethodDeclared
+    | Requested
+    | ItemReceived
+    | PeerEnded
+    | CreditReceived
+    | Replied
+    | Failed
+    | CallCancelled
+    | GoingAway
+)

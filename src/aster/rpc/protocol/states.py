@@ -10,11 +10,12 @@ from aster.rpc.protocol.wire import Kind
 
 
 class State(IntEnum):
-    """Where a call is: not begun, running, over."""
+    """Where a call is: not begun, both sides may speak, the client's input is complete, over."""
 
     IDLE = 0
     OPEN = 1
-    CLOSED = 2
+    ANSWERING = 2
+    CLOSED = 3
 
 
 class Role(IntEnum):
@@ -25,13 +26,27 @@ class Role(IntEnum):
 
 
 TRANSITIONS: dict[tuple[State, Role, Kind], State] = {
-    (State.IDLE, Role.CLIENT, Kind.REQUEST): State.OPEN,
+    (State.IDLE, Role.CLIENT, Kind.REQUEST): State.ANSWERING,
+    (State.IDLE, Role.CLIENT, Kind.STREAM): State.OPEN,
+    (State.OPEN, Role.CLIENT, Kind.ITEM): State.OPEN,
+    (State.OPEN, Role.CLIENT, Kind.END): State.ANSWERING,
+    (State.OPEN, Role.CLIENT, Kind.CREDIT): State.OPEN,
     (State.OPEN, Role.CLIENT, Kind.CANCEL): State.CLOSED,
+    (State.OPEN, Role.SERVER, Kind.ITEM): State.OPEN,
+    (State.OPEN, Role.SERVER, Kind.CREDIT): State.OPEN,
+    (State.OPEN, Role.SERVER, Kind.END): State.CLOSED,
     (State.OPEN, Role.SERVER, Kind.REPLY): State.CLOSED,
     (State.OPEN, Role.SERVER, Kind.ERROR): State.CLOSED,
+    (State.ANSWERING, Role.CLIENT, Kind.CREDIT): State.ANSWERING,
+    (State.ANSWERING, Role.CLIENT, Kind.CANCEL): State.CLOSED,
+    (State.ANSWERING, Role.SERVER, Kind.ITEM): State.ANSWERING,
+    (State.ANSWERING, Role.SERVER, Kind.CREDIT): State.ANSWERING,
+    (State.ANSWERING, Role.SERVER, Kind.END): State.CLOSED,
+    (State.ANSWERING, Role.SERVER, Kind.REPLY): State.CLOSED,
+    (State.ANSWERING, Role.SERVER, Kind.ERROR): State.CLOSED,
 }
 
-LATE_KINDS = frozenset({Kind.CANCEL, Kind.REPLY, Kind.ERROR})
+LATE_KINDS = frozenset({Kind.CANCEL, Kind.REPLY, Kind.ERROR, Kind.ITEM, Kind.END, Kind.CREDIT})
 """What may arrive for a call that this side has closed already."""
 
 

@@ -7,6 +7,10 @@ HELLO      both    MessagePack array `Hello`; first frame of each side; call id 
 METHOD     client  MessagePack array `Declaration`; the frame's id names the method from here on
 REQUEST    client  method u32, milliseconds left u32 (0: no deadline), metadata bytes u16,
                    encoding u8, metadata (MessagePack map), message
+STREAM     client  like REQUEST without a message: the client's ITEMs follow, until its END
+ITEM       both    one message of a stream; costs a credit
+END        both    the client's input is complete; the server's stream, and the call, is over
+CREDIT     both    items u32, bytes u32: what the peer may send more of, for this call
 REPLY      server  message
 ERROR      server  MessagePack array `Status`
 CANCEL     client  nothing; the caller no longer waits
@@ -14,7 +18,9 @@ PING       both    up to 16 bytes, which PONG returns; call id 0
 GOAWAY     server  MessagePack text: no new calls, and why; call id 0
 =========  ======  ==============================================================================
 
-Call ids are the client's, strictly increasing from 1. A frame for a call that is over is late and is ignored.
+Call ids are the client's, strictly increasing from 1. A frame for a call that is over is late and is ignored. A stream
+begins with the credits of the receiver's HELLO: ``window_items`` messages and ``window_bytes`` bytes. A message may be
+sent while both are above zero, so the last one may overdraw the bytes.
 """
 
 import struct
@@ -33,10 +39,14 @@ class Kind(IntEnum):
     REQUEST = 3
     REPLY = 4
     ERROR = 5
+    ITEM = 6
+    END = 7
+    CREDIT = 8
     CANCEL = 9
     PING = 10
     PONG = 11
     GOAWAY = 12
+    STREAM = 13
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True):
@@ -45,6 +55,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     version: int
     max_message_bytes: int
     max_concurrent_calls: int
+    window_items: int
+    window_bytes: int
 
 
 class Declaration(msgspec.Struct, frozen=True, array_like=True):
@@ -53,6 +65,7 @@ class Declaration(msgspec.Struct, frozen=True, array_like=True):
     service: str
     version: int
     method: str
+    pattern: str = "unary"
 
 
 class Status(msgspec.Struct, frozen=True, array_like=True):
@@ -64,6 +77,8 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
 
 
 REQUEST_HEAD = struct.Struct("<IIHB")
+CREDIT_BODY = struct.Struct("<II")
+MAX_CREDIT = 2**31 - 1
 MAX_MILLISECONDS = 2**32 - 1
 MAX_PING_BYTES = 16
 MAX_STATUS_CHARACTERS = 4096

@@ -1,0 +1,81 @@
+"""The calling side of streams: requests are sent by a task of their own, answers are an async generator.
+
+Leaving a stream early, by ``break``, an exception or cancellation, cancels the handler.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import Any
+
+from aster.rpc.client_connection import ClientConnection, StreamCall
+from aster.rpc.codec import Encoding
+from aster.rpc.definition import MethodDefinition
+from aster.rpc.flow import StreamClosed
+from aster.rpc.metadata import Metadata
+from aster.rpc.protocol.wire import Declaration
+
+
+async def call_with_stream(
+    connection: ClientConnection,
+    declaration: Declaration,
+    method: MethodDefinition,
+    requests: AsyncIterable[Any],
+    seconds: float | None,
+    metadata: Metadata,
+) -> Any:
+    """Many requests, one answer. The answer may come before the last request; the rest is then not sent."""
+    stream = await connection.begin_stream(declaration, seconds, metadata, None)
+    sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
+    try:
+        answer = await stream.outcome
+    finally:
+        await _leave(connection, stream, sender)
+    return method.reply.decode_reply(answer, Encoding.MSGPACK)
+
+
+async def open_stream(
+    connection: ClientConnection,
+    declaration: Declaration,
+    method: MethodDefinition,
+    requests: Any,
+    seconds: float | None,
+    metadata: Metadata,
+) -> AsyncGenerator[Any, None]:
+    """One request, or an async iterable of many, and the answers as they come."""
+    one = None if method.options.pattern.streams_input else connection.encode_request(declaration, method, requests)
+    stream = await connection.begin_stream(declaration, seconds, metadata, one)
+    sender = None
+    if one is None:
+        sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
+    try:
+        async for body in stream.inbox:
+            yield method.reply.decode_reply(body, Encoding.MSGPACK)
+    finally:
+        await _leave(connection, stream, sender)
+
+
+async def _send_all(
+    connection: ClientConnection,
+    stream: StreamCall,
+    declaration: Declaration,
+    method: MethodDefinition,
+    requests: AsyncIterable[Any],
+) -> None:
+    try:
+        async for request in requests:
+            body = connection.encode_request(declaration, method, request)
+            await connection.send_item(stream.call, stream.window, body)
+        connection.end_input(stream.call)
+    except StreamClosed:
+        return
+    except Exception as error:  # noqa: BLE001  # the caller's own iterable failed; the caller gets its error
+        connection.give_up(stream.call, error)
+
+
+async def _leave(connection: ClientConnection, stream: StreamCall, sender: "asyncio.Task[None] | None") -> None:
+    if stream.timer is not None:
+        stream.timer.cancel()
+    connection.give_up(stream.call)
+    if sender is not None and not sender.done():
+        sender.cancel()
+        await asyncio.wait([sender])

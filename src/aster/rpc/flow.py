@@ -1,0 +1,114 @@
+"""Back-pressure of one stream: credits to send with, and an inbox that hands credits out as it is read."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from aster.rpc.protocol.core import ProtocolViolation
+from aster.rpc.protocol.wire import MAX_CREDIT
+
+
+class StreamClosed(Exception):
+    """A stream's other end is gone; its writer stops without further ado."""
+
+
+Grant = Callable[[int, int], None]
+"""Tell the peer that it may send so many more items and bytes."""
+
+
+class SendWindow:
+    """What this side may still send; `take` waits until the reader has read."""
+
+    def __init__(self, items: int, size: int) -> None:
+        self._items = items
+        self._bytes = size
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: BaseException | None = None
+
+    async def take(self, size: int) -> None:
+        """Spend the credit for one message of ``size`` bytes; raises what `fail` was given."""
+        while self._error is None and (self._items <= 0 or self._bytes <= 0):
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self._error is not None:
+            raise self._error
+        self._items -= 1
+        self._bytes -= size
+
+    def add(self, items: int, size: int) -> None:
+        """The peer's CREDIT."""
+        self._items += items
+        self._bytes += size
+        if self._items > MAX_CREDIT or self._bytes > MAX_CREDIT:
+            raise ProtocolViolation("more credit than there can be")
+        self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing can be sent any more."""
+        self._error = self._error or error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Inbox:
+    """Received messages of one stream, at most a window of them; read by one reader as an async iterator."""
+
+    def __init__(self, items: int, size: int, grant: Grant) -> None:
+        self._half_items = max(1, items // 2)
+        self._half_bytes = max(1, size // 2)
+        self._allowed_items = items
+        self._allowed_bytes = size
+        self._read_items = 0
+        self._read_bytes = 0
+        self._grant = grant
+        self._queue: deque[bytes] = deque()
+        self._ended = False
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, body: bytes) -> None:
+        """A message arrived; `ProtocolViolation` when the peer had no credit for it."""
+        if self._allowed_items <= 0 or self._allowed_bytes <= 0:
+            raise ProtocolViolation("more items than credits")
+        self._allowed_items -= 1
+        self._allowed_bytes -= len(body)
+        self._queue.append(body)
+        self._wake()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """No more messages; a reader gets those that are here, then ``error``."""
+        if not self._ended:
+            self._ended, self._error = True, error
+            self._wake()
+
+    def __aiter__(self) -> "Inbox":
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._queue:
+            if self._error is not None:
+                raise self._error
+            if self._ended:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        body = self._queue.popleft()
+        self._read_items += 1
+        self._read_bytes += len(body)
+        if not self._ended and (self._read_items >= self._half_items or self._read_bytes >= self._half_bytes):
+            self._give_credit()
+        return body
+
+    def _give_credit(self) -> None:
+        items, size = self._read_items, self._read_bytes
+        self._read_items = self._read_bytes = 0
+        self._allowed_items += items
+        self._allowed_bytes += size
+        self._grant(items, size)
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
