@@ -83,8 +83,8 @@ _NODES = frozenset(
 )
 
 
-_POSITIONLESS = frozenset(
-    {ast.Load, ast.Store, ast.And, ast.Or, ast.Not, *_BARE_ARITHMETIC.values(), ast.Is, ast.IsNot}
+_LEAVES = frozenset(
+    {ast.Constant, ast.Load, ast.Store, ast.And, ast.Or, ast.Not, *_BARE_ARITHMETIC.values(), ast.Is, ast.IsNot}
 )
 
 
@@ -695,7 +695,7 @@ def _inspect(tree: ast.AST) -> None:
         kind = type(node)
         if kind not in _NODES:
             raise CompilerDefect(f"node {kind.__name__}")
-        if kind in _POSITIONLESS:
+        if kind in _LEAVES:
             continue
         for field, value in node.__dict__.items():
             held = type(value)
@@ -709,5 +709,5 @@ def _inspect(tree: ast.AST) -> None:
                 if value not in known and not _IDENTIFIER.fullmatch(value):
                     raise CompilerDefect(f"name {value}")
                 known.add(value)
-            elif kind is not ast.Constant:
+            else:
                 pending.append(value)

@@ -203,6 +203,8 @@ class ModuleParser(StatementParser):
             returns = self.type()
         effects: tuple[str, ...] | None = None
         capabilities: tuple[str, ...] | None = None
+        if self.at_sign(",") and self.at_keyword("FUNC_PERFORMS", 1):
+            self.advance()
         full_stop = self.accept_sign(".")
         if self.accept_keyword("FUNC_PERFORMS"):
             effects, capabilities = self._effects(effect_parameters)

@@ -35,9 +35,9 @@ _MARKS = (
     "\u0962\u0963\u0981-\u0983\u09bc-\u09cd\u200c\u200d"
 )
 _TOKEN = re.compile(
-    rf"""(?P<space>[ \t]+)|(?P<comment>//[^\n]*|\#[^\n]*)|(?P<line>\n)
+    rf"""[ \t]*(?:(?P<comment>//[^\n]*|\#[^\n]*)|(?P<line>\n)
     |(?P<word>[^\W\d_][\w{_MARKS}]*|_(?![\w]))|(?P<number>[0-9]+(?:\.[0-9]+)?[LlMm]?)
-    |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「])|(?P<other>.)""",
+    |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「])|(?P<other>.)|(?P<end>\Z))""",
     re.VERBOSE,
 )
 _CLOSERS = {'"': '"', "“": "”", "「": "」"}
@@ -72,6 +72,9 @@ _CONTINUING_KINDS = frozenset(
         "IS_NOT",
     ]
 )
+_HEAD_KINDS = frozenset({"FUNC_GIVEN", "FUNC_PRODUCE"})
+_EXPRESSION_HEADS = frozenset({"RETURN", "LET", "SET"})
+_CHOICE_KINDS = frozenset({"THEN", "OTHERWISE"})
 _NO_PHRASES: tuple[tuple[str, int], ...] = ()
 
 
@@ -107,16 +110,16 @@ def _scan(source: SourceText) -> list[Token]:
         found = match(folded, position)
         if found is None:  # pragma: no cover - the last alternative takes any character
             break
-        group = found.lastgroup
-        end = found.end()
+        group = found.lastgroup or "end"
+        position, end = found.span(group)
         if group == "word":
             append(Token(WORD, _name(source, folded[position:end], position, end), position, end))
         elif group == "sign":
-            append(Token(SIGN, found.group(), position, end))
+            append(Token(SIGN, found.group(group), position, end))
         elif group == "line":
             append(Token(NEWLINE, None, position, end))
         elif group == "number":
-            append(Token(NUMBER, _number(source, found.group(), position, end), position, end))
+            append(Token(NUMBER, _number(source, found.group(group), position, end), position, end))
         elif group == "quote":
             end = _text(source, tokens, position)
         elif group == "other":
@@ -226,6 +229,7 @@ def _lay_out(tokens: list[Token], source: SourceText) -> list[Token]:
     brackets = 0
     line_start = 0
     fresh = True
+    head = tokens[0]
     for token in tokens:
         kind = token.kind
         if kind is NEWLINE:
@@ -237,13 +241,14 @@ def _lay_out(tokens: list[Token], source: SourceText) -> list[Token]:
             brackets, fresh = 0, True  # a bracket was never closed; a declaration begins at the margin
         if fresh:
             fresh = False
-            if kind is not END and laid and _continues(laid, token):
+            width = 0 if kind is END else _width(source.text, line_start, token.start)
+            if kind is not END and laid and _continues(laid, token, head, width > widths[-1]):
                 append(token)
                 brackets += _bracket(token)
                 continue
+            head = token
             if laid and laid[-1].kind is not DEDENT:
                 append(Token(NEWLINE, None, laid[-1].end, laid[-1].end))
-            width = 0 if kind is END else _width(source.text, line_start, token.start)
             _indent(source, append, widths, width, token.start)
         if kind is SIGN:
             brackets = max(0, brackets + _bracket(token))
@@ -277,9 +282,17 @@ def _indent(source: SourceText, append: Any, widths: list[int], width: int, at: 
         append(Token(DEDENT, None, at, at))
 
 
-def _continues(laid: list[Token], token: Token) -> bool:
-    """Whether a line goes on with the expression of the one before it: an operator ends that one or begins this one."""
+def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bool:
+    """Whether a line goes on with the one before it: an operator ends that one or begins this one, or a rule's head
+    or an `if … then … else …` is not at its end. ``head`` is the first token of the line that may go on."""
     previous = laid[-1]
+    if token.kind is SIGN and token.value == "." and previous.value not in {".", ":"}:
+        return True
+    kinds = {kind for kind, _ in head.phrases}
+    if "FUNC_TO" in kinds and previous.value not in {".", ":"} and (previous.value == "," or _is(token, _HEAD_KINDS)):
+        return True
+    if deeper and kinds & _EXPRESSION_HEADS and _is(token, _CHOICE_KINDS):
+        return True
     if previous.kind is SIGN:
         if previous.value in {".", ":", ",", "@", "?", "=>"}:
             return False
@@ -295,8 +308,12 @@ def _continues(laid: list[Token], token: Token) -> bool:
     return _is_operator(token)
 
 
+def _is(token: Token, kinds: frozenset[str]) -> bool:
+    return any(kind in kinds for kind, _ in token.phrases)
+
+
 def _is_operator(token: Token) -> bool:
-    return any(kind in _CONTINUING_KINDS for kind, _ in token.phrases)
+    return _is(token, _CONTINUING_KINDS)
 
 
 def _ends_operand(token: Token) -> bool:
