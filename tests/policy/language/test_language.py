@@ -403,3 +403,8 @@ Rule f, produce P:
   Return P with a set to 1 and b set to true and false.
 """
     assert decide(source) == {"__type": "P", "a": 1, "b": False}
+
+
+def test_widths_fold_outside_of_texts_only() -> None:
+    source = '规则 ｆ 给定 甲 作为 文本，产出 文本：\n  返回 （甲 加上 “１（，＂。”） 加上 ＂a"b＂。'
+    assert decide(source, locale="zh-CN", 甲="x") == 'x１（，＂。a"b'

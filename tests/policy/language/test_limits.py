@@ -213,7 +213,7 @@ step It performs io @entry
 @given(
     st.one_of(
         st.text(max_size=200),
-        st.text(alphabet=string.printable + "。，：、「」“”１（）　", max_size=200),
+        st.text(alphabet=string.printable + "。，：、「」“”＂１（）　", max_size=200),
         st.lists(
             st.sampled_from(
                 [*WORDS.split(), ".", ",", ":", "\n", "\n  ", "\n    ", "(", ")", "[", "]", "x", "y", "1", '"t"']

@@ -40,7 +40,7 @@ _TOKEN = re.compile(
     |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「])|(?P<other>.)|(?P<end>\Z))""",
     re.VERBOSE,
 )
-_CLOSERS = {'"': '"', "“": "”", "「": "」"}
+_CLOSERS = {'"': '"', "“": "”", "「": "」", "＂": "＂"}
 _TEXT_END = {
     closer: re.compile(rf"[^\\{re.escape(closer)}]*(?:\\.[^\\{re.escape(closer)}]*)*", re.DOTALL)
     for closer in _CLOSERS.values()

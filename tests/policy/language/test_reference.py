@@ -1,0 +1,38 @@
+"""The reference page is held to the code: its policies compile, its cases hold, its tables are complete."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from aster.policy import compile_source
+from aster.policy.language.diagnostics import CATALOGUE
+from aster.policy.language.library import LIBRARY
+from aster.policy.language.library_types import SIGNATURES
+
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "policy-language.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+POLICIES = re.findall(r"```policy ?(\S*)\n(.*?)```(?:\s*```cases\n(.*?)```)?", TEXT, re.DOTALL)
+
+
+def test_the_page_has_policies() -> None:
+    assert len(POLICIES) >= 5
+
+
+@pytest.mark.parametrize(("locale", "source", "cases"), POLICIES)
+def test_policies_of_the_page_decide_as_it_says(locale: str, source: str, cases: str) -> None:
+    program = compile_source(source, locale or "en-US")
+    assert [found.message for found in program.diagnostics] == []
+    for line in cases.splitlines():
+        context, value = line.split(" → ")
+        assert program.evaluate(context=json.loads(context)).value == json.loads(value)
+
+
+def test_the_page_lists_every_library_function() -> None:
+    assert LIBRARY.keys() == SIGNATURES.keys()
+    assert [name for name in SIGNATURES if f"`{name}(" not in TEXT] == []
+
+
+def test_the_page_lists_every_finding() -> None:
+    assert [code for code in CATALOGUE if f"| {code} |" not in TEXT] == []
