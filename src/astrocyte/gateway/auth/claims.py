@@ -81,7 +81,9 @@ def _principal(claims: Mapping[str, Any], actor: ActorIdentity) -> str:
 
 def _tenant(claims: Mapping[str, Any]) -> str | None:
     given = claims.get("tid") or claims.get("tenant_id")
-    return str(given).strip() or None if given else None
+    if given is not None and not isinstance(given, str | int):
+        raise TokenRefused("the tenant is not a name")
+    return _printable(str(given).strip()) or None if given else None
 
 
 def _other_claims(claims: Mapping[str, Any]) -> dict[str, str] | None:
@@ -93,7 +95,7 @@ def _text(value: Any) -> str:
     return json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
-def _printable(principal: str) -> str:
-    if len(principal) > MAX_PRINCIPAL or not principal.isprintable():
-        raise TokenRefused(f"a principal must be 1 to {MAX_PRINCIPAL} printable characters")
-    return principal
+def _printable(name: str) -> str:
+    if len(name) > MAX_PRINCIPAL or not name.isprintable():
+        raise TokenRefused(f"a name must be at most {MAX_PRINCIPAL} printable characters")
+    return name

@@ -4,8 +4,9 @@ Rules it keeps:
 
 * Keys are used for 10 minutes after they were fetched. Then the next token waits for a new fetch; if that fails, the
   old keys go on being used for a day at most.
-* A key id that is not known causes one fetch, and then none for 30 seconds (5 after a fetch that failed), however many
-  such tokens come: a stranger's made-up id must not become a stranger's power over the provider.
+* A key id that is not known causes one fetch, so that a rotated key works at once; and then none for 30 seconds,
+  however many such tokens come: a stranger's made-up id must not become a stranger's power over the provider. After a
+  fetch that failed there is none for 5 seconds.
 * At most one fetch runs; whoever needs it waits for the same one, and a caller that goes away does not stop it.
 * "I don't know this key" is only said when the provider has answered: while it is down the answer is
   `IdentityProviderUnavailable`, because the token may well be good.
@@ -40,8 +41,8 @@ class JwksCache:
         self._now = now
         self._keys = KeySet()
         self._fetched_at: float | None = None
-        self._tried_at: float | None = None
-        self._has_failed = False
+        self._searched_at = float("-inf")
+        self._failed_at: float | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def keys(self, kid: str | None) -> "Sequence[RSAPublicKey]":
@@ -50,25 +51,29 @@ class JwksCache:
         Raises `IdentityProviderUnavailable` when that can't be told.
         """
         found = self._keys.find(kid)
-        if found and self._age() < FRESH_SECONDS:
+        is_fresh = self._age() < FRESH_SECONDS
+        if found and is_fresh:
             return found
-        await self._refresh()
+        await self._refresh(is_search=is_fresh)
         found = self._keys.find(kid)
         if found and self._age() < STALE_SECONDS:
             return found
-        if self._has_failed or self._age() >= STALE_SECONDS:
+        if self._failed_at is not None or self._age() >= STALE_SECONDS:
             raise IdentityProviderUnavailable("the identity provider's keys are not available")
         return ()
 
     def _age(self) -> float:
         return float("inf") if self._fetched_at is None else self._now() - self._fetched_at
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, is_search: bool) -> None:
         if self._running is None:
-            pause = RETRY_SECONDS if self._has_failed else COOL_DOWN_SECONDS
-            if self._tried_at is not None and self._now() - self._tried_at < pause:
+            now = self._now()
+            if self._failed_at is not None and now - self._failed_at < RETRY_SECONDS:
                 return
-            self._tried_at = self._now()
+            if is_search:
+                if now - self._searched_at < COOL_DOWN_SECONDS:
+                    return
+                self._searched_at = now
             self._running = asyncio.create_task(self._fetch_once())
         await asyncio.shield(self._running)
 
@@ -76,9 +81,9 @@ class JwksCache:
         try:
             self._keys = parse_keys(await self._fetch())
             self._fetched_at = self._now()
-            self._has_failed = False
+            self._failed_at = None
         except (FetchFailed, Unusable) as error:
-            self._has_failed = True
+            self._failed_at = self._now()
             logger.error("the identity provider's keys could not be fetched", reason=str(error))
         finally:
             self._running = None

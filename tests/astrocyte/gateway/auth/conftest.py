@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import jwt
@@ -39,7 +40,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.ready = asyncio.Event()
+        self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -47,17 +48,21 @@ class Server(uvicorn.Server):
 
 
 class Provider:
-    """Serves ``document`` with ``status``, once ``gate`` is open; counts what it was asked."""
+    """Serves ``document`` with ``status``, once ``gate`` is open; counts what it was asked. Lives in another thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.gate = threading.Event()
+        self.asked = threading.Event()
+        self.reset()
+
+    def reset(self) -> None:
         self.document: bytes = b"{}"
         self.status = 200
         self.headers: list[tuple[bytes, bytes]] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.asked = asyncio.Event()
         self.requests = 0
-        self.url = ""
+        self.asked.clear()
+        self.gate.set()
 
     def publish(self, *keys: Mapping[str, Any]) -> None:
         self.document = json.dumps({"keys": keys}).encode()
@@ -65,25 +70,31 @@ class Provider:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.requests += 1
         self.asked.set()
-        await self.gate.wait()
+        await asyncio.to_thread(self.gate.wait)
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.document})
 
 
-@pytest.fixture
-async def provider(signing_key: RSAPrivateKey) -> AsyncIterator[Provider]:
-    provider = Provider()
-    provider.publish(jwk(signing_key, "k1"))
+@pytest.fixture(scope="session")
+def running_provider() -> Iterator[Provider]:
     listener = socket.create_server(("127.0.0.1", 0))
-    provider.url = f"http://127.0.0.1:{listener.getsockname()[1]}/jwks.json"
-    server = Server(uvicorn.Config(provider, loop="none", ws="none", lifespan="off", log_config=None))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    await server.ready.wait()
+    provider = Provider(f"http://127.0.0.1:{listener.getsockname()[1]}/jwks.json")
+    server = Server(uvicorn.Config(provider, ws="none", lifespan="off", log_config=None))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    server.ready.wait()
     yield provider
-    provider.gate.set()
     server.should_exit = True
-    await serving
+    thread.join()
     listener.close()
+
+
+@pytest.fixture
+def provider(running_provider: Provider, signing_key: RSAPrivateKey) -> Iterator[Provider]:
+    running_provider.reset()
+    running_provider.publish(jwk(signing_key, "k1"))
+    yield running_provider
+    running_provider.gate.set()
 
 
 @pytest.fixture(scope="session")

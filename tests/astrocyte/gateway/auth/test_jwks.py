@@ -178,11 +178,12 @@ async def test_a_rotation_at_a_real_provider(
 ) -> None:
     assert await ask_oidc(authorization=f"Bearer {issue()}")
     provider.publish(publish_form(other_key, "k2"))
-    # Fresh keys are trusted for their ten minutes, and the new id is not looked up twice within the cool-down.
-    assert await ask_oidc(authorization=f"Bearer {issue()}")
-    with pytest.raises(Unauthenticated, match="signing key is not known"):
-        await ask_oidc(authorization=f"Bearer {issue(key=other_key, kid='k2')}")
-    assert provider.requests == 1
+    assert await ask_oidc(authorization=f"Bearer {issue()}"), "fresh keys are trusted for their ten minutes"
+    assert await ask_oidc(authorization=f"Bearer {issue(key=other_key, kid='k2')}")
+    for _ in range(5):
+        with pytest.raises(Unauthenticated, match="signing key is not known"):
+            await ask_oidc(authorization=f"Bearer {issue()}")
+    assert provider.requests == 2
 
 
 async def test_an_outage_of_a_real_provider_is_not_the_caller_s_fault(
@@ -198,7 +199,7 @@ async def test_an_outage_of_a_real_provider_is_not_the_caller_s_fault(
 async def test_a_slow_provider_does_not_stop_the_loop(ask_oidc: Ask, issue: Issue, provider: Any) -> None:
     provider.gate.clear()
     waiting = [asyncio.create_task(ask_oidc(authorization=f"Bearer {issue()}")) for _ in range(10)]
-    await provider.asked.wait()
+    await asyncio.to_thread(provider.asked.wait)
     with pytest.raises(Unauthenticated, match="malformed"):
         await ask_oidc(authorization="Bearer not-a-token")
     assert not any(task.done() for task in waiting)

@@ -93,6 +93,8 @@ async def test_act_names_who_acts_for_sub(ask_oidc: Ask, issue: Issue) -> None:
         ({"astrocyte_principal": ""}, "astrocyte_principal"),
         ({"astrocyte_principal": 7}, "astrocyte_principal"),
         ({"astrocyte_principal": "a\u202eb"}, "printable"),
+        ({"tid": ["t1"]}, "tenant"),
+        ({"tenant_id": "a\nb"}, "printable"),
         ({"act": "bot"}, "act claim"),
         ({"act": {"sub": "bot", "astrocyte_actor_type": "root"}}, "astrocyte_actor_type"),
     ],
