@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from astrocyte.errors import AstrocyteError as AstrocyteError
     from astrocyte.memories import ForgetResult as ForgetResult
     from astrocyte.memories import HealthStatus as HealthStatus
+    from astrocyte.memories import HistoryResult as HistoryResult
     from astrocyte.memories import MemoryHit as MemoryHit
     from astrocyte.memories import NewMemory as NewMemory
     from astrocyte.memories import RecallResult as RecallResult
+    from astrocyte.memories import ReflectResult as ReflectResult
     from astrocyte.memories import RetainResult as RetainResult
     from astrocyte.memory import Astrocyte as Astrocyte
 
@@ -24,9 +26,11 @@ _HOMES = {
     "AstrocyteError": "astrocyte.errors",
     "ForgetResult": "astrocyte.memories",
     "HealthStatus": "astrocyte.memories",
+    "HistoryResult": "astrocyte.memories",
     "MemoryHit": "astrocyte.memories",
     "NewMemory": "astrocyte.memories",
     "RecallResult": "astrocyte.memories",
+    "ReflectResult": "astrocyte.memories",
     "RetainResult": "astrocyte.memories",
 }
 

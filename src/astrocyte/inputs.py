@@ -34,6 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
     content: int = 50_000
     query: int = 10_000
     label: int = 256
+    reason: int = 1000
     tags: int = 100
     tag: int = 128
     metadata_bytes: int = 4096
@@ -138,6 +139,15 @@ def checked_selection(
         tags=checked_tags(tags, limits) if tags else None,
         before=utc("before_date", before_date),
     )
+
+
+def checked_reason(reason: str | None, limits: Limits) -> str | None:
+    """Why something is forgotten, as the audit log keeps it."""
+    if reason is not None:
+        if not isinstance(reason, str) or len(reason) > limits.reason:
+            raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
+        _check_encodable("reason", reason, InvalidInput)
+    return reason
 
 
 def utc(name: str, moment: datetime | None) -> datetime | None:

@@ -23,6 +23,7 @@ from astrocyte.inputs import (
     bank_names,
     checked_batch,
     checked_memory,
+    checked_reason,
     checked_selection,
     checked_tags,
     utc,
@@ -331,7 +332,8 @@ class Astrocyte:
         bank = bank_name(bank_id)
         selection = checked_selection(memory_ids, tags, before_date, scope, self.settings.limits)
         await self._authorize(context, "forget_all" if selection.everything else "forget", [bank])
-        event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": reason}
+        why = checked_reason(reason, self.settings.limits)
+        event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": why}
         gone = await self._opened.store.forget(bank, selection, event)
         return ForgetResult(deleted_count=len(gone))
 

@@ -201,6 +201,7 @@ async def test_forgetting_by_tag_by_date_and_all(astrocyte: Astrocyte) -> None:
 async def test_forgetting_nothing_in_particular_is_refused(astrocyte: Astrocyte) -> None:
     await astrocyte.retain("one", "b")
     given: list[dict[str, Any]] = [{}, {"memory_ids": []}, {"tags": []}, {"scope": "some"}]
+    given.append({"scope": "all", "reason": "r" * 1001})
     for arguments in given:
         with pytest.raises(AstrocyteError):
             await astrocyte.forget("b", **arguments)

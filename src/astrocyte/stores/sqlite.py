@@ -17,6 +17,9 @@ from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory
 T = TypeVar("T")
 
 AUDIT_CHAIN = "memory"
+AUDITED_IDS = 1000
+"""Ids that one audit record lists; the tombstones have all of them."""
+
 CHANGES = 20_000
 """Passages told at once, so that a large bank is never held in memory a second time."""
 
@@ -87,7 +90,8 @@ class SqliteStore:
             if rows:
                 _touch(connection, bank[0])
             gone = [memory_id for _, memory_id in rows]
-            self.audit.append(connection, AUDIT_CHAIN, {**event, "memoryIds": gone})
+            named = {"memories": len(gone), "memoryIds": gone[:AUDITED_IDS]}
+            self.audit.append(connection, AUDIT_CHAIN, {**event, **named})
             return gone
 
         return await self._database.write(work)
