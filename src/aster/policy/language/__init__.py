@@ -7,6 +7,7 @@ types; to the `core`) → `compiler` (Python functions) or `interpreter` (the re
 from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
 from aster.policy.language.program import Outcome, Program, compile_source
+from aster.policy.language.vocabulary import Vocabulary, read_vocabulary
 
 __all__ = [
     "Diagnostic",
@@ -15,5 +16,7 @@ __all__ = [
     "PolicySyntaxError",
     "Program",
     "UnsupportedLocale",
+    "Vocabulary",
     "compile_source",
+    "read_vocabulary",
 ]

@@ -23,6 +23,12 @@ class UnsupportedLocale(AsterError):
     code = "UNSUPPORTED_LOCALE"
 
 
+class VocabularyInvalid(AsterError):
+    """A domain vocabulary is malformed or gives a word two meanings."""
+
+    code = "VOCABULARY_INVALID"
+
+
 class PolicyEvaluationError(AsterError):
     """A decision could not be made. ``rule``, ``line`` and ``column`` (1-based) tell where, when it is known."""
 

@@ -32,6 +32,7 @@ from aster.policy.language.source import SourceText
 from aster.policy.language.tree import Module
 from aster.policy.language.types import BOOL, INT, NULL, TEXT
 from aster.policy.language.values import Run
+from aster.policy.language.vocabulary import Vocabulary
 
 MAX_SOURCE = 262_144
 _PLAIN_RESULTS = frozenset({BOOL, INT, TEXT, NULL})
@@ -48,19 +49,25 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
 
 
 def compile_source(
-    source: str, locale: str = "en-US", *, strict: bool = False, lenient: bool = False, max_source: int = MAX_SOURCE
+    source: str,
+    locale: str = "en-US",
+    *,
+    strict: bool = False,
+    lenient: bool = False,
+    max_source: int = MAX_SOURCE,
+    vocabulary: Vocabulary | None = None,
 ) -> "Program":
     """Compile a policy. Raises `PolicySyntaxError` with every finding, or `UnsupportedLocale`.
 
     ``strict`` also refuses type errors, which otherwise are in ``program.diagnostics``; ``lenient`` passes arguments on
-    without holding them against their declared types.
+    without holding them against their declared types; ``vocabulary`` translates the words of a domain.
     """
     lexicon = load_lexicon(locale)
     if len(source) > max_source:
         text = SourceText("", lexicon)
         text.report("L010", 0, 0, limit=max_source)
         raise PolicySyntaxError(text.findings)
-    text = SourceText(source, lexicon)
+    text = SourceText(source, lexicon, vocabulary)
     tree = parse(text)
     if text.has_errors:
         raise PolicySyntaxError(text.findings)

@@ -5,6 +5,7 @@ from typing import Any
 
 from aster.policy.language.diagnostics import Diagnostic, describe
 from aster.policy.language.lexicon import Lexicon
+from aster.policy.language.vocabulary import Vocabulary
 
 MAX_FINDINGS = 100
 
@@ -12,7 +13,8 @@ MAX_FINDINGS = 100
 class SourceText:
     """A source with its line table. Offsets count characters from 0; positions are 1-based (line, column)."""
 
-    def __init__(self, text: str, lexicon: Lexicon) -> None:
+    def __init__(self, text: str, lexicon: Lexicon, vocabulary: Vocabulary | None = None) -> None:
+        self.vocabulary = vocabulary
         self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         self.lexicon = lexicon
         starts = [0]

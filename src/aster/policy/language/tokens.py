@@ -15,6 +15,7 @@ import msgspec
 
 from aster.policy.language.lexicon import Lexicon, Phrase
 from aster.policy.language.source import SourceText
+from aster.policy.language.vocabulary import Vocabulary
 
 WORD: Final = "word"
 TEXT: Final = "text"
@@ -94,6 +95,8 @@ class Token(msgspec.Struct, gc=False):
 def tokenize(source: SourceText) -> list[Token]:
     """All tokens of a source, ending with `END`. What can't be read is reported to the source."""
     tokens = _scan(source)
+    if source.vocabulary is not None:
+        _translate(tokens, source.vocabulary)
     _attach_phrases(tokens, source.lexicon)
     return _lay_out(tokens, source)
 
@@ -127,6 +130,18 @@ def _scan(source: SourceText) -> list[Token]:
         position = end
     append(Token(END, None, length, length))
     return tokens
+
+
+def _translate(tokens: list[Token], vocabulary: Vocabulary) -> None:
+    """Replace the words of a domain by its canonical names; literals become texts."""
+    for token in tokens:
+        if token.kind is WORD:
+            word = token.value.lower()
+            literal = vocabulary.literals.get(word)
+            if literal is not None:
+                token.kind, token.value = TEXT, literal
+            else:
+                token.value = vocabulary.names.get(word, token.value)
 
 
 def _name(source: SourceText, word: str, start: int, end: int) -> str:
