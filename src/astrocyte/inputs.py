@@ -141,12 +141,13 @@ def checked_selection(
     )
 
 
-def checked_reason(reason: str | None, limits: Limits) -> str | None:
+def checked_reason(reason: object, limits: Limits) -> str | None:
     """Why something is forgotten, as the audit log keeps it."""
-    if reason is not None:
-        if not isinstance(reason, str) or len(reason) > limits.reason:
-            raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
-        _check_encodable("reason", reason, InvalidInput)
+    if reason is None:
+        return None
+    if not isinstance(reason, str) or len(reason) > limits.reason:
+        raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
+    _check_encodable("reason", reason, InvalidInput)
     return reason
 
 
