@@ -6,9 +6,9 @@ there is none that takes away. The principal ``*`` is everybody, and the only pa
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -19,11 +19,10 @@ EVERYTHING = frozenset(PERMISSIONS)
 EVERYBODY = "*"
 REMEMBERED = 10_000
 
-_PATTERN = re.compile(r"[*?\[]")
+_SPECIAL = re.compile(r"[*?\[]")
 
-Matcher = Callable[[str], object]
 Rights = frozenset[str]
-K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -39,29 +38,19 @@ def canonical_pattern(principal: str) -> str:
     kind = principal.partition(":")[0]
     if kind in ACTOR_TYPES and kind != principal:
         return principal
-    return principal if _PATTERN.search(kind) else f"user:{principal}"
+    return principal if _SPECIAL.search(kind) else f"user:{principal}"
 
 
 class GrantIndex:
     """Finds what fits a caller and a bank without looking at grants for others.
 
-    Names without patterns are looked up; of the others only those are tried whose other half fits by name, and those
-    with a pattern in both halves. What was found is remembered, for as many pairs as `REMEMBERED`.
+    What was found is remembered, for as many pairs of caller and bank as `REMEMBERED`.
     """
 
     def __init__(self, grants: Iterable[Grant]) -> None:
-        self._exact: dict[tuple[str, str], Rights] = {}
-        self._of_bank: dict[str, dict[str, Rights]] = {}
-        self._of_principal: dict[str, dict[str, Rights]] = {}
-        self._of_both: dict[tuple[str, str], Rights] = {}
+        self._banks: _Names[_Holders] = _Names(_Holders)
         for grant in grants:
-            self._add(grant)
-        patterns = [
-            *(name for names in self._of_bank.values() for name in names),
-            *(name for names in self._of_principal.values() for name in names),
-            *(name for pair in self._of_both for name in pair),
-        ]
-        self._matchers: Mapping[str, Matcher] = MappingProxyType({name: _matcher(name) for name in set(patterns)})
+            self._banks.place(grant.bank).place(grant.principal).update(grant.permissions)
         self._found: dict[tuple[str | None, str], Rights | None] = {}
 
     def rights(self, principal: str | None, bank: str) -> Rights | None:
@@ -69,46 +58,66 @@ class GrantIndex:
         place = (principal, bank)
         if place in self._found:
             return self._found[place]
-        fitting = list(self._fitting(principal, bank))
+        fitting = [rights for holders in self._banks.fitting(bank) for rights in holders.fitting(principal)]
         found = frozenset().union(*fitting) if fitting else None
         if len(self._found) >= REMEMBERED:
             self._found.clear()
         self._found[place] = found
         return found
 
-    def _fitting(self, principal: str | None, bank: str) -> Iterable[Rights]:
-        matches = self._matchers
-        for name in (EVERYBODY,) if principal is None else (EVERYBODY, principal):
-            if (rights := self._exact.get((bank, name))) is not None:
-                yield rights
-            for pattern, rights in self._of_principal.get(name, {}).items():
-                if matches[pattern](bank):
-                    yield rights
-        if principal is None:
-            return
-        for pattern, rights in self._of_bank.get(bank, {}).items():
-            if matches[pattern](principal):
-                yield rights
-        for (bank_pattern, pattern), rights in self._of_both.items():
-            if matches[bank_pattern](bank) and matches[pattern](principal):
-                yield rights
 
-    def _add(self, grant: Grant) -> None:
-        is_open_to_many = grant.principal != EVERYBODY and _PATTERN.search(grant.principal)
-        match bool(_PATTERN.search(grant.bank)), bool(is_open_to_many):
-            case False, False:
-                _join(self._exact, (grant.bank, grant.principal), grant.permissions)
-            case False, True:
-                _join(self._of_bank.setdefault(grant.bank, {}), grant.principal, grant.permissions)
-            case True, False:
-                _join(self._of_principal.setdefault(grant.principal, {}), grant.bank, grant.permissions)
-            case _:
-                _join(self._of_both, (grant.bank, grant.principal), grant.permissions)
+class _Names(Generic[V]):
+    """A value for each name or pattern. Patterns are found by the plain text they begin with, then tried."""
 
+    def __init__(self, make: Callable[[], V]) -> None:
+        self._make = make
+        self._plain: dict[str, V] = {}
+        self._patterns: dict[str, dict[str, V]] = {}
+        self._beginnings: set[int] = set()
 
-def _join(table: dict[K, Rights], key: K, rights: Rights) -> None:
-    table[key] = table.get(key, frozenset()) | rights
+    def place(self, name: str) -> V:
+        """The value of a name as it is written, made if it is new."""
+        table = self._plain
+        if special := _SPECIAL.search(name):
+            beginning = name[: special.start()]
+            self._beginnings.add(len(beginning))
+            table = self._patterns.setdefault(beginning, {})
+        if name not in table:
+            table[name] = self._make()
+        return table[name]
+
+    def fitting(self, name: str) -> Iterator[V]:
+        """The values of all names and patterns that fit."""
+        if name in self._plain:
+            yield self._plain[name]
+        for length in self._beginnings:
+            if length <= len(name) and (patterns := self._patterns.get(name[:length])):
+                for pattern, value in patterns.items():
+                    if _matcher(pattern)(name):
+                        yield value
 
 
-def _matcher(pattern: str) -> Matcher:
+class _Holders:
+    """Who is given something in the banks of one name or pattern."""
+
+    def __init__(self) -> None:
+        self._everybody: set[str] | None = None
+        self._named: _Names[set[str]] = _Names(set)
+
+    def place(self, principal: str) -> set[str]:
+        if principal != EVERYBODY:
+            return self._named.place(principal)
+        if self._everybody is None:
+            self._everybody = set()
+        return self._everybody
+
+    def fitting(self, principal: str | None) -> Iterator[set[str]]:
+        if self._everybody is not None:
+            yield self._everybody
+        if principal is not None:
+            yield from self._named.fitting(principal)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _matcher(pattern: str) -> Callable[[str], object]:
     return re.compile(fnmatch.translate(pattern)).match

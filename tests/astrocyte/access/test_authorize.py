@@ -172,7 +172,7 @@ bank_patterns = st.one_of(banks, globs, st.just("user-*"))
 principal_patterns = st.one_of(
     principals, globs, st.just("*"), st.builds("{}:{}".format, st.sampled_from(["user", "agent", "*", "us*"]), globs)
 ).map(canonical_pattern)
-grants = st.builds(Grant, bank_patterns, principal_patterns, st.frozensets(st.sampled_from(PERMISSIONS), min_size=1))
+grants = st.builds(Grant, bank_patterns, principal_patterns, st.frozensets(st.sampled_from(PERMISSIONS)))
 callers = st.one_of(st.none(), principals)
 policies = st.sampled_from(["owner_only", "open", "deny"])
 
