@@ -25,6 +25,8 @@ from aster.rpc import (
     UnavailableError,
 )
 from aster.rpc.node import ALPN
+from aster.rpc.protocol.core import ClientProtocol
+from aster.rpc.protocol.wire import Declaration
 from aster.transport.address import NodeAddress, parse_address
 from aster.transport.endpoint import Endpoint, EndpointSettings
 from aster.transport.errors import BindFailed, CloseCode
@@ -246,6 +248,30 @@ async def test_a_peer_that_breaks_the_protocol_loses_its_connection_and_nobody_e
         assert (await ends.get()).startswith(f"{CloseCode.PROTOCOL_VIOLATION:d} the first frame was no HELLO")
         await (await client.client(Greeter)).hello(Ask("ann"))
         await endpoint.close()
+
+
+async def test_a_peer_that_asks_and_never_reads_is_cut_off() -> None:
+    limits = RpcLimits(max_message_bytes=1000)
+    async with AsterServer([Greeter()], limits=limits) as server:
+        endpoint = await Endpoint.bind(EndpointSettings())
+        connection = await endpoint.connect(parse_address(server.address), ALPN, 10)
+        pipe = await connection.open_pipe()
+        protocol = ClientProtocol(limits)
+        method, declared = protocol.declare(Declaration("Nowhere", 1, "nothing"))
+        pipe.write(protocol.hello() + declared)
+        cut_off = asyncio.create_task(connection.closed())
+        while not cut_off.done():
+            pipe.write(b"".join(protocol.request(method, 0, 0, b"", b"")[1] for _ in range(2000)))
+            await asyncio.wait([cut_off, asyncio.create_task(pipe.writable())], return_when=asyncio.FIRST_COMPLETED)
+        assert (await cut_off).close_code == CloseCode.TOO_BUSY
+        pipe.close()
+        await endpoint.close()
+
+
+async def test_a_relay_of_ones_own_is_no_obstacle_to_a_direct_connection() -> None:
+    config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="http://127.0.0.1:9")
+    async with AsterServer([Greeter()], config=config) as server, AsterClient(address=server.address) as client:
+        await (await client.client(Greeter)).hello(Ask("ann"))
 
 
 async def test_a_limit_on_connections_refuses_the_next_one() -> None:

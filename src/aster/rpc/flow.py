@@ -27,6 +27,8 @@ class SendWindow:
 
     async def take(self, size: int) -> None:
         """Spend the credit for one message of ``size`` bytes; raises what `fail` was given."""
+        if self.try_take(size):
+            return
         while self._error is None and (self._items <= 0 or self._bytes <= 0):
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
@@ -34,6 +36,14 @@ class SendWindow:
             raise self._error
         self._items -= 1
         self._bytes -= size
+
+    def try_take(self, size: int) -> bool:
+        """Spend the credit at once, if it is there."""
+        if self._error is not None or self._items <= 0 or self._bytes <= 0:
+            return False
+        self._items -= 1
+        self._bytes -= size
+        return True
 
     def add(self, items: int, size: int) -> None:
         """The peer's CREDIT."""

@@ -11,10 +11,10 @@ from aster.rpc.protocol.core import ClientProtocol, ServerProtocol
 from aster.rpc.protocol.events import CreditReceived, ItemReceived
 from aster.rpc.protocol.wire import MAX_CREDIT
 from aster.transport.errors import CloseCode, ConnectionLost, FramingError
-from aster.transport.pipe import Pipe
+from aster.transport.pipe import HIGH_WATER, Pipe
 
 UNREAD_MESSAGES = 4
-"""How many of the longest messages may wait for a peer that asks but does not read, before its connection is closed."""
+"""So many full pipes and longest messages may wait for a peer that asks but does not read; then it is cut off."""
 
 Side = TypeVar("Side", ClientProtocol, ServerProtocol)
 
@@ -67,7 +67,7 @@ class Lane(ABC, Generic[Side]):
             return
         if answers := self._protocol.answers():
             self._pipe.write(answers)
-        if self._pipe.waiting > UNREAD_MESSAGES * self._limits.max_message_bytes:
+        if self._pipe.waiting > UNREAD_MESSAGES * (HIGH_WATER + self._limits.max_message_bytes):
             self.close(CloseCode.TOO_BUSY, "answers are not being read")
 
     def new_inbox(self, call: int) -> Inbox:
@@ -90,7 +90,8 @@ class Lane(ABC, Generic[Side]):
 
     async def send_item(self, call: int, window: SendWindow, body: bytes) -> None:
         """Send one message of a stream, as soon as the peer and the pipe take it."""
-        await window.take(len(body))
+        if not window.try_take(len(body)):
+            await window.take(len(body))
         while self._pipe.is_full:
             await self._pipe.writable()
         if self._over is None:

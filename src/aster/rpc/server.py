@@ -115,6 +115,7 @@ class AsterServer:
         if self._accepting is not None:
             await self._accepting
         for task in list(self._arriving):
+            task.cancel()
             await asyncio.wait([task])
         await self._close_journal()
         self._stopped.set()
