@@ -107,6 +107,13 @@ def answer(program: Program, context: dict[str, Any], **options: Any) -> Any:
     return repr(outcome.value), outcome.steps
 
 
+def story(program: Program, context: dict[str, Any], **options: Any) -> Any:
+    try:
+        return program.evaluate(context=context, trace=True, **options).trace
+    except PolicyEvaluationError as error:
+        return error.code
+
+
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(statements(), st.lists(CONTEXTS, min_size=1, max_size=4))
 def test_both_evaluators_give_the_same_value_fault_and_steps(body: str, contexts: list[dict[str, Any]]) -> None:
@@ -115,6 +122,7 @@ def test_both_evaluators_give_the_same_value_fault_and_steps(body: str, contexts
         compiled = answer(program, context)
         assert compiled == answer(program, context, interpret=True)
         assert compiled == answer(program, context, trace=True)
+        assert story(program, context) == story(program, context, interpret=True)
 
 
 @settings(max_examples=60, deadline=None)

@@ -393,7 +393,9 @@ class RuleCompiler:
         return self.emit.load(self.constants.variant(node.enum, node.name))
 
     def _field(self, node: core.FieldOf) -> ast.expr:
-        base = self.expression(node.base)
+        return self.field_of(self.expression(node.base), node)
+
+    def field_of(self, base: ast.expr, node: core.FieldOf) -> ast.expr:
         self.emit.at(node.start)
         if node.index >= 0:
             return ast.Attribute(value=base, attr=f"f{node.index}", ctx=_LOAD, **self.emit.here)
@@ -673,12 +675,16 @@ class Constants:
 
 
 def compile_module(
-    module: CheckedModule, plans: tuple[RulePlan, ...], source: SourceText, classes: Any
+    module: CheckedModule,
+    plans: tuple[RulePlan, ...],
+    source: SourceText,
+    classes: Any,
+    build: type[RuleCompiler] = RuleCompiler,
 ) -> dict[str, Any]:
     """The compiled functions of a module, by generated name (`f0` is the first rule)."""
     constants = Constants(module, classes)
     emit = Emitter(source)
-    body = [RuleCompiler(emit, plans, constants).function(rule) for rule in module.rules]
+    body = [build(emit, plans, constants).function(rule) for rule in module.rules]
     tree = ast.Module(body=body, type_ignores=[])
     _inspect(tree)
     code = compile(tree, FILE, "exec", dont_inherit=True, optimize=2)

@@ -84,7 +84,8 @@ class Interpreter:
             operations.enter(self.run, plan.cost)
         slots = [*arguments, *[None] * (rule.slots - len(arguments))]
         recorder = self.recorder
-        frame = recorder.enter_rule(rule, arguments) if recorder is not None else None
+        if recorder is not None:
+            recorder.enter_rule(rule)
         try:
             value = body(slots)
         finally:
@@ -92,7 +93,7 @@ class Interpreter:
                 operations.leave(self.run)
         value = None if value is _GOES_ON else value
         if recorder is not None:
-            recorder.leave_rule(frame, value)
+            recorder.leave_rule()
         return value
 
     # statements
@@ -383,9 +384,8 @@ class Interpreter:
             return lambda slots: self.call_rule(node.rule, [argument(slots) for argument in arguments])
 
         def trace(slots: Slots) -> Any:
-            values = [argument(slots) for argument in arguments]
             mark = recorder.begin("call", node.start, node.end)
-            found = self.call_rule(node.rule, values)
+            found = self.call_rule(node.rule, [argument(slots) for argument in arguments])
             recorder.end(mark, found, None, secret=node.secret)
             return recorder.seen(node, found)
 

@@ -29,6 +29,7 @@ from aster.policy.language.lexicon import load_lexicon
 from aster.policy.language.operations import BUDGET_CODES, FAULTS, Fault, encode
 from aster.policy.language.parser import parse
 from aster.policy.language.source import SourceText
+from aster.policy.language.trace import Recorder
 from aster.policy.language.tree import Module
 from aster.policy.language.types import BOOL, INT, NULL, TEXT
 from aster.policy.language.values import Run
@@ -111,6 +112,17 @@ class Program:
         return self._source.lexicon.id
 
     @cached_property
+    def _tracing_functions(self) -> dict[str, Any] | None:
+        """The tracing build, None if the program is nested too deep for one (the interpreter then tells the trace)."""
+        from aster.policy.language.tracer import TracingCompiler, tracing_plans
+
+        plans = tracing_plans(self._plans)
+        try:
+            return compile_module(self._checked, plans, self._source, self._classes, TracingCompiler)
+        except RecursionError:
+            return None
+
+    @cached_property
     def rules(self) -> tuple[str, ...]:
         """The names of all rules, in the order of the source."""
         return tuple(rule.name for rule in self._checked.rules)
@@ -151,8 +163,10 @@ class Program:
                 return Outcome(entry.swift(context), None, entry.plan.cost, entry.name)
             except Exception:  # noqa: BLE001, S110 - the patient way below tells what it was
                 pass
-        if trace or interpret:
+        if interpret:
             return entry.interpret(context, args, trace, max_steps, max_seconds)
+        if trace:
+            return entry.trace(context, args, max_steps, max_seconds)
         return entry.run(context, args, max_steps, max_seconds)
 
     def function(self, rule: str | None = None) -> Callable[[dict[str, Any]], Any]:
@@ -261,10 +275,14 @@ class Entry:
     def run(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
         arguments = self.arguments(context, args)
         run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
+        given = (run, *arguments) if self.plan.needs_run else arguments
+        return Outcome(self._call(self.call, given, run), None, run.steps, self.name)
+
+    def _call(self, function: Callable[..., Any], arguments: Sequence[Any], run: Run) -> Any:
+        """The value of a compiled function in JSON form, its faults with their place."""
         try:
             self._pay(run)
-            value = self.call(run, *arguments) if self.plan.needs_run else self.call(*arguments)
-            return Outcome(encode(value), None, run.steps, self.rule.name)
+            return encode(function(*arguments))
         except Fault as fault:
             raise self._error(fault, fault.__traceback__) from None
         except ZeroDivisionError as error:
@@ -284,8 +302,6 @@ class Entry:
         program = self.program
         recorder = None
         if trace:
-            from aster.policy.language.trace import Recorder
-
             recorder = run.recorder = Recorder(program._checked, program._source)
         try:
             self._pay(run)
@@ -297,6 +313,17 @@ class Entry:
             raise self._located(Fault("DEPTH_LIMIT", limit=DEFAULT_DEPTH), None, None) from None
         told = recorder.finish(encoded) if recorder is not None else None
         return Outcome(encoded, told, run.steps, self.rule.name)
+
+    def trace(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
+        """Run the tracing build, which is made when it is first asked for."""
+        functions = self.program._tracing_functions
+        if functions is None:
+            return self.interpret(context, args, True, max_steps, max_seconds)
+        arguments = self.arguments(context, args)
+        run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
+        recorder = run.recorder = Recorder(self.program._checked, self.program._source)
+        value = self._call(functions[f"f{self.rule.index}"], (run, *arguments), run)
+        return Outcome(value, recorder.finish(value), run.steps, self.name)
 
     def _pay(self, run: Run) -> None:
         if not self.plan.metered:

@@ -54,15 +54,13 @@ class Recorder:
 
     # rules
 
-    def enter_rule(self, rule: RuleInfo, arguments: list[Any]) -> int:
+    def enter_rule(self, rule: RuleInfo) -> None:
         if self._rule is None:
             self._rule = rule
         self._depth += 1
-        return len(self._open)
 
-    def leave_rule(self, frame: int | None, value: Any) -> None:
+    def leave_rule(self) -> None:
         self._depth -= 1
-        del self._open[frame or 0 :]
 
     # steps
 
