@@ -1,7 +1,6 @@
 """A server that is killed in the middle of its work: what it acknowledged is there, and can't be replayed."""
 
 import asyncio
-import os
 import signal
 import sys
 from pathlib import Path
@@ -69,9 +68,11 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, answers: in
     port = int(await process.stdout.readline())
     acknowledged: list[Headers] = []
     clients = [asyncio.create_task(client(port, acknowledged)) for _ in range(8)]
-    while len(acknowledged) < answers:
-        await asyncio.wait(clients, timeout=0.01)
-    os.kill(process.pid, signal.SIGKILL)
+    async with asyncio.timeout(60):
+        while len(acknowledged) < answers:
+            done, _ = await asyncio.wait(clients, timeout=0.01)
+            assert not done, [task.exception() for task in done]
+    process.send_signal(signal.SIGKILL)
     await process.wait()
     await asyncio.gather(*clients)
 
