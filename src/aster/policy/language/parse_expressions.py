@@ -80,7 +80,8 @@ class ExpressionParser(TypeParser):
             self.expect_keyword("OTHERWISE")
             if len(branches) > MAX_BRANCHES:
                 raise self.failure("P017", limit=MAX_BRANCHES, what="branches")
-        return Choice(start, self.last_end, tuple(branches), self.expression_in_choice())
+        otherwise = self.expression_in_choice()
+        return Choice(start, self.last_end, tuple(branches), otherwise)
 
     def expression_in_choice(self) -> Expression:
         self.deeper()
@@ -258,7 +259,8 @@ class ExpressionParser(TypeParser):
             if self.name_adjacent():
                 parsed = self._fields(parsed)
             elif self.at_sign("(") and self.token.start == self.last_end and _callable(parsed):
-                parsed = Call(parsed.start, self.last_end, parsed, self._arguments())
+                arguments = self._arguments()
+                parsed = Call(parsed.start, self.last_end, parsed, arguments)
             else:
                 return parsed
         raise self.failure("P017", limit=MAX_PATH, what="calls or fields")
@@ -313,7 +315,8 @@ class ExpressionParser(TypeParser):
     def _signed_primary(self, token: Token) -> Expression:
         if token.value == "[":
             self.advance()
-            return ListOf(token.start, self.token.end, self._items("]"))
+            items = self._items("]")
+            return ListOf(token.start, self.last_end, items)
         if token.value != "(":
             raise self.failure("P007")
         if self._at_lambda():
@@ -331,10 +334,14 @@ class ExpressionParser(TypeParser):
                 return self._literal_word(token, kind, length)
             if kind in WRAPPERS and not (length == 1 and self._word_is_name()):
                 self.advance(length)
-                return Wrapped(token.start, self.last_end, WRAPPERS[kind], self.expression())
+                operand = self.expression()
+                return Wrapped(token.start, self.last_end, WRAPPERS[kind], operand)
             if kind == "AWAIT" and self.peek(length).value == "(":
                 self.advance(length)
-                return Await(token.start, self.last_end, self._arguments()[0])
+                waited = self._arguments()
+                if len(waited) != 1:
+                    raise self.failure("E105", name="await", expected=1, actual=len(waited))
+                return Await(token.start, self.last_end, waited[0])
             if kind == "FUNCTION" and (self.at_keyword("FUNC_GIVEN", length) or self.at_keyword("TYPE_WITH", length)):
                 return self._function(token, length)
         if self.at_keyword("IF") and not self._word_is_name():

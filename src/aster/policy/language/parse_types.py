@@ -40,11 +40,11 @@ class TypeParser(Cursor):
         if self.token.kind is not WORD:
             raise self.failure("P008")
         if self.accept_keyword("MAYBE"):
-            return WrappedType(start, self.last_end, "Maybe", (self.type(),))
+            return self._wrapped(start, "Maybe", self.type())
         if self.accept_keyword("OPTION_OF"):
-            return WrappedType(start, self.last_end, "Option", (self.type(),))
+            return self._wrapped(start, "Option", self.type())
         if self.accept_keyword("LIST_OF"):
-            return WrappedType(start, self.last_end, "List", (self.type(),))
+            return self._wrapped(start, "List", self.type())
         if self.accept_keyword("RESULT_OF"):
             return self._result_type(start)
         if self.at_keyword("MAP_OF") and self._is_type_start(self.at_keyword("MAP_OF")):
@@ -52,13 +52,18 @@ class TypeParser(Cursor):
             key = self.type()
             if not self.accept_keyword("TO_WORD"):
                 self.expect_keyword("FUNC_TO")
-            return WrappedType(start, self.last_end, "Map", (key, self.type()))
+            return self._wrapped(start, "Map", key, self.type())
         for kind, length in self.token.phrases:
             if kind in BUILTIN_TYPES:
                 self.advance(length)
                 return NamedType(start, self.last_end, BUILTIN_TYPES[kind], (), True)
         name = self.dotted()
-        return NamedType(start, self.last_end, name, self._type_arguments())
+        arguments = self._type_arguments()
+        return NamedType(start, self.last_end, name, arguments)
+
+    def _wrapped(self, start: int, kind: str, *arguments: TypeNode) -> TypeNode:
+        """A wrapped type that ends where its last argument did."""
+        return WrappedType(start, self.last_end, kind, arguments)
 
     def _is_type_start(self, ahead: int) -> bool:
         return self.peek(ahead).kind is WORD
@@ -78,12 +83,12 @@ class TypeParser(Cursor):
     def _result_type(self, start: int) -> TypeNode:
         value = self.type()
         if self.accept_keyword("OR"):
-            return WrappedType(start, self.last_end, "Result", (value, self.type()))
+            return self._wrapped(start, "Result", value, self.type())
         length = self.at_keyword("AND")
         if length and not self.at_keyword("IMPORT_ALIAS", length + 1) and self.peek(length).kind is WORD:
             self.advance(length)
-            return WrappedType(start, self.last_end, "Result", (value, self.type()))
-        return WrappedType(start, self.last_end, "Result", (value, NamedType(start, start, "Text", (), True)))
+            return self._wrapped(start, "Result", value, self.type())
+        return self._wrapped(start, "Result", value, NamedType(start, start, "Text", (), True))
 
     def _pii_type(self) -> TypeNode:
         start = self.expect_sign("@").start
@@ -98,7 +103,8 @@ class TypeParser(Cursor):
         if self.accept_sign(","):
             category = str(self.advance().value) if self.at(TEXT) else self.expect_name()
         self.expect_sign(")")
-        return PiiType(start, self.last_end, level, category, self.type())
+        base = self.type()
+        return PiiType(start, self.last_end, level, category, base)
 
     # parameters and fields
 
@@ -106,7 +112,8 @@ class TypeParser(Cursor):
         start = self.token.start
         name = self.expect_name()
         declared = self.type() if self.accept_keyword("IMPORT_ALIAS") else None
-        return Parameter(start, self.last_end, name, declared, self.constraints())
+        constraints = self.constraints()
+        return Parameter(start, self.last_end, name, declared, constraints)
 
     def constraints(self) -> tuple[Constraint, ...]:
         found: list[Constraint] = []
