@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 
 from aster.policy import PolicyEvaluationError, Program, compile_source
 
+PATIENT = 3600.0
+"""A busy machine must not look like a disagreement."""
+
 NUMBERS = st.one_of(
     st.integers(-4, 40).map(str),
     st.sampled_from(["2147483647", "9223372036854775807L", "0.5", "1.25m", "1000000.0"]),
@@ -101,7 +104,7 @@ CONTEXTS = st.fixed_dictionaries(
 
 def answer(program: Program, context: dict[str, Any], **options: Any) -> Any:
     try:
-        outcome = program.evaluate(context=context, **options)
+        outcome = program.evaluate(context=context, max_seconds=PATIENT, **options)
     except PolicyEvaluationError as error:
         return error.code, error.message, error.rule, error.line, error.column
     return repr(outcome.value), outcome.steps
@@ -109,7 +112,7 @@ def answer(program: Program, context: dict[str, Any], **options: Any) -> Any:
 
 def story(program: Program, context: dict[str, Any], **options: Any) -> Any:
     try:
-        return program.evaluate(context=context, trace=True, **options).trace
+        return program.evaluate(context=context, max_seconds=PATIENT, trace=True, **options).trace
     except PolicyEvaluationError as error:
         return error.code
 

@@ -10,8 +10,8 @@ from aster.policy import PolicyEvaluationError, compile_source
 def decide(source: str, rule: str | None = None, locale: str = "en-US", **context: Any) -> Any:
     """The value, the same from both evaluators."""
     program = compile_source(source, locale)
-    compiled = program.evaluate(rule, context=context)
-    interpreted = program.evaluate(rule, context=context, interpret=True)
+    compiled = program.evaluate(rule, context=context, max_seconds=3600.0)
+    interpreted = program.evaluate(rule, context=context, max_seconds=3600.0, interpret=True)
     assert compiled == interpreted
     return compiled.value
 
