@@ -14,15 +14,15 @@ from aster.policy.language.compiler import CompilerDefect, _inspect
 def ending(source: str, context: dict[str, Any] | None = None, **options: Any) -> str:
     """How both evaluators end: a code, or "value"."""
     program = compile_source(source)
-    endings = []
+    endings: list[tuple[str, int | None, int | None]] = []
     for interpret in (False, True):
         try:
             program.evaluate("f", context=context or {}, interpret=interpret, **{"max_seconds": 3600.0, **options})
-            endings.append("value")
+            endings.append(("value", None, None))
         except PolicyEvaluationError as error:
-            endings.append(error.code)
+            endings.append((error.code, error.line, error.column))
     assert endings[0] == endings[1]
-    return endings[0]
+    return endings[0][0]
 
 
 def refused(source: str) -> set[str]:

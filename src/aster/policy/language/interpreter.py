@@ -81,7 +81,7 @@ class Interpreter:
             body = self.bodies[index] = self.block(rule.body)
         plan = self.plans[index]
         if plan.metered:
-            operations.enter(self.run, plan.cost)
+            self.enter(rule, plan.cost)
         slots = [*arguments, *[None] * (rule.slots - len(arguments))]
         recorder = self.recorder
         if recorder is not None:
@@ -95,6 +95,14 @@ class Interpreter:
         if recorder is not None:
             recorder.leave_rule()
         return value
+
+    def enter(self, rule: RuleInfo, cost: int) -> None:
+        """Pay for a call; a limit is met where the rule begins."""
+        try:
+            operations.enter(self.run, cost)
+        except Fault as fault:
+            fault.at = rule.start
+            raise
 
     # statements
 
