@@ -1,8 +1,9 @@
 """A request as the wire gave it: raw path and query, header bytes, a body that is read once and capped."""
 
 import asyncio
+import itertools
 import re
-import uuid
+import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+# A random part for the process and a count: asking the system for randomness at each request would cost more.
+_PROCESS = secrets.token_hex(8)
+_count = itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 
@@ -28,6 +32,10 @@ class HttpLimits:
     body_bytes: int = 1024 * 1024
     body_seconds: float = 30.0
     header_bytes: int = 32 * 1024
+
+
+def _new_request_id() -> str:
+    return f"{_PROCESS}{next(_count):016x}"
 
 
 class Request:
@@ -44,7 +52,7 @@ class Request:
         self._body: bytes | None = None
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         given = self.header(b"x-request-id")
-        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else _new_request_id()
 
     @property
     def method(self) -> str:

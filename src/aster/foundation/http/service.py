@@ -4,6 +4,7 @@ A layer is ``async (Request) -> None`` that raises to refuse. Layers run before 
 405 are answered, so that a caller who does not pass them learns nothing about what exists.
 """
 
+import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -25,6 +26,7 @@ Layer = Callable[[Request], Awaitable[None]]
 ErrorRenderer = Callable[[Request, AsterError], Reply]
 
 logger = get_logger("aster.http")
+DEBUGGED = logging.getLogger("aster.http")
 
 
 class InternalError(AsterError):
@@ -108,6 +110,8 @@ class HttpService:
         route = request.match.route
         if self._metrics is not None:
             self._metrics.observe(self.name, route, reply.status, seconds)
+        if not DEBUGGED.isEnabledFor(logging.DEBUG):
+            return
         logger.debug(
             "request",
             request_id=request.request_id,

@@ -28,7 +28,6 @@ class TenantSettings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     default_locale: Literal["en-US", "zh-CN", "de-DE"] = "en-US"
     approval_required: bool = False
     allow_self_approval: bool = False
-    audit_payloads: bool = False
     rate_limit: RateLimit | None = None
     unassigned_role: Literal["VIEWER", "MEMBER", "ADMIN", "OWNER"] = "OWNER"
 
