@@ -94,14 +94,11 @@ class Authorizer:
             return Decision(False, "no bank is named", "no bank", who, permission, ())
         if not self.rules.enabled:
             return Decision(True, "access control is disabled", "disabled", who, permission, tuple(banks))
-        finding = None
-        for bank in banks:
-            finding = self._finding(identity, permission, bank)
-            if permission not in finding.rights:
-                return Decision(False, finding.reason, finding.rule, who, permission, tuple(banks), bank)
-        if finding is None:
-            raise RuntimeError("a decision needs a bank")
-        return Decision(True, finding.reason, finding.rule, who, permission, tuple(banks))
+        findings = {bank: self._finding(identity, permission, bank) for bank in banks}
+        refused = next((bank for bank in banks if permission not in findings[bank].rights), None)
+        deciding = findings[banks[-1] if refused is None else refused]
+        is_allowed = refused is None
+        return Decision(is_allowed, deciding.reason, deciding.rule, who, permission, tuple(banks), refused or "")
 
     def _finding(self, identity: AstrocyteContext | None, permission: str, bank: str) -> _Finding:
         if identity is None:

@@ -92,3 +92,11 @@ def test_no_secret_is_shown() -> None:
     assert settings.api_key is not None
     assert settings.api_key.matches(b"hunter2-hunter2-hunter2")
     assert "hunter2" not in str(settings.api_key)
+
+
+def test_settings_with_the_same_secrets_are_the_same() -> None:
+    one, other = ({"ASTROCYTE_API_KEY": key} for key in ("hunter2", "hunter3"))
+    assert resolve_settings(environ=one) == resolve_settings(environ=dict(one))
+    assert resolve_settings(environ=one) != resolve_settings(environ=other)
+    assert resolve_settings(environ=one).api_key != "hunter2"
+    assert len({resolve_settings(environ=one).api_key, resolve_settings(environ=other).api_key}) == 2

@@ -44,7 +44,7 @@ class JoseHeader(msgspec.Struct, frozen=True):
 
     alg: str
     kid: str | None = None
-    crit: msgspec.Raw | None = None
+    crit: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _decode_header = msgspec.json.Decoder(JoseHeader).decode
@@ -71,7 +71,7 @@ def checked_header(token: bytes, algorithm: str) -> JoseHeader:
         raise TokenRefused("the token's header is malformed") from None
     if found.alg != algorithm:
         raise TokenRefused("the algorithm is not the expected one")
-    if found.crit is not None:
+    if found.crit is not msgspec.UNSET:
         raise TokenRefused("the token's header declares what is not understood")
     return found
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from astrocyte.gateway.auth.bearer import MAX_TOKEN_BYTES
+from astrocyte.gateway.auth.bearer import MAX_TOKEN_BYTES, TokenRefused, checked_header
 from astrocyte.gateway.auth.errors import Unauthenticated
 
 SECRET = "a secret of at least thirty-two bytes"
@@ -86,7 +86,10 @@ async def test_a_key_id_is_compared_and_nothing_else(ask_oidc: Ask, issue: Issue
     await refused(ask_oidc, issue(kid=kid))
 
 
-@pytest.mark.parametrize("extra", [{"crit": ["exp"]}, {"crit": []}, {"crit": None}, {"b64": False, "crit": ["b64"]}])
+@pytest.mark.parametrize(
+    "extra",
+    [{"crit": ["exp"]}, {"crit": []}, {"crit": None}, {"b64": False, "crit": ["b64"]}, {"b64": True, "crit": ["b64"]}],
+)
 async def test_a_header_that_declares_something_critical_is_refused(ask_hs256: Ask, extra: dict[str, Any]) -> None:
     await refused(ask_hs256, hmac_signed({"alg": "HS256", **extra}, good_claims(), SECRET.encode()))
 
@@ -145,6 +148,28 @@ async def test_a_signature_has_one_spelling(ask_hs256: Ask) -> None:
         await refused(ask_hs256, token[:-1] + letter)
     for spelling in (token + "=", token + "==", token + ".", token + ".e30", token.replace(".", " ", 1), token + "A"):
         await refused(ask_hs256, spelling)
+
+
+@pytest.mark.parametrize(
+    ("header", "signature", "reason"),
+    [
+        ({"alg": "HS384"}, "AAAA", "algorithm"),
+        ({"alg": "HS256", "crit": None}, "AAAA", "declares"),
+        ({"alg": "HS256"}, "AAAB", None),
+        ({"alg": "HS256"}, "AB", "malformed"),
+        ({"alg": "HS256"}, "A", "malformed"),
+        ({"alg": "HS256"}, "AAAA=", "malformed"),
+    ],
+)
+def test_what_a_token_looks_like_is_judged_before_any_key_is_used(
+    header: dict[str, Any], signature: str, reason: str | None
+) -> None:
+    token = f"{segment(header)}.{segment(good_claims())}.{signature}".encode()
+    if reason is None:
+        assert checked_header(token, "HS256").alg == "HS256"
+        return
+    with pytest.raises(TokenRefused, match=reason):
+        checked_header(token, "HS256")
 
 
 @st.composite

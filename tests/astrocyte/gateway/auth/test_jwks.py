@@ -140,6 +140,7 @@ def test_keys_that_are_not_for_signatures_are_left_out(signing_key: RSAPrivateKe
         {**good, "kid": "bad-base64", "n": "*" * 342},
         {**good, "kid": "even-exponent", "e": "Ag"},
         {**good, "kid": "huge-exponent", "e": good["n"]},
+        {**good, "kid": "wide-exponent", "e": "AgAAAAAAAAAB"},
         {**good, "kid": "huge-modulus", "n": "_" * 4000},
         {**good, "kid": 7},
         publish_form(weak, "weak"),
