@@ -11,9 +11,9 @@ import pytest
 
 from aster import AsterClient, AsterConfig
 from aster.foundation.errors import AsterError, ConfigError, StorageBusy, StorageCorrupt
+from aster.foundation.http.server import AddressUnavailable
 from aster.policy.rpc_service import EvaluateSource, PolicyService
 from aster.policy.service.signing import sign_request
-from aster.stack.http_server import AddressUnavailable
 from aster.stack.options import StackOptions
 from aster.stack.stack import MEMORY_FILE, POLICY_FILE, Stack
 from astrocyte.requests import RecallRequest

@@ -13,8 +13,6 @@ LATER = "it takes effect in a later version"
 PENDING = {
     "enrollment_credential_iid": LATER,
     "allow_all_producers": LATER,
-    "health_port": LATER,
-    "health_host": LATER,
     "enable_monitoring": LATER,
     "clear_ip_transports": UNSETTABLE,
     "portmapper_config": UNSETTABLE,

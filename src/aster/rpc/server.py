@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
@@ -22,6 +22,9 @@ from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint, Incoming
 from aster.transport.errors import CloseCode, TransportError
 from aster.trust.nonces import StoredJournal
+
+if TYPE_CHECKING:
+    from aster.rpc.health import HealthServer
 
 logger = get_logger("aster.rpc")
 
@@ -64,6 +67,7 @@ class AsterServer:
         self._connections: set[ServerConnection] = set()
         self._denied: set[str] = set()
         self._journal: StoredJournal | None = None
+        self._health: HealthServer | None = None
         self._stopped = asyncio.Event()
         self._draining = False
 
@@ -85,6 +89,24 @@ class AsterServer:
             raise
         self._trust, self._config = trust, trust.config
         self._accepting = asyncio.create_task(self._accept(self._endpoint, trust))
+        if self._config.health_port:
+            await self._start_health()
+
+    async def _start_health(self) -> None:
+        from aster.rpc.health import HealthServer  # brings an HTTP server, which most servers don't need
+
+        try:
+            health = HealthServer(
+                self._config.health_host,
+                self._config.health_port,
+                accepts=lambda: not self._draining,
+                connections=lambda: len(self._connections),
+            )
+            await health.start()
+        except BaseException:
+            await self.close()
+            raise
+        self._health = health
 
     async def serve(self) -> None:
         """Start if need be, and return once the server is closed."""
@@ -118,6 +140,8 @@ class AsterServer:
             task.cancel()
             await asyncio.wait([task])
         await self._close_journal()
+        if self._health is not None:
+            await self._health.close()
         self._stopped.set()
 
     def deny(self, endpoint_id: str) -> None:

@@ -4,12 +4,9 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from aster.foundation.errors import AsterError
-from aster.foundation.http.errors import HttpError
-from aster.foundation.http.reply import Reply, json_reply
+from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import Receive, Request, Scope, Send
 from aster.foundation.http.routes import Route
-from aster.foundation.http.service import HttpService, InternalError
 
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -38,17 +35,3 @@ def document_route(path: str, summary: str, document: dict[str, Any]) -> Route:
         return Reply(200, body)
 
     return Route("GET", path, openapi, summary=summary)
-
-
-def render_error(request: Request, error: AsterError) -> Reply:
-    """The error body of the stack's own routes; what may name files or internals stays in the log."""
-    if isinstance(error, HttpError | InternalError):
-        status = error.status if isinstance(error, HttpError) else 500
-        headers = error.headers if isinstance(error, HttpError) else ()
-        return json_reply({"detail": error.message, "code": error.code}, status, headers)
-    return json_reply({"detail": "the request could not be served", "code": error.code}, 503)
-
-
-def own_service(routes: Sequence[Route]) -> HttpService:
-    """Health, metrics, documents: what belongs to no system."""
-    return HttpService("stack", routes, render_error=render_error)

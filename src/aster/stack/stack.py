@@ -12,17 +12,18 @@ import msgspec
 from aster.foundation.errors import StorageError
 from aster.foundation.health import Health
 from aster.foundation.http.metrics import RequestMetrics
+from aster.foundation.http.plain import plain_service
 from aster.foundation.http.routes import Route
+from aster.foundation.http.server import HttpServer
 from aster.foundation.http.service import HttpService
 from aster.foundation.sql import Database
 from aster.policy.rpc_service import PolicyService
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.settings import SECRET_KEY, PolicySettings
 from aster.rpc import AsterServer
-from aster.stack.app import PrefixApp, document_route, own_service
+from aster.stack.app import PrefixApp, document_route
 from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
-from aster.stack.http_server import HttpServer
 from aster.stack.options import StackOptions
 from astrocyte.gateway.app import create_gateway
 from astrocyte.memory import Astrocyte
@@ -112,7 +113,7 @@ class Stack:
         metrics = RequestMetrics(self.health.registry)
         parts = [await part(opening, metrics) for part in self._wanted()]
         node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None
-        own = own_service([*self.health.routes, *(part.document for part in parts)])
+        own = plain_service("stack", [*self.health.routes, *(part.document for part in parts)])
         await server.start(PrefixApp([(part.prefix, part.app) for part in parts], own))
         opening.push_async_callback(server.close)
         self._addresses = self._reached_at(server.url, parts, node)

@@ -25,7 +25,6 @@ class TenantSettings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
     """
 
     display_name: Annotated[str, Meta(max_length=200)] = ""
-    default_locale: Literal["en-US", "zh-CN", "de-DE"] = "en-US"
     approval_required: bool = False
     allow_self_approval: bool = False
     rate_limit: RateLimit | None = None

@@ -4,11 +4,12 @@ import socket
 
 import pytest
 
+from aster.foundation.http.plain import plain_service
 from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import Receive, Scope, Send
 from aster.foundation.http.routes import Route
-from aster.stack.app import PrefixApp, own_service
-from aster.stack.http_server import AddressUnavailable, HttpServer
+from aster.foundation.http.server import AddressUnavailable, HttpServer
+from aster.stack.app import PrefixApp
 
 
 async def echo_path(scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +69,7 @@ async def test_a_crashing_handler_answers_a_reference_and_no_story() -> None:
         raise RuntimeError("the secret is swordfish")
 
     server = HttpServer(host="127.0.0.1", port=0)
-    await server.start(own_service([Route("GET", "/crash", crash, summary="crash")]))
+    await server.start(plain_service("test", [Route("GET", "/crash", crash, summary="crash")]))
     try:
         status, body = await asyncio.to_thread(get, server.port, "/crash")
     finally:

@@ -1,0 +1,40 @@
+"""The health HTTP server that ``health_port`` asks for: `/livez` (and `/healthz`), `/readyz`, `/metrics`."""
+
+from collections.abc import Callable
+
+from prometheus_client import Gauge
+
+from aster.foundation.health import Health, Readiness
+from aster.foundation.http.plain import plain_service
+from aster.foundation.http.routes import Route
+from aster.foundation.http.server import HttpServer
+from aster.rpc.status import UnavailableError
+
+
+class HealthServer:
+    """Says whether one server takes calls. It has a port of its own, so that it can be asked without a credential."""
+
+    def __init__(self, host: str, port: int, *, accepts: Callable[[], bool], connections: Callable[[], int]) -> None:
+        """Binds the port at once; raises `AddressUnavailable` when it can't be had."""
+        self._http = HttpServer(host=host, port=port)
+        self._health = Health()
+        self._accepts = accepts
+        self._health.add_check("rpc", self._check)
+        gauge = Gauge("aster_rpc_connections", "Peers that are connected.", registry=self._health.registry)
+        gauge.set_function(connections)
+
+    @property
+    def url(self) -> str:
+        return self._http.url
+
+    async def start(self) -> None:
+        alias = Route("GET", "/healthz", self._health.livez, summary="The same as /livez", answer=Readiness)
+        await self._http.start(plain_service("health", [*self._health.routes, alias]))
+        self._health.started = True
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def _check(self) -> None:
+        if not self._accepts():
+            raise UnavailableError("the server takes no more calls")

@@ -1,0 +1,59 @@
+import socket
+
+import httpx
+import msgspec
+import pytest
+
+from aster import AsterConfig, AsterServer, rpc, service
+from aster.foundation.http.server import AddressUnavailable
+
+
+class Ping(msgspec.Struct):
+    pass
+
+
+@service
+class Pinger:
+    @rpc
+    async def ping(self, request: Ping) -> Ping:
+        return request
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def config(port: int) -> AsterConfig:
+    return AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled", health_port=port)
+
+
+async def test_a_health_port_is_served_from_start_to_close() -> None:
+    port = free_port()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with AsterServer(services=[Pinger()], config=config(port)):
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get("/readyz")).json()["status"] == "ready"
+            assert "aster_rpc_connections 0.0" in (await http.get("/metrics")).text
+            assert (await http.get("/nothing")).status_code == 404
+        with pytest.raises(httpx.ConnectError):
+            await http.get("/healthz")
+
+
+async def test_the_port_of_the_environment_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("ASTER_HEALTH_PORT", str(port))
+    monkeypatch.setenv("ASTER_BIND_ADDR", "127.0.0.1:0")
+    async with AsterServer(services=[Pinger()]), httpx.AsyncClient(trust_env=False) as http:
+        assert (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+
+
+async def test_a_busy_health_port_stops_the_start_and_frees_the_endpoint() -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        server = AsterServer(services=[Pinger()], config=config(busy.getsockname()[1]))
+        with pytest.raises(AddressUnavailable):
+            await server.start()
