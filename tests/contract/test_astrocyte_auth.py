@@ -393,6 +393,22 @@ async def test_on_behalf_of_is_the_intersection_of_both(tmp_path: Path, more: st
             assert "'agent:code-reviewer obo user:bob' denied 'write'" in answer.json()["detail"]
 
 
+@pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
+async def test_a_token_s_act_claim_acts_on_behalf_of_its_sub(tmp_path: Path) -> None:
+    file = configure(tmp_path, more="identity:\n  obo_enabled: true")
+    async with Astrocyte.from_config(file) as engine:
+        settings = resolve_settings(environ={"ASTROCYTE_AUTH_MODE": "jwt_hs256", **HS256})
+        transport = httpx.ASGITransport(app=create_gateway(engine, settings))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080") as client:
+            for subject, reads in (("user:bob", 200), ("agent:nobody", 403)):
+                headers = bearer(sub=subject, act={"sub": "agent:code-reviewer"})
+                for letter, expected in (("r", reads), ("w", 403)):
+                    route, body = CALLS[letter]
+                    answer = await client.post(route, headers=headers, json={**body, "bank_id": "team-engineering"})
+                    assert answer.status_code == expected
+                    assert expected == 200 or f"'agent:code-reviewer obo {subject}' denied" in answer.json()["detail"]
+
+
 def test_the_page_s_import_is_quick() -> None:
     code = "import sys, astrocyte; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
