@@ -86,9 +86,16 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     access: AccessRules
 
 
-def read_settings(path: str | PathLike[str]) -> AstrocyteSettings:
-    """From a YAML or TOML file; raises `ConfigError` naming the file, the key and the nearest known one."""
-    return settings_of(Document.read(path))
+def read_settings(path: str | PathLike[str], *, storage_url: str | None = None) -> AstrocyteSettings:
+    """From a YAML or TOML file; raises `ConfigError` naming the file, the key and the nearest known one.
+
+    ``storage_url`` counts when the file names none.
+    """
+    document = Document.read(path)
+    settings = settings_of(document)
+    if storage_url is None or "url" in (document.sections.get("storage") or {}):
+        return settings
+    return msgspec.structs.replace(settings, storage_url=storage_url)
 
 
 def settings_from_dict(values: Mapping[str, Any]) -> AstrocyteSettings:

@@ -90,10 +90,13 @@ class Astrocyte:
         self._state: _Open | None = None
 
     @classmethod
-    def from_config(cls, path: str | PathLike[str]) -> Self:
-        """From ``astrocyte.yaml`` or ``.toml``; follows its grants. Raises `ConfigError` for anything unknown in it."""
+    def from_config(cls, path: str | PathLike[str], *, storage_url: str | None = None) -> Self:
+        """From ``astrocyte.yaml`` or ``.toml``; follows its grants. Raises `ConfigError` for anything unknown in it.
+
+        ``storage_url`` is where memories are kept when the file does not say.
+        """
         followed = FollowedRules(path, lambda file: read_settings(file).access)
-        engine = cls(read_settings(path))
+        engine = cls(read_settings(path, storage_url=storage_url))
         engine.authorizer.follow(followed)
         return engine
 

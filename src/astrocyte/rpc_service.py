@@ -26,6 +26,7 @@ from astrocyte.access.identity import AstrocyteContext
 from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.gateway.auth.errors import IdentityProviderUnavailable, Unauthenticated
+from astrocyte.gateway.auth.headers import Authenticator
 from astrocyte.gateway.settings import GatewaySettings
 from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
@@ -61,9 +62,15 @@ logger = get_logger("astrocyte.rpc")
 class MemoryService:
     """Retain, recall and forget over a P2P connection. Metadata says who is calling, as headers do over HTTP."""
 
-    def __init__(self, astrocyte: Astrocyte, settings: GatewaySettings | None = None) -> None:
+    def __init__(
+        self,
+        astrocyte: Astrocyte,
+        settings: GatewaySettings | None = None,
+        *,
+        authenticate: Authenticator | None = None,
+    ) -> None:
         """Raises `ConfigError` for an auth mode that the gateway would refuse as well."""
-        self._authenticate = create_authenticator(settings or GatewaySettings())
+        self._authenticate = authenticate or create_authenticator(settings or GatewaySettings())
         self._engine = astrocyte
 
     @rpc

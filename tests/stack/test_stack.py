@@ -129,6 +129,29 @@ async def test_the_policy_service_can_be_served_alone(tmp_path: Path) -> None:
     assert not (tmp_path / MEMORY_FILE).exists()
 
 
+async def test_grants_of_a_configuration_file_hold_over_http(tmp_path: Path) -> None:
+    (tmp_path / "astrocyte.yaml").write_text("access_control:\n  enabled: true\n  default_policy: owner_only\n")
+    environ = {"ASTROCYTE_CONFIG_PATH": str(tmp_path / "astrocyte.yaml")}
+    chosen = StackOptions.from_environment(environ, data=tmp_path / "data", host="127.0.0.1", port=0)
+    async with Stack(chosen) as stack, httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+        body = {"content": "Alice likes dark mode", "bank_id": "user-alice"}
+        alice, bob = ({"X-Astrocyte-Principal": f"user:{name}"} for name in ("alice", "bob"))
+        assert (await http.post("/v1/retain", json=body, headers=alice)).status_code == 200
+        refused = await http.post("/v1/retain", json=body, headers=bob)
+        assert refused.status_code == 403
+        assert refused.json()["detail"] == "Principal 'user:bob' denied 'write' on bank 'user-alice'"
+    assert (tmp_path / "data" / MEMORY_FILE).exists()
+
+
+async def test_a_configuration_file_that_is_wrong_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "astrocyte.yaml").write_text("access_control:\n  enable: true\n")
+    environ = {"ASTROCYTE_CONFIG_PATH": str(tmp_path / "astrocyte.yaml")}
+    chosen = StackOptions.from_environment(environ, data=tmp_path / "data", host="127.0.0.1", port=0)
+    with pytest.raises(ConfigError, match="did you mean 'enabled'"):
+        async with Stack(chosen):
+            pass
+
+
 async def test_a_second_stack_on_the_same_directory_is_refused(stack: Stack, tmp_path: Path) -> None:
     with pytest.raises(StorageBusy):
         async with Stack(options(tmp_path / "data")):

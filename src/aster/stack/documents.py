@@ -14,9 +14,18 @@ def _header(name: str, description: str) -> dict[str, str]:
     return {"type": "apiKey", "in": "header", "name": name, "description": description}
 
 
-MEMORY_SECURITY = {
-    "principal": _header("X-Astrocyte-Principal", "Who is calling (auth mode dev), e.g. user:alice; absent: anonymous.")
+MEMORY_SECURITY: dict[str, dict[str, str]] = {
+    "principal": _header("X-Astrocyte-Principal", "Who is calling (auth modes dev and api_key), e.g. user:alice."),
+    "apiKey": _header("X-Api-Key", "The shared key (auth mode api_key)."),
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "Auth modes jwt_hs256, jwt_oidc.",
+    },
+    "admin": _header("X-Admin-Token", "For /v1/admin/* alone, in every auth mode."),
 }
+MEMORY_ALTERNATIVES = (("principal",), ("apiKey", "principal"), ("bearer",), ("admin",))
 POLICY_SECURITY = {
     "tenant": _header("X-Tenant-Id", "Layer 1: whose request this is."),
     "signature": _header(
@@ -30,7 +39,12 @@ POLICY_SECURITY = {
 
 def memory_document(routes: Sequence[Route]) -> dict[str, Any]:
     return openapi_document(
-        routes, title="Astrocyte: memory", version=__version__, security=MEMORY_SECURITY, error=MemoryErrorBody
+        routes,
+        title="Astrocyte: memory",
+        version=__version__,
+        security=MEMORY_SECURITY,
+        alternatives=MEMORY_ALTERNATIVES,
+        error=MemoryErrorBody,
     )
 
 

@@ -26,6 +26,7 @@ from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
 from aster.stack.options import StackOptions
 from astrocyte.gateway.app import create_gateway
+from astrocyte.gateway.auth import create_authenticator
 from astrocyte.memory import Astrocyte
 from astrocyte.rpc_service import MemoryService
 
@@ -123,12 +124,20 @@ class Stack:
         return [opener for name, opener in openers.items() if name in self._options.systems]
 
     async def _open_memory(self, opening: AsyncExitStack, metrics: RequestMetrics) -> _Part:
-        url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
-        memory = await opening.enter_async_context(Astrocyte.from_config_dict({"storage": {"url": url}}))
-        gateway = create_gateway(memory, self._options.memory, metrics=metrics)
+        settings = self._options.memory
+        memory = await opening.enter_async_context(self._memory_engine())
+        authenticate = create_authenticator(settings)
+        gateway = create_gateway(memory, settings, authenticate=authenticate, metrics=metrics)
         self.health.add_check("memory", lambda: _must_be_healthy(memory))
         document = document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes))
-        return _Part("memory", "/v1", gateway, document, MemoryService(memory, self._options.memory))
+        return _Part("memory", "/v1", gateway, document, MemoryService(memory, settings, authenticate=authenticate))
+
+    def _memory_engine(self) -> Astrocyte:
+        url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
+        config = self._options.memory.config_path
+        if config is not None:
+            return Astrocyte.from_config(config, storage_url=url)
+        return Astrocyte.from_config_dict({"storage": {"url": url}})
 
     async def _open_policy(self, opening: AsyncExitStack, metrics: RequestMetrics) -> _Part:
         database = Database.open(self._data.file(POLICY_FILE))

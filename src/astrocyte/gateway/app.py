@@ -8,6 +8,7 @@ from astrocyte.gateway.access_routes import access_routes
 from astrocyte.gateway.admin_guard import create_admin_guard, is_admin_request
 from astrocyte.gateway.admin_routes import admin_routes
 from astrocyte.gateway.auth import create_authenticator
+from astrocyte.gateway.auth.headers import Authenticator
 from astrocyte.gateway.failures import render_error
 from astrocyte.gateway.routes import CONTEXT, Handlers, gateway_routes
 from astrocyte.gateway.settings import GatewaySettings
@@ -18,21 +19,26 @@ if TYPE_CHECKING:
 
 
 def create_gateway(
-    astrocyte: "Astrocyte", settings: GatewaySettings | None = None, *, metrics: "RequestMetrics | None" = None
+    astrocyte: "Astrocyte",
+    settings: GatewaySettings | None = None,
+    *,
+    authenticate: Authenticator | None = None,
+    metrics: "RequestMetrics | None" = None,
 ) -> HttpService:
     """An ASGI app over an engine that the caller opens and closes; its table is ``.routes``.
 
-    Raises `ConfigError` for an auth mode that is unknown, set up wrongly, or not safe on the configured address.
+    ``authenticate`` is given by whoever offers the engine elsewhere too, so that both share one. Raises `ConfigError`
+    for an auth mode that is unknown, set up wrongly, or not safe on the configured address.
     """
     settings = settings or GatewaySettings()
-    authenticate = create_authenticator(settings)
+    identity_of = authenticate or create_authenticator(settings)
     guard_admin = create_admin_guard(settings)
 
     async def identify(request: Request) -> None:
         if is_admin_request(request):
             guard_admin(request)
             return
-        request.state[CONTEXT] = await authenticate(request.headers_all)
+        request.state[CONTEXT] = await identity_of(request.headers_all)
 
     return HttpService(
         "memory",

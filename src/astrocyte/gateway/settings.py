@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from aster.foundation.kinds import FLAG, TEXT, choice, integer
+from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.access.identity import ACTOR_TYPES
 from astrocyte.gateway.auth.secret import Secret
@@ -13,6 +13,14 @@ MEGABYTE = 1024 * 1024
 
 SETTINGS = SettingsTable(
     [
+        Setting(
+            "config_path",
+            PATH,
+            None,
+            "The engine's astrocyte.yaml: access control, grants, limits.",
+            "gateway",
+            env="ASTROCYTE_CONFIG_PATH",
+        ),
         Setting("auth_mode", TEXT, "dev", "How callers say who they are.", "gateway", env="ASTROCYTE_AUTH_MODE"),
         Setting("host", TEXT, "127.0.0.1", "The address that is listened on.", "gateway", env="ASTROCYTE_HOST"),
         Setting(
@@ -121,6 +129,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     oidc_audience: str | None = None
     oidc_actor_type: str = "user"
     admin_token: Secret | None = None
+    config_path: str | None = None
 
     @classmethod
     def of(cls, resolved: Resolved) -> "GatewaySettings":
@@ -138,6 +147,7 @@ class GatewaySettings(msgspec.Struct, frozen=True):
             oidc_audience=resolved["oidc_audience"] or None,
             oidc_actor_type=resolved["oidc_actor_type"],
             admin_token=_secret(resolved["admin_token"]),
+            config_path=resolved["config_path"],
         )
 
 

@@ -20,11 +20,13 @@ def openapi_document(
     version: str,
     description: str = "",
     security: Mapping[str, Mapping[str, Any]] | None = None,
+    alternatives: Sequence[Sequence[str]] | None = None,
     error: Any = None,
 ) -> dict[str, Any]:
     """The document of one service.
 
-    ``security`` names the schemes, all of which every route needs; ``error`` is the type of an error's body.
+    ``security`` names the schemes. A caller needs all of them, or all of one of the ``alternatives`` where those are
+    given. ``error`` is the type of an error's body.
     """
     types = [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     types = list(dict.fromkeys([*types, *([error] if error is not None else [])]))
@@ -41,7 +43,7 @@ def openapi_document(
         "info": {"title": title, "version": version, "description": description},
         "paths": paths,
         "components": {"schemas": components, "securitySchemes": schemes},
-        "security": [{name: [] for name in schemes}] if schemes else [],
+        "security": [{name: [] for name in names} for names in alternatives or [list(schemes)] if schemes],
     }
 
 
