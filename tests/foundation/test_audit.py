@@ -317,3 +317,25 @@ async def test_an_event_that_is_not_json_is_refused_and_leaves_nothing(log: Audi
         await log.record(CHAIN, {"value": value})
     assert log.head(CHAIN).sequence == 0
     assert log.chains() == []
+
+
+def test_many_appended_at_once_are_as_if_one_by_one(database: Database) -> None:
+    log = AuditLog(database)
+    entries = [("a", {"n": 1}), ("b", {"n": 2}), ("a", {"n": 3})]
+    records = database.write_now(lambda connection: log.append_many(connection, entries))
+    assert [(record.chain, record.sequence, record.event) for record in records] == [
+        ("a", 1, {"n": 1}),
+        ("b", 1, {"n": 2}),
+        ("a", 2, {"n": 3}),
+    ]
+    assert records[2].previous_hash == records[0].hash
+    assert log.verify("a").valid
+    assert log.verify("b").valid
+    assert log.records("a") == [records[0], records[2]]
+
+
+def test_one_bad_event_of_many_leaves_nothing_behind(database: Database) -> None:
+    log = AuditLog(database)
+    with pytest.raises(AuditError):
+        database.write_now(lambda connection: log.append_many(connection, [("a", {"n": 1}), ("a", {"n": object()})]))
+    assert log.verify("a").records == 0

@@ -13,7 +13,7 @@ Rules it keeps:
 import hashlib
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,24 +86,31 @@ class AuditLog:
 
     def append(self, connection: sqlite3.Connection, chain: str, event: Mapping[str, Any]) -> AuditRecord:
         """Append inside the caller's transaction: the record and what it records live or die together."""
-        if not _CHAIN_NAME.fullmatch(chain):
-            raise AuditError(f"'{chain[:80]}' can't name an audit chain")
-        if taken := RESERVED & event.keys():
-            raise AuditError(f"an audit event can't set {', '.join(sorted(taken))}")
-        chain_id, sequence, previous = self._head_row(connection, chain)
-        sequence += 1
+        return self.append_many(connection, [(chain, event)])[0]
+
+    def append_many(
+        self, connection: sqlite3.Connection, entries: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> list[AuditRecord]:
+        """`append` for many ``(chain, event)``, in order: each chain's head is read and written once."""
+        heads: dict[str, tuple[int, int, bytes]] = {}
+        rows: list[tuple[int, int, bytes, bytes]] = []
+        records: list[AuditRecord] = []
         occurred_at = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        try:
-            body = _encode({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
-        except (TypeError, ValueError, RecursionError) as error:
-            raise AuditError(f"an audit event holds what JSON can't: {error}") from error
-        digest = chain_hash(previous, body)
-        connection.execute(
-            "INSERT INTO audit_records (chain, sequence, body, hash) VALUES (?, ?, ?, ?)",
-            (chain_id, sequence, body, digest),
+        for chain, event in entries:
+            _check_event(chain, event)
+            chain_id, sequence, previous = heads.get(chain) or self._head_row(connection, chain)
+            sequence += 1
+            body = _body({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
+            digest = chain_hash(previous, body)
+            heads[chain] = (chain_id, sequence, digest)
+            rows.append((chain_id, sequence, body, digest))
+            records.append(AuditRecord(chain, sequence, occurred_at, dict(event), previous.hex(), digest.hex()))
+        connection.executemany("INSERT INTO audit_records (chain, sequence, body, hash) VALUES (?, ?, ?, ?)", rows)
+        connection.executemany(
+            "UPDATE audit_chains SET sequence = ?, hash = ? WHERE id = ?",
+            [(sequence, digest, chain_id) for chain_id, sequence, digest in heads.values()],
         )
-        connection.execute("UPDATE audit_chains SET sequence = ?, hash = ? WHERE id = ?", (sequence, digest, chain_id))
-        return AuditRecord(chain, sequence, occurred_at, dict(event), previous.hex(), digest.hex())
+        return records
 
     def chains(self) -> list[str]:
         rows = self._database.read_now(
@@ -153,6 +160,20 @@ class AuditLog:
             connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
             row = connection.execute(select, (chain,)).fetchone()
         return row[0], row[1], row[2]
+
+
+def _check_event(chain: str, event: Mapping[str, Any]) -> None:
+    if not _CHAIN_NAME.fullmatch(chain):
+        raise AuditError(f"'{chain[:80]}' can't name an audit chain")
+    if taken := RESERVED & event.keys():
+        raise AuditError(f"an audit event can't set {', '.join(sorted(taken))}")
+
+
+def _body(event: Mapping[str, Any]) -> bytes:
+    try:
+        return _encode(event)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise AuditError(f"an audit event holds what JSON can't: {error}") from error
 
 
 def chain_hash(previous: bytes, body: bytes) -> bytes:

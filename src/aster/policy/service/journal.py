@@ -81,8 +81,7 @@ class Journal:
         """All at once if every nonce is new, else one by one."""
         claims = [entry.claim for entry in group if entry.claim is not None and not entry.claim.settled]
         if insert_all(connection, claims):
-            for entry in group:
-                self._append_events(connection, entry)
+            self._append_events(connection, group)
             return [None] * len(group)
         return [self._append_one(connection, entry) for entry in group]
 
@@ -91,7 +90,7 @@ class Journal:
         try:
             if entry.claim is not None and not entry.claim.settled:
                 entry.claim.insert(connection)
-            self._append_events(connection, entry)
+            self._append_events(connection, [entry])
         except AsterError as error:
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
@@ -99,9 +98,8 @@ class Journal:
         connection.execute("RELEASE entry")
         return None
 
-    def _append_events(self, connection: sqlite3.Connection, entry: _Entry) -> None:
-        for event in entry.events:
-            self._audit.append(connection, entry.chain, event)
+    def _append_events(self, connection: sqlite3.Connection, entries: Sequence[_Entry]) -> None:
+        self._audit.append_many(connection, [(entry.chain, event) for entry in entries for event in entry.events])
 
 
 def _fail_all(group: Sequence[_Entry], error: Exception) -> None:
