@@ -130,7 +130,10 @@ def checked_selection(
         raise InvalidInput("memory_ids must be a list of ids")
     if scope == "all":
         return Selection(everything=True)
-    if not memory_ids and not tags and before_date is None:
+    for name, given in (("memory_ids", memory_ids), ("tags", tags)):
+        if given is not None and not given:  # a condition that nothing meets must not become no condition
+            raise NothingSelected(f"{name} is empty", hint=f"leave {name} out to select by the other conditions alone")
+    if memory_ids is None and tags is None and before_date is None:
         raise NothingSelected(
             "nothing is selected to forget", hint="name memory_ids, tags or before_date, or scope 'all'"
         )

@@ -208,6 +208,14 @@ async def test_forgetting_nothing_in_particular_is_refused(astrocyte: Astrocyte)
     assert (await astrocyte.recall("one", "b")).hits
 
 
+@pytest.mark.parametrize("empty", [{"memory_ids": [], "tags": ["t"]}, {"memory_ids": ["x"], "tags": []}])
+async def test_an_empty_list_is_not_taken_for_no_condition(astrocyte: Astrocyte, empty: dict[str, Any]) -> None:
+    await astrocyte.retain("one", "b", tags=["t"])
+    with pytest.raises(AstrocyteError, match="is empty"):
+        await astrocyte.forget("b", **empty)
+    assert (await astrocyte.recall("one", "b")).hits
+
+
 async def test_every_change_is_in_the_audit_log_without_its_text(astrocyte: Astrocyte) -> None:
     alice = AstrocyteContext("alice")
     result = await astrocyte.retain("my PIN is 4711", "b", context=alice)
