@@ -60,7 +60,7 @@ class BankIndexes:
             return
         self._kept[bank_id] = index
         self._kept.move_to_end(bank_id)
-        if not changed:
+        if not changed and bank_id in self._sizes:  # another bank may have pushed it out meanwhile
             return
         self._total += index.nbytes - self._sizes.get(bank_id, 0)
         self._sizes[bank_id] = index.nbytes
