@@ -235,3 +235,33 @@ def test_any_text_gives_a_program_or_diagnostics(text: str, locale: str) -> None
 @pytest.mark.parametrize("expression", ["await()", "await(1, 2)", "ok of", "[", "(x) =>", "if true then 1"])
 def test_unfinished_expressions_are_diagnostics(expression: str) -> None:
     assert refused(f"Rule f, produce:\n  Return {expression}.")
+
+
+def shared(name: str, make: str) -> str:
+    """Lets that make a value of few parts, each held twice by the next: 2**40 of them when walked through."""
+    lines = [f"  Let {name}0 be [1]."]
+    return "\n".join(lines + [f"  Let {name}{n} be {make.format(f'{name}{n - 1}')}." for n in range(1, 41)])
+
+
+@pytest.mark.parametrize(
+    "make", ["[{0}, {0}]", "ok of [{0}, {0}]", 'Map.put(Map.put(Map.empty(), "a", {0}), "b", {0})']
+)
+def test_comparing_values_that_share_their_parts_ends_at_the_step_limit(make: str) -> None:
+    body = f"{shared('a', make)}\n{shared('b', make)}"
+    assert ending(f"Rule f, produce:\n{body}\n  Return a40 equals to b40.", max_steps=50_000) == "STEP_LIMIT"
+    contained = f"Rule f, produce:\n{body}\n  Return List.contains([a40], b40)."
+    assert ending(contained, max_steps=50_000) == "STEP_LIMIT"
+
+
+def test_a_result_that_shares_its_parts_ends_at_the_size_limit() -> None:
+    body = shared("a", "[{0}, {0}]")
+    assert ending(f"Rule f, produce:\n{body}\n  Return a40.") == "SIZE_LIMIT"
+    assert ending(f'Rule f, produce:\n{body}\n  Return "a" plus a40.') == "SIZE_LIMIT"
+    traced = compile_source(f"Rule f, produce:\n{body}\n  Return List.length(a40).").evaluate(trace=True)
+    assert (traced.value, traced.trace["truncated"]) == (2, True)
+
+
+def test_a_result_that_repeats_a_long_text_ends_at_the_size_limit() -> None:
+    source = "Rule f given t as Text, produce:\n  Return List.map(List.range(0, 1000), (x) => t)."
+    assert ending(source, {"t": "x" * 100_000}) == "SIZE_LIMIT"
+    assert ending(source, {"t": "x"}) == "value"

@@ -99,10 +99,18 @@ def _usage(body: tuple[Stmt, ...]) -> _Usage:
             usage.needs_run = True
         elif isinstance(node, core.CallLibrary):
             usage.needs_run |= node.function not in UNCHARGED_LIBRARY
+        elif isinstance(node, core.Compare):
+            usage.needs_run |= _may_be_deep(node)
         elif isinstance(node, core.Arith):
             usage.nodes += len(node.steps)
             usage.needs_run |= any(step.operator == "+" and step.variant in {"any", "text"} for step in node.steps)
     return usage
+
+
+def _may_be_deep(node: core.Compare) -> bool:
+    """Whether a comparison may look into values, whose size no plan knows."""
+    is_shallow = node.bare or isinstance(node.left, core.Const) or isinstance(node.right, core.Const)
+    return node.operator in {"==", "!="} and not is_shallow
 
 
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt | Expr]:

@@ -5,6 +5,7 @@ Compiled code and the reference interpreter call the same functions, so that the
 
 import json
 import math
+import threading
 import time
 from collections.abc import Mapping
 from decimal import Context, Decimal, Overflow
@@ -27,6 +28,8 @@ DECIMAL_DIGITS = 80
 DECIMAL_CONTEXT = Context(prec=DECIMAL_DIGITS, Emax=4000, Emin=-4000)
 TEXT_STEP = 16
 """Characters a step pays for when texts are joined."""
+MAX_RESULT = 1_000_000
+"""Items, and ``TEXT_STEP`` characters each, of one value in JSON form; parts that are shared count every time."""
 
 FAULTS: Mapping[str, str] = {
     "UNDEFINED_VARIABLE": "'{name}' is not defined",
@@ -102,6 +105,21 @@ def leave(run: Run) -> None:
     run.depth -= 1
 
 
+class _Current(threading.local):
+    """The run that this thread is in: comparisons pay it for values, which may hold one part many times over."""
+
+    run: Run | None = None
+
+
+current = _Current()
+
+
+def spend(steps: int) -> None:
+    """`charge` the run that this thread is in, if there is one."""
+    if current.run is not None:
+        charge(current.run, steps)
+
+
 # --- naming, truth and text ------------------------------------------------------------------------------------------
 
 _NAMES = {int: "Int", float: "Float", bool: "Bool", str: "Text", Decimal: "Decimal", list: "List", type(None): "null"}
@@ -148,7 +166,9 @@ def text_of(value: Any) -> str:
         return decimal_text(value)
     if isinstance(value, VariantValue):
         return str(value.value)
-    return json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(encode(value), ensure_ascii=False, separators=(",", ":"))
+    spend(len(text) // TEXT_STEP)
+    return text
 
 
 def float_text(value: float) -> str:
@@ -169,10 +189,14 @@ def decimal_text(value: Decimal) -> str:
     return "0" if plain in {"-0", ""} else plain
 
 
-def encode(value: Any, depth: int = 0) -> Any:
-    """A value in the JSON form of specification §10."""
+def encode(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
+    """A value in the JSON form of specification §10; ``room`` holds what of `MAX_RESULT` is left."""
     kind = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind is str:
+        if room is not None:
+            _take(room, len(value) // TEXT_STEP)
+        return value
+    if kind is bool or value is None:
         return value
     if kind is int:
         return value
@@ -182,20 +206,33 @@ def encode(value: Any, depth: int = 0) -> Any:
         return decimal_text(value)
     if depth > MAX_COMPARE_DEPTH:
         raise Fault("COMPARE_DEPTH")
-    depth += 1
+    return _encode_parts(value, depth + 1, [MAX_RESULT] if room is None else room)
+
+
+def _encode_parts(value: Any, depth: int, room: list[int]) -> Any:
+    kind = type(value)
     if kind is list:
-        return [encode(item, depth) for item in value]
+        _take(room, len(value))
+        return [encode(item, depth, room) for item in value]
     if kind is dict:
-        return {key: encode(item, depth) for key, item in value.items()}
+        _take(room, len(value) + sum(map(len, value)) // TEXT_STEP)
+        return {key: encode(item, depth, room) for key, item in value.items()}
     if isinstance(value, RecordValue):
-        fields = {name: encode(getattr(value, slot), depth) for name, slot in value.attributes.items()}
+        _take(room, len(value.attributes))
+        fields = {name: encode(getattr(value, slot), depth, room) for name, slot in value.attributes.items()}
         return {"__type": value.record_name, **fields} if value.made else fields
     if isinstance(value, VariantValue):
         name = value.value
         return {"__type": "?", "_enum": type(value).__name__, "value": name, "variant": name, "args": []}
     if isinstance(value, Wrapper):
-        return {"__type": kind.__name__, "value": encode(value.value, depth)}
+        return {"__type": kind.__name__, "value": encode(value.value, depth, room)}
     raise Fault("NOT_SERIALISABLE")
+
+
+def _take(room: list[int], size: int) -> None:
+    room[0] -= size
+    if room[0] < 0:
+        raise Fault("SIZE_LIMIT", what="value", limit=MAX_RESULT)
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------
@@ -360,20 +397,32 @@ def equal(left: Any, right: Any, depth: int = 0) -> bool:
     if depth > MAX_COMPARE_DEPTH:
         raise Fault("COMPARE_DEPTH")
     if first is list:
-        return second is list and len(left) == len(right) and all(map(equal, left, right, [depth + 1] * len(left)))
+        return second is list and len(left) == len(right) and _equal_items(left, right, depth + 1)
     name = variant_name(left)
     if name is not None:
         return name == (right if second is str else variant_name(right))
     if isinstance(left, Wrapper):
         return first is second and equal(left.value, right.value, depth + 1)
+    return _equal_entries(left, right, depth + 1)
+
+
+def _equal_items(left: list[Any], right: list[Any], depth: int) -> bool:
+    spend(1 + len(left))
+    return all(map(equal, left, right, [depth] * len(left)))
+
+
+def _equal_entries(left: Any, right: Any, depth: int) -> bool:
+    if type(right) is not dict and not isinstance(right, RecordValue):
+        return False
     mine, theirs = _fields(left), _fields(right)
+    spend(1 + len(mine or ()) + len(theirs or ()))
     if isinstance(left, RecordValue) and isinstance(right, RecordValue) and mine and theirs:
         if left.record_name != right.record_name:
             return False
         mine.pop("__type", None), theirs.pop("__type", None)
     if mine is None or theirs is None or mine.keys() != theirs.keys():
         return False
-    return all(equal(value, theirs[key], depth + 1) for key, value in mine.items())
+    return all(equal(value, theirs[key], depth) for key, value in mine.items())
 
 
 def variant_name(value: Any) -> str | None:

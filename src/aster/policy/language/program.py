@@ -26,7 +26,7 @@ from aster.policy.language.errors import (
     RuntimeFault,
 )
 from aster.policy.language.lexicon import load_lexicon
-from aster.policy.language.operations import BUDGET_CODES, FAULTS, Fault, encode
+from aster.policy.language.operations import BUDGET_CODES, FAULTS, Fault, current, encode
 from aster.policy.language.parser import parse
 from aster.policy.language.source import SourceText
 from aster.policy.language.trace import Recorder
@@ -280,6 +280,7 @@ class Entry:
 
     def _call(self, function: Callable[..., Any], arguments: Sequence[Any], run: Run) -> Any:
         """The value of a compiled function in JSON form, its faults with their place."""
+        current.run = run
         try:
             self._pay(run)
             return encode(function(*arguments))
@@ -291,6 +292,8 @@ class Entry:
             raise self._error(Fault("FLOAT_OVERFLOW"), error.__traceback__) from None
         except RecursionError:
             raise self._error(Fault("DEPTH_LIMIT", limit=DEFAULT_DEPTH), None) from None
+        finally:
+            current.run = None
 
     def interpret(
         self, context: Any, args: Sequence[Any] | None, trace: bool, max_steps: int, max_seconds: float
@@ -303,6 +306,7 @@ class Entry:
         recorder = None
         if trace:
             recorder = run.recorder = Recorder(program._checked, program._source)
+        current.run = run
         try:
             self._pay(run)
             value = interpret(program._checked, program._plans, program._classes, self.rule, arguments, run)
@@ -311,6 +315,8 @@ class Entry:
             raise self._located(fault, fault.at, fault.rule) from None
         except RecursionError:
             raise self._located(Fault("DEPTH_LIMIT", limit=DEFAULT_DEPTH), None, None) from None
+        finally:
+            current.run = None
         told = recorder.finish(encoded) if recorder is not None else None
         return Outcome(encoded, told, run.steps, self.rule.name)
 

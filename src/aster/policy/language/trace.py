@@ -127,8 +127,11 @@ class Recorder:
         if value is None or type(value) in {bool, int}:
             return value
         try:
-            shown = encode(value)
-        except Fault:
+            shown = encode(value, room=[MAX_VALUE])
+        except Fault as fault:
+            if fault.code == "SIZE_LIMIT":
+                self._truncated = True
+                return {"truncated": True}
             return "function"
         if isinstance(shown, str | list | dict) and len(json.dumps(shown)) > MAX_VALUE:
             self._truncated = True
