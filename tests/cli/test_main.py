@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,31 @@ def test_an_error_is_two_plain_lines_and_exit_code_1(tmp_path: object) -> None:
     assert result.stderr.startswith("error: there is no data directory")
     assert "hint:" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_an_error_repeats_a_path_as_it_is_written() -> None:
+    result = aster("policy", "check", r"\[/x]")
+    assert result.returncode == 1
+    assert result.stderr.startswith(r"error: \[/x] can't be read")
+
+
+@pytest.mark.parametrize(
+    ("url", "body", "words"),
+    [("http://[", "{}", "is not a URL"), ("http://h/api/v1", "@bytes", "not UTF-8")],
+)
+def test_what_can_not_be_signed_is_named(tmp_path: Path, url: str, body: str, words: str) -> None:
+    (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+    body = body.replace("@", f"@{tmp_path}/")
+    result = aster("policy", "sign", "POST", url, body, ASTER_SECURITY_HMAC_SECRET_KEY="k" * 64)
+    assert result.returncode == 1
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_signed_body_is_never_the_name_of_a_file_for_curl(tmp_path: Path) -> None:
+    (tmp_path / "body").write_text("@/etc/passwd")
+    shown = aster("policy", "sign", "POST", "http://h/x", f"@{tmp_path}/body", ASTER_SECURITY_HMAC_SECRET_KEY="k" * 64)
+    assert 'data-raw = "@/etc/passwd"' in shown.stdout
 
 
 def test_verifying_an_empty_directory_says_so_in_json(tmp_path: object) -> None:

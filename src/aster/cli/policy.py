@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import typer
 
@@ -83,10 +83,9 @@ def sign(
     """
     from aster.policy.service.signing import sign_request
 
-    parts = urlsplit(url)
-    if not parts.scheme or not parts.netloc:
-        raise ConfigError(f"'{url}' is not a URL", hint="e.g. http://127.0.0.1:8080/api/v1/policies/evaluate-source")
+    parts = _parts(url)
     payload = _payload(body)
+    text = _text(payload)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = sign_request(
         method.upper(), target, payload, tenant=tenant, secret=_secret(tenant, data), role=role, user=user
@@ -94,8 +93,25 @@ def sign(
     lines = [f"url = {_quoted(url)}", f"request = {_quoted(method.upper())}", "silent", "show-error"]
     lines += [f"header = {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
     if payload:
-        lines += [f"header = {_quoted('Content-Type: application/json')}", f"data-binary = {_quoted(payload.decode())}"]
+        lines += [f"header = {_quoted('Content-Type: application/json')}", f"data-raw = {_quoted(text)}"]
     typer.echo("\n".join(lines))
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    if not parts.scheme or not parts.netloc:
+        raise ConfigError(f"'{url}' is not a URL", hint="e.g. http://127.0.0.1:8080/api/v1/policies/evaluate-source")
+    return parts
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError("the body is not UTF-8 text") from error
 
 
 def _payload(body: str) -> bytes:
@@ -118,7 +134,7 @@ def _secret(tenant: str, data: Path) -> str:
     if found:
         return found
     try:
-        return (data / POLICY_SECRET).read_text(encoding="ascii").strip()
+        return (data.expanduser() / POLICY_SECRET).read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"there is no secret to sign with for tenant '{tenant}'",

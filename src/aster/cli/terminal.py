@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from aster.foundation.errors import AsterError
 from aster.stack.narration import Advance, Narrator
@@ -103,14 +104,10 @@ def narrator(*, as_json: bool) -> Narrator:
 def print_error(error: AsterError) -> None:
     """What went wrong and the way out, on standard error."""
     console = Console(stderr=True)
-    console.print(f"[bold red]error[/]: {_plain(error.message)}", highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("error", "bold red"), f": {error.message}"), soft_wrap=True)
     if error.hint:
-        console.print(f"[bold]hint[/]:  {_plain(error.hint)}", highlight=False, soft_wrap=True)
+        console.print(Text.assemble(("hint", "bold"), f":  {error.hint}"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
