@@ -47,7 +47,7 @@ lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --group build $(LOCK) -o requirements/run.txt
 	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
 
-LOCK := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
