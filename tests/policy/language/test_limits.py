@@ -265,3 +265,14 @@ def test_a_result_that_repeats_a_long_text_ends_at_the_size_limit() -> None:
     source = "Rule f given t as Text, produce:\n  Return List.map(List.range(0, 1000), (x) => t)."
     assert ending(source, {"t": "x" * 100_000}) == "SIZE_LIMIT"
     assert ending(source, {"t": "x"}) == "value"
+
+
+@pytest.mark.parametrize(
+    "look",
+    ["Text.contains(t, p)", "Text.indexOf(t, p)", "Text.trim(t)", 'Text.replace(t, p, "")', "Text.substring(t, 0, 1)"],
+)
+def test_looking_through_a_long_text_is_paid(look: str) -> None:
+    looked = f"List.length(List.map(List.range(0, 1000), (x) => {look}))"
+    source = f"Rule f given t as Text, p as Text, produce:\n  Return {looked}."
+    assert ending(source, {"t": "ab" * 5_000, "p": "ba" * 100 + "c"}, max_steps=50_000) == "STEP_LIMIT"
+    assert ending(source, {"t": "ab", "p": "b"}, max_steps=50_000) == "value"

@@ -32,6 +32,8 @@ MAX_LIST = 1_000_000
 MAX_COMBINATIONS = 5_000
 MAX_COMBINED = 64
 MAX_SCALE = 18
+GLANCE = 256
+"""Characters of a text that may be read for nothing."""
 
 Library = dict[str, Callable[..., Any]]
 
@@ -77,6 +79,14 @@ def _callback(run: Run, value: Any, arity: int, calls: int, function: str) -> Ca
     return value.call
 
 
+def _read(run: Run, value: Any, function: str) -> str:
+    """A text that is looked through: what is longer than a glance is paid, which looks at the clock as well."""
+    text = _text(value, function)
+    if len(text) > GLANCE:
+        charge(run, len(text) // TEXT_STEP)
+    return text
+
+
 def _made(run: Run, text: str) -> str:
     if len(text) > MAX_TEXT:
         raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
@@ -94,10 +104,12 @@ def _concat(run: Run, *parts: Any) -> str:
     return _made(run, "".join(texts))
 
 
-def _length(_: Run, text: Any) -> int:
+def _length(run: Run, text: Any) -> int:
     """UTF-16 code units, as the language counts."""
     found = _text(text, "Text.length")
-    return len(found) if found.isascii() else len(found.encode("utf-16-le", "surrogatepass")) // 2
+    if found.isascii():
+        return len(found)
+    return len(_read(run, found, "Text.length").encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _units(text: str) -> bool:
@@ -105,7 +117,7 @@ def _units(text: str) -> bool:
 
 
 def _substring(run: Run, text: Any, start: Any, end: Any = None) -> str:
-    found = _text(text, "Text.substring")
+    found = _read(run, text, "Text.substring")
     first = _int(start, "Text.substring")
     size = _length(run, found)
     last = size if end is None else _int(end, "Text.substring")
@@ -117,7 +129,7 @@ def _substring(run: Run, text: Any, start: Any, end: Any = None) -> str:
 
 
 def _index_of(run: Run, text: Any, part: Any) -> int:
-    found = _text(text, "Text.indexOf")
+    found = _read(run, text, "Text.indexOf")
     index = found.find(_text(part, "Text.indexOf"))
     return index if index < 0 else _length(run, found[:index])
 
@@ -129,7 +141,7 @@ def _split(run: Run, text: Any, separator: Any) -> list[str]:
 
 
 def _replace(run: Run, text: Any, old: Any, new: Any) -> str:
-    found, part, other = (_text(value, "Text.replace") for value in (text, old, new))
+    found, part, other = (_read(run, value, "Text.replace") for value in (text, old, new))
     count = found.count(part) if part else len(found) + 1
     if len(found) + count * max(0, len(other) - len(part)) > MAX_TEXT:
         raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
@@ -162,11 +174,11 @@ _TEXT: Library = {
     "Text.length": _length,
     "Text.startsWith": lambda _, text, part: _text(text, "Text.startsWith").startswith(_text(part, "Text.startsWith")),
     "Text.endsWith": lambda _, text, part: _text(text, "Text.endsWith").endswith(_text(part, "Text.endsWith")),
-    "Text.contains": lambda _, text, part: _text(part, "Text.contains") in _text(text, "Text.contains"),
+    "Text.contains": lambda run, text, part: _text(part, "Text.contains") in _read(run, text, "Text.contains"),
     "Text.indexOf": _index_of,
     "Text.equals": lambda _, left, right: text_of(left) == text_of(right),
     "Text.split": _split,
-    "Text.trim": lambda _, text: _text(text, "Text.trim").strip(),
+    "Text.trim": lambda run, text: _read(run, text, "Text.trim").strip(),
     "Text.substring": _substring,
     "Text.replace": _replace,
     "Text.redact": _redact,
