@@ -87,6 +87,25 @@ def test_bad_input_explains_itself(deployment: Path, arguments: list[str], words
     assert "Traceback" not in result.stderr
 
 
+def test_a_home_directory_is_one_place_for_looking_and_writing(deployment: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", str(deployment))
+    enroll = ("enroll", "node", "--root-key", "root.key", "--identity=~/identity")
+    first = aster(*enroll, "reader", cwd=deployment).stdout.splitlines()[-1]
+    assert aster(*enroll, "writer", cwd=deployment).stdout.splitlines()[-1] == first
+    (deployment / "other.key.pub").write_text("kept")
+    refused = aster("trust", "keygen", "root", "--out=~/other.key", cwd=deployment)
+    assert (refused.returncode, (deployment / "other.key.pub").read_text()) == (1, "kept")
+    assert not (deployment / "other.key").exists()
+
+
+@pytest.mark.parametrize("out", [".", "/", "root.key/below", "n" * 253])
+def test_a_key_file_that_can_not_be_is_named(deployment: Path, out: str) -> None:
+    result = aster("trust", "keygen", "root", "--out", out, cwd=deployment)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert not (deployment / out).is_file()
+
+
 class Said(msgspec.Struct):
     text: str
 

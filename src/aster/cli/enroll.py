@@ -1,5 +1,6 @@
 """`aster enroll node`: an identity for a node, and its place in a deployment."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,10 @@ def node(
 
     if kind not in ("consumer", "producer"):
         raise ConfigError(f"'{kind}' is neither consumer nor producer")
-    existing = read_identity(identity) if identity.exists() else None
+    identity = identity.expanduser()
+    if not identity.name:
+        raise ConfigError(f"'{identity}' is not the name of a file", hint="e.g. --identity .aster-identity")
+    existing = read_identity(identity) if os.path.lexists(identity) else None
     peers = list(existing.peers) if existing else []
     if any(peer.name == name for peer in peers):
         raise ConfigError(f"{identity} has a peer named '{name}' already", hint="choose another name")

@@ -1,5 +1,6 @@
 """`aster trust`: root keys and the credentials they sign. Works without any network."""
 
+import os
 import re
 import time
 from datetime import UTC, datetime
@@ -39,12 +40,19 @@ def keygen_root(
     from aster.cli.terminal import print_json
     from aster.trust.keys import SigningKey, write_key_file
 
+    out = out.expanduser()
+    if not out.name:
+        raise ConfigError(f"'{out}' is not the name of a file", hint="e.g. --out root.key")
     public = out.with_name(f"{out.name}.pub")
-    if public.exists():
+    if os.path.lexists(public):
         raise ConfigError(f"{public} exists already", hint="keys are never overwritten; choose another path")
     key = SigningKey.generate()
     private = write_key_file(out, key)
-    public.expanduser().write_text(f"{key.public.hex()}\n", encoding="ascii")
+    try:
+        public.write_text(f"{key.public.hex()}\n", encoding="ascii")
+    except OSError as error:
+        private.unlink()  # one half alone is of no use
+        raise ConfigError(f"{public} can't be written: {error.strerror or error}") from error
     if as_json:
         print_json({"private_key_file": str(private), "public_key_file": str(public), "public_key": key.public.hex()})
     else:
