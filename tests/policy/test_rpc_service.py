@@ -51,6 +51,17 @@ async def test_what_the_policy_does_wrong_is_an_answer(database: Database) -> No
             await stub.evaluate_source(EvaluateSource(source=TWO_RULES))
 
 
+@pytest.mark.parametrize(
+    "request_", [EvaluateSource(source=PING, locale="x" * 17), EvaluateSource(source=PING, function_name="x" * 257)]
+)
+async def test_a_peers_names_are_as_short_as_over_http(database: Database, request_: EvaluateSource) -> None:
+    async with LocalClient([PolicyService(create_policy_service(database, environ={}))]) as client:
+        stub = await client.client(PolicyService)
+        with pytest.raises(InvalidArgumentError):
+            await stub.evaluate_source(request_)
+    assert AuditLog(database).chains() == []
+
+
 async def test_the_tenants_rate_limit_holds_for_peers_too(database: Database) -> None:
     policy = create_policy_service(database, PolicySettings(rate_requests=1, rate_seconds=3600), environ={})
     async with LocalClient([PolicyService(policy)]) as client:

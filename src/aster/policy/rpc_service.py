@@ -6,16 +6,15 @@ MEMBER of one fixed tenant, and of no other.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
 from aster.policy.engine import EngineBusy
 from aster.policy.service.app import PolicyHttpService
 from aster.policy.service.caller import ANONYMOUS, Caller, Role
 from aster.policy.service.errors import EntryAmbiguous, RateLimited
-from aster.policy.service.messages import SOURCE_CHARACTERS, Evaluation
+from aster.policy.service.messages import Evaluation, Locale, Name, Source
 from aster.policy.service.roles import ROLES
 from aster.policy.service.tenant import PATTERN
 from aster.rpc import (
@@ -36,10 +35,10 @@ ROLE_ATTRIBUTE = "aster.role"
 class EvaluateSource(msgspec.Struct, frozen=True):
     """``context`` maps parameter names to values; a list gives them by position."""
 
-    source: Annotated[str, Meta(max_length=SOURCE_CHARACTERS)]
-    function_name: str | None = None
+    source: Source
+    function_name: Name | None = None
     context: Any = {}
-    locale: str = "en-US"
+    locale: Locale = "en-US"
     trace: bool = False
 
 
