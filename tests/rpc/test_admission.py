@@ -159,6 +159,26 @@ async def test_a_denied_peer_loses_its_connection_and_is_not_let_in_again(tmp_pa
         assert await is_admitted(running.address, tmp_path, credential, SigningKey.generate())
 
 
+async def test_a_peer_that_is_denied_before_it_opens_its_stream_is_not_served(tmp_path: Path) -> None:
+    asked = asyncio.Event()
+
+    async def hook(attempt: ConnectionAttempt) -> bool:
+        asked.set()
+        return True
+
+    config = AsterConfig(allow_all_consumers=True)
+    endpoint = await Endpoint.bind(EndpointSettings(secret_key=NODE.seed, bind_addr="127.0.0.1:0"))
+    async with AsterServer([Greeter()], config=config, hook=hook) as running:
+        connection = await endpoint.connect(parse_address(running.address), ALPN, 5.0)
+        await asked.wait()
+        running.deny(NODE.public.hex())
+        pipe = await connection.open_pipe()
+        pipe.write(frame(PRESENT, 0, b""))
+        lost = await asyncio.wait_for(connection.closed(), 5.0)
+    assert lost.close_code == CloseCode.NOT_ADMITTED
+    await endpoint.close()
+
+
 async def test_a_hook_is_asked_with_the_peers_key_and_protocol(tmp_path: Path) -> None:
     asked: list[ConnectionAttempt] = []
 

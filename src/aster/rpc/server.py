@@ -241,6 +241,10 @@ class AsterServer:
         if self._draining:
             connection.close(CloseCode.GOING_AWAY, "the server was closed")
             return
+        if connection.peer_id in self._denied:
+            # Denied while it kept its stream back: `deny` could not see it among the connections.
+            connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+            return
         lane = ServerConnection(
             pipe,
             self._table,
