@@ -196,3 +196,16 @@ def test_dev_mode_does_not_listen_where_strangers_are(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="dev"):
         asyncio.run(start())
+
+
+@pytest.mark.parametrize("variable", [("ASTER_BIND_ADDR", "0.0.0.0:0"), ("ASTER_RELAY_MODE", "default")])
+def test_dev_mode_does_not_believe_strangers_over_p2p(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: tuple[str, str]
+) -> None:
+    monkeypatch.setenv(*variable)
+    with pytest.raises(ConfigError, match="P2P gate admits everybody"):
+        options(tmp_path)
+    for allowed in ({"ASTROCYTE_ALLOW_DEV_AUTH": "true"}, {"ASTROCYTE_AUTH_MODE": "api_key"}):
+        StackOptions.from_environment(allowed, data=tmp_path, host="127.0.0.1", port=0)
+    monkeypatch.setenv("ASTER_ROOT_PUBKEY", "ab" * 32)
+    options(tmp_path)

@@ -50,7 +50,7 @@ class StackOptions:
             rpc = rpc.with_value("bind_addr", _beside(host), "aster up")
         if rpc.relay_mode is None:
             rpc = rpc.with_value("relay_mode", "disabled", "aster up")
-        return cls(
+        options = cls(
             data=data.expanduser(),
             host=host,
             port=port,
@@ -60,6 +60,8 @@ class StackOptions:
             environ=environ,
             systems=systems,
         )
+        options._refuse_strangers_who_are_believed()
+        return options
 
     @property
     def open_tenant(self) -> str | None:
@@ -70,6 +72,25 @@ class StackOptions:
     @property
     def is_loopback(self) -> bool:
         return self.host in LOOPBACK
+
+    def _refuse_strangers_who_are_believed(self) -> None:
+        """What auth mode dev is refused over HTTP, an open P2P gate must not give."""
+        is_open = self.open_tenant is not None and self.systems >= {"memory", "p2p"}
+        is_believing = self.memory.auth_mode == "dev" and not self.memory.allow_dev_auth
+        if not is_open or not is_believing or self._is_node_loopback or not self.is_loopback:
+            return  # not on loopback, the HTTP server's own refusal says it more plainly
+        raise ConfigError(
+            "auth mode 'dev' trusts every caller, the P2P gate admits everybody, and the node can be reached from other"
+            " machines",
+            hint="close the gate with ASTER_ROOT_PUBKEY_FILE, or set ASTROCYTE_ALLOW_DEV_AUTH=true if only trusted"
+            " callers can connect",
+        )
+
+    @property
+    def _is_node_loopback(self) -> bool:
+        is_relayed = self.rpc.relay_mode != "disabled" and not self.rpc.clear_relay_transports
+        address = (self.rpc.bind_addr or "").rpartition(":")[0].strip("[]")
+        return not is_relayed and address in LOOPBACK
 
 
 def _beside(host: str) -> str:
