@@ -4,6 +4,7 @@ import asyncio
 import threading
 from typing import Any
 
+import msgspec
 import pytest
 
 from aster.policy import compile_source
@@ -116,6 +117,23 @@ async def test_more_waiting_than_allowed_is_refused(monkeypatch: pytest.MonkeyPa
     )
     assert sum(isinstance(answer, EngineBusy) for answer in answers) == 7
     assert (await engine.compile(sources[-1], locale="en-US")).fault is None
+
+
+async def test_the_contexts_of_one_call_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "MANY_SECONDS", -1.0)
+    engine = PolicyEngine()
+    compiled = await engine.compile(DOUBLING, locale="en-US")
+    decisions = await engine.decide(compiled, [{"n": 3}] * 10)
+    assert [found.fault.code for found in decisions if found.fault] == ["TIME_LIMIT"] * 10
+
+
+@pytest.mark.parametrize("context", [{1: 2}, {"n": msgspec.msgpack.Ext(5, b"x")}, {"n": {b"x": 1}}])
+async def test_a_context_without_a_json_form_is_invalid_input(context: object) -> None:
+    engine = PolicyEngine()
+    compiled = await engine.compile(DOUBLING, locale="en-US")
+    (decision,) = await engine.decide(compiled, [context])
+    assert decision.fault is not None
+    assert (decision.fault.code, decision.input_hash) == ("INPUT_INVALID", None)
 
 
 def test_hashes_do_not_depend_on_the_order_of_keys() -> None:

@@ -38,6 +38,9 @@ INLINE_SECONDS = 0.005
 INLINE_CONTEXTS = 4
 """What may run on the event loop: about half a millisecond a context. What asks for more is run anew in a thread."""
 
+MANY_SECONDS = 10.0
+"""What the contexts of one call may take together; those that come too late fail with TIME_LIMIT."""
+
 LIMIT_CODES = frozenset({"STEP_LIMIT", "TIME_LIMIT"})
 WAITING_LIMIT = 256
 
@@ -151,7 +154,7 @@ class PolicyEngine:
         What the policy does wrong is told in the `Decision`; raises `EngineBusy`.
         """
         if trace or len(contexts) > INLINE_CONTEXTS:
-            return await self._in_thread(lambda: [run(compiled, rule, context, trace=trace) for context in contexts])
+            return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace))
         return [await self._decide_one(compiled, rule, context) for context in contexts]
 
     async def _decide_one(self, compiled: CompiledSource, rule: str | None, context: Any) -> Decision:
@@ -180,6 +183,18 @@ class PolicyEngine:
             self._cached_bytes -= oldest.weight
 
 
+def run_all(
+    compiled: CompiledSource, rule: str | None, contexts: Sequence[Any], *, trace: bool = False
+) -> list[Decision]:
+    """`run` for each context, all within `MANY_SECONDS`: one call can't hold a thread for as long as it likes."""
+    until = time.monotonic() + MANY_SECONDS
+    decisions = []
+    for context in contexts:
+        seconds = min(DEFAULT_SECONDS, until - time.monotonic())
+        decisions.append(run(compiled, rule, context, trace=trace, max_seconds=seconds))
+    return decisions
+
+
 def run(
     compiled: CompiledSource,
     rule: str | None,
@@ -194,7 +209,7 @@ def run(
     input_hash = result_hash = trace_hash = outcome = None
     fault, name = compiled.fault, rule
     try:
-        input_hash = hash_value(context)
+        input_hash = _hash_input(context)
         if compiled.program is not None:
             outcome = compiled.program.evaluate(
                 rule, context=context, trace=trace, max_steps=max_steps, max_seconds=max_seconds
@@ -219,6 +234,14 @@ def run(
         result_hash=result_hash,
         trace_hash=trace_hash,
     )
+
+
+def _hash_input(context: Any) -> str:
+    """`hash_value`, or `PolicyEvaluationError` for what has no JSON form (MessagePack carries more than JSON does)."""
+    try:
+        return hash_value(context)
+    except TypeError:
+        raise PolicyEvaluationError("the context is not a JSON value", code="INPUT_INVALID") from None
 
 
 def _told(error: PolicyEvaluationError) -> str:
