@@ -53,6 +53,12 @@ def test_up_serves_until_it_is_told_to_end(start: Start, tmp_path: Path, number:
     assert "Traceback" not in errors
 
 
+def test_what_up_writes_is_its_owner_s_alone_also_in_a_directory_that_was_there(start: Start, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    addresses(start("up", "--port", "0", "--data", str(tmp_path), "--json"))
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
+
+
 def test_up_prints_what_it_serves_in_plain_lines(start: Start, tmp_path: Path) -> None:
     process = start("up", "--port", "0", "--data", str(tmp_path))
     assert process.stdout is not None
