@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
+import msgspec
+
 from aster.foundation.errors import AsterError, StorageError
 from aster.foundation.http.errors import BadRequest
 from aster.foundation.logs import get_logger
@@ -70,7 +72,9 @@ class MemoryService:
         authenticate: Authenticator | None = None,
     ) -> None:
         """Raises `ConfigError` for an auth mode that the gateway would refuse as well."""
-        self._authenticate = authenticate or create_authenticator(settings or GatewaySettings())
+        settings = settings or GatewaySettings()
+        self._authenticate = authenticate or create_authenticator(settings)
+        self._max_results = settings.max_result_limit
         self._engine = astrocyte
 
     @rpc
@@ -89,7 +93,8 @@ class MemoryService:
     async def recall(self, request: RecallRequest, call: CallContext) -> RecallResult:
         """Find what was remembered."""
         with _translated():
-            return await operations.recall(self._engine, request, await self._identity(call))
+            bounded = msgspec.structs.replace(request, max_results=min(request.max_results, self._max_results))
+            return await operations.recall(self._engine, bounded, await self._identity(call))
 
     @rpc(idempotent=True)
     async def reflect(self, request: ReflectRequest, call: CallContext) -> ReflectResult:
@@ -101,7 +106,8 @@ class MemoryService:
     async def history(self, request: HistoryRequest, call: CallContext) -> HistoryResult:
         """Find what was known then."""
         with _translated():
-            return await operations.history(self._engine, request, await self._identity(call))
+            bounded = msgspec.structs.replace(request, max_results=min(request.max_results, self._max_results))
+            return await operations.history(self._engine, bounded, await self._identity(call))
 
     @rpc(idempotent=True)
     async def forget(self, request: ForgetRequest, call: CallContext) -> ForgetResult:

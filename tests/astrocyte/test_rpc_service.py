@@ -1,6 +1,7 @@
 """Memory over RPC, in process: the protocol, codec and errors are the same over QUIC."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,7 +10,7 @@ from aster.rpc import InvalidArgumentError, LocalClient, RpcError, StatusCode, U
 from astrocyte.gateway.settings import GatewaySettings, resolve_settings
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
-from astrocyte.requests import ForgetRequest, RecallRequest, RetainBatchRequest, RetainRequest
+from astrocyte.requests import ForgetRequest, HistoryRequest, RecallRequest, RetainBatchRequest, RetainRequest
 from astrocyte.rpc_service import MemoryService
 
 
@@ -50,6 +51,18 @@ async def test_a_store_that_fails_is_unavailable_without_file_names(client: Loca
     with pytest.raises(RpcError, match="the memory store is not available") as caught:
         await memory.retain(RetainRequest(content="x", bank_id="b"))
     assert caught.value.status is StatusCode.UNAVAILABLE
+
+
+async def test_the_gateway_s_limit_on_results_holds_over_rpc(plain: Astrocyte) -> None:
+    for number in range(3):
+        await plain.retain(f"tea {number}", "b")
+    async with LocalClient([MemoryService(plain, GatewaySettings(max_result_limit=1))]) as client:
+        memory = await client.client(MemoryService)
+        found = await memory.recall(RecallRequest(query="tea", bank_id="b", max_results=100))
+        then = await memory.history(
+            HistoryRequest(query="tea", bank_id="b", as_of=datetime(9999, 1, 1, tzinfo=UTC), max_results=9)
+        )
+    assert (len(found.hits), len(then.hits)) == (1, 1)
 
 
 async def test_an_unknown_mode_refuses_to_serve(plain: Astrocyte) -> None:
