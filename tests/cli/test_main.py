@@ -90,6 +90,13 @@ def test_verifying_an_empty_directory_says_so_in_json(tmp_path: object) -> None:
     assert (result.returncode, json.loads(result.stdout)) == (0, [])
 
 
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_a_chain_that_is_not_there_does_not_verify(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    result = aster("audit", "verify", "--data", str(tmp_path), "--chain", "memmory", *extra)
+    assert result.returncode == 1
+    assert "no audit record of 'memmory'" in result.stderr
+
+
 @pytest.mark.parametrize("package", ["aster", "astrocyte", "aster.policy"])
 def test_importing_a_package_loads_nothing_heavy(package: str) -> None:
     code = f"import sys, {package}; print([name for name in {HEAVY!r} if name in sys.modules])"
