@@ -21,7 +21,8 @@ from astrocyte.stores.store import Store
 FORMAT = "astrocyte-bank"
 VERSION = 1
 PAGE = 500
-MAX_LINE = 1024 * 1024
+MAX_LINE = 8 * 1024 * 1024
+"""Bytes. The longest content that can be allowed (a million characters, of up to six bytes each in JSON) fits."""
 
 _encode = msgspec.json.Encoder().encode
 _record = msgspec.json.Decoder(MemoryRecord).decode

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,6 +19,15 @@ MAY = datetime(2023, 5, 8, 13, 56, 1, 234567, tzinfo=UTC)
 
 async def everything(engine: Astrocyte, bank: str) -> list[MemoryRecord]:
     return (await engine.list_memories(bank, limit=1000)).memories
+
+
+async def test_the_longest_content_that_can_be_allowed_comes_back(plain: Astrocyte, tmp_path: Path) -> None:
+    await plain.retain("one", "b")
+    file = tmp_path / "bank.jsonl"
+    await plain.export_bank("b", file)
+    longest = "\x01" * 1_000_000
+    file.write_bytes(file.read_bytes().replace(b'"one"', msgspec.json.encode(longest)))
+    assert [record.content for record in read_bank(file, Limits(content=1_000_000))] == [longest]
 
 
 async def test_a_bank_goes_out_and_in_without_loss(astrocyte: Astrocyte, tmp_path: Path) -> None:
