@@ -276,3 +276,19 @@ def test_looking_through_a_long_text_is_paid(look: str) -> None:
     source = f"Rule f given t as Text, p as Text, produce:\n  Return {looked}."
     assert ending(source, {"t": "ab" * 5_000, "p": "ba" * 100 + "c"}, max_steps=50_000) == "STEP_LIMIT"
     assert ending(source, {"t": "ab", "p": "b"}, max_steps=50_000) == "value"
+
+
+def test_a_text_that_is_too_long_for_its_pattern_is_refused() -> None:
+    slow = 'Rule f given t as Text matching pattern "(a?){200}(a?){200}(a?){200}b", produce:\n  Return 1.'
+    with pytest.raises(PolicyEvaluationError, match="too long for its pattern"):
+        compile_source(slow).evaluate("f", context={"t": "a" * 1_000_000})
+    assert compile_source(slow).evaluate("f", context={"t": "aab"}).value == 1
+
+
+def test_what_is_told_of_bad_arguments_is_short() -> None:
+    bad = {"K" * 100_000: [2**70] * 1_000}
+    for kind in ("", " as map Text to list of Int"):
+        with pytest.raises(PolicyEvaluationError) as raised:
+            compile_source(f"Rule f given x{kind}, produce:\n  Return 1.").evaluate("f", context={"x": bad})
+        assert raised.value.code == "INPUT_INVALID"
+        assert len(raised.value.message) < 10_000

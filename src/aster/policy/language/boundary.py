@@ -30,6 +30,10 @@ from aster.policy.language.values import (
 
 MAX_INPUT_DEPTH = 64
 MAX_VIOLATIONS = 50
+MAX_MATCHING = 1_000_000
+"""Characters times states of all the patterns that one call's arguments are held to: about a third of a second."""
+
+LONG_KEY = 80
 
 _SWIFT: dict[str, Any] = {"Bool": bool, "Text": str}
 _BARE: dict[str, Any] = {"Int": int, "Long": int, "Float": float}
@@ -211,7 +215,7 @@ class Violations(Exception):
 
     def __init__(self, found: list[str]) -> None:
         super().__init__("; ".join(found))
-        self.found = tuple(found[:MAX_VIOLATIONS])
+        self.found = tuple(found)
 
 
 class Patient:
@@ -221,9 +225,11 @@ class Patient:
         self.classes = classes
         self.lenient = lenient
         self.violations: list[str] = []
+        self._matching = MAX_MATCHING
 
     def refuse(self, path: str, reason: str) -> Any:
-        self.violations.append(f"{path}: {reason}" if path else reason)
+        if len(self.violations) < MAX_VIOLATIONS:
+            self.violations.append(f"{path}: {reason}" if path else reason)
         return None
 
     def expected(self, path: str, kind: Type, value: Any) -> Any:
@@ -264,7 +270,11 @@ class Patient:
                 self.refuse(path, f"must be {limits}, got {value}")
         elif constraint.kind == "pattern" and type(value) is str:
             try:
-                if not compile_pattern(constraint.pattern or "").matches(value):
+                pattern = compile_pattern(constraint.pattern or "")
+                self._matching -= pattern.size * len(value)
+                if self._matching < 0:
+                    self.refuse(path, "is too long for its pattern")
+                elif not pattern.matches(value):
                     self.refuse(path, f"must match the pattern {constraint.pattern!r}")
             except Fault as fault:
                 self.refuse(path, str(fault.values.get("reason", fault.code)))
@@ -299,7 +309,8 @@ class Patient:
         for key, item in value.items():
             if type(key) is not str:
                 return self.refuse(path, "keys must be texts")
-            found[key] = self.plain(item, f"{path}.{key}" if path else key, depth + 1)
+            name = key[:LONG_KEY]
+            found[key] = self.plain(item, f"{path}.{name}" if path else name, depth + 1)
         wrapper = WRAPPERS.get(str(found.get("__type")))
         if wrapper is not None and found.keys() == {"__type", "value"}:
             return wrapper(found["value"])
@@ -404,7 +415,10 @@ class Patient:
     def _map(self, kind: Type, value: Any, path: str, depth: int) -> Any:
         if type(value) is not dict:
             return self.expected(path, kind, value)
-        return {str(key): self.typed(kind.args[1], item, f"{path}.{key}", depth) for key, item in value.items()}
+        return {
+            str(key): self.typed(kind.args[1], item, f"{path}.{str(key)[:LONG_KEY]}", depth)
+            for key, item in value.items()
+        }
 
 
 _CONVERSIONS = {
