@@ -19,7 +19,7 @@ def audit() -> None:
 @app.command()
 def verify(
     data: DataOption = Path("aster-data"),
-    chain: Annotated[str | None, typer.Option("--chain", help="Only this chain: memory, or a tenant.")] = None,
+    chain: Annotated[str | None, typer.Option("--chain", help="Only this chain: memory, or policy:TENANT.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Recompute every hash chain; exit code 1 when one is broken."""
