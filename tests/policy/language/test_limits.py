@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
 from aster.policy.language.compiler import CompilerDefect, _inspect
+from aster.policy.language.decision_index import row_of
 
 
 def ending(source: str, context: dict[str, Any] | None = None, **options: Any) -> str:
@@ -292,3 +293,18 @@ def test_what_is_told_of_bad_arguments_is_short() -> None:
             compile_source(f"Rule f given x{kind}, produce:\n  Return 1.").evaluate("f", context={"x": bad})
         assert raised.value.code == "INPUT_INVALID"
         assert len(raised.value.message) < 10_000
+
+
+def test_rows_that_make_no_table_are_each_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = 0
+
+    def counted(statement: Any) -> Any:
+        nonlocal looked
+        looked += 1
+        return row_of(statement)
+
+    monkeypatch.setattr("aster.policy.language.decision_index.row_of", counted)
+    rows = "\n".join(f"  If n at least {row} and m at least {row}\n    Return {row}." for row in range(100))
+    program = compile_source(f"Rule f given n as Int, m as Int, produce Int:\n{rows}\n  Return -1.")
+    assert program.evaluate("f", args=[5, 0]).value == 0
+    assert looked <= 2 * 101

@@ -54,7 +54,8 @@ class Table(NamedTuple):
 def find_table(statements: tuple[Stmt, ...], start: int) -> tuple[Table, int] | None:
     """The table that begins at a statement, and how many statements it replaces."""
     first = row_of(statements[start])
-    if first is None:
+    if first is None or _arrange((first,)) is None:
+        # The first row alone decides: all rows have its shape. Asked before they are gathered, long chains stay linear.
         return None
     rows = [first]
     for statement in statements[start + 1 :]:
