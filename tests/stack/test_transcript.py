@@ -78,3 +78,9 @@ def test_any_plain_text_is_read_or_refused_in_words(tmp_path_factory: pytest.Tem
     except TranscriptError:
         return
     assert all(turn.text.strip() for turn in turns)
+
+
+def test_a_line_of_json_ends_where_its_line_ends(tmp_path: Path) -> None:
+    file = tmp_path / "talk.jsonl"
+    file.write_bytes('{"text": "one\u2028two"}\r\n{"text": "three"}\n'.encode())
+    assert [turn.text for turn in read_transcript(file)] == ["one\u2028two", "three"]

@@ -88,7 +88,7 @@ def _samples() -> importlib.resources.abc.Traversable:
 
 def _read_questions(path: Path) -> list[Question]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise TranscriptError(f"{path} can't be read: {error}") from error
     decoder = msgspec.json.Decoder(Question)

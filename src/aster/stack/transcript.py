@@ -63,7 +63,7 @@ def read_transcript(path: Path) -> list[Turn]:
 
 def _json_lines(path: Path, text: str) -> Iterator[Turn]:
     decoder = msgspec.json.Decoder(_Line)
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.split("\n"), start=1):  # not splitlines: JSON may hold U+2028
         if not raw.strip():
             continue
         try:
