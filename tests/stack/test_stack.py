@@ -209,3 +209,13 @@ def test_dev_mode_does_not_believe_strangers_over_p2p(
         StackOptions.from_environment(allowed, data=tmp_path, host="127.0.0.1", port=0)
     monkeypatch.setenv("ASTER_ROOT_PUBKEY", "ab" * 32)
     options(tmp_path)
+
+
+@pytest.mark.parametrize(("address", "tenant"), [("127.0.0.1:0", "local"), ("0.0.0.0:0", None)])
+def test_peers_without_a_credential_decide_nothing_where_strangers_can_reach_the_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, tenant: str | None
+) -> None:
+    monkeypatch.setenv("ASTER_BIND_ADDR", address)
+    environ = {"ASTROCYTE_ALLOW_DEV_AUTH": "true"}
+    chosen = StackOptions.from_environment(environ, data=tmp_path, host="127.0.0.1", port=0)
+    assert chosen.open_tenant == tenant

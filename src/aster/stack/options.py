@@ -65,9 +65,8 @@ class StackOptions:
 
     @property
     def open_tenant(self) -> str | None:
-        """The one tenant in which peers act when the P2P gate admits everybody; None when it does not."""
-        is_gated = self.rpc.root_pubkey is not None or self.rpc.root_pubkey_file is not None
-        return None if is_gated and not self.rpc.allow_all_consumers else OPEN_TENANT
+        """The one tenant in which peers without a credential act; None where strangers could be such peers."""
+        return OPEN_TENANT if self._admits_everybody and self._is_node_loopback else None
 
     @property
     def is_loopback(self) -> bool:
@@ -75,7 +74,7 @@ class StackOptions:
 
     def _refuse_strangers_who_are_believed(self) -> None:
         """What auth mode dev is refused over HTTP, an open P2P gate must not give."""
-        is_open = self.open_tenant is not None and self.systems >= {"memory", "p2p"}
+        is_open = self._admits_everybody and self.systems >= {"memory", "p2p"}
         is_believing = self.memory.auth_mode == "dev" and not self.memory.allow_dev_auth
         if not is_open or not is_believing or self._is_node_loopback or not self.is_loopback:
             return  # not on loopback, the HTTP server's own refusal says it more plainly
@@ -85,6 +84,11 @@ class StackOptions:
             hint="close the gate with ASTER_ROOT_PUBKEY_FILE, or set ASTROCYTE_ALLOW_DEV_AUTH=true if only trusted"
             " callers can connect",
         )
+
+    @property
+    def _admits_everybody(self) -> bool:
+        is_gated = self.rpc.root_pubkey is not None or self.rpc.root_pubkey_file is not None
+        return self.rpc.allow_all_consumers or not is_gated
 
     @property
     def _is_node_loopback(self) -> bool:
