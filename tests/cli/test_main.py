@@ -1,9 +1,12 @@
-import json
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.sql import Database
 
 HEAVY = (
     "iroh",
@@ -85,13 +88,23 @@ def test_a_signed_body_is_never_the_name_of_a_file_for_curl(tmp_path: Path) -> N
     assert 'data-raw = "@/etc/passwd"' in shown.stdout
 
 
-def test_verifying_an_empty_directory_says_so_in_json(tmp_path: object) -> None:
-    result = aster("audit", "verify", "--data", str(tmp_path), "--json")
-    assert (result.returncode, json.loads(result.stdout)) == (0, [])
+def test_a_directory_without_any_chain_does_not_verify_and_stays_as_it_is(tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    database.close()
+    before = foreign.read_bytes()
+    result = aster("audit", "verify", "--data", str(tmp_path))
+    assert result.returncode == 1
+    assert "holds no audit chain" in result.stderr
+    assert foreign.read_bytes() == before
 
 
 @pytest.mark.parametrize("extra", [(), ("--json",)])
 def test_a_chain_that_is_not_there_does_not_verify(tmp_path: Path, extra: tuple[str, ...]) -> None:
+    database = Database.open(tmp_path / "memory.db")
+    AuditLog(database)
+    database.close_now()
     result = aster("audit", "verify", "--data", str(tmp_path), "--chain", "memmory", *extra)
     assert result.returncode == 1
     assert "no audit record of 'memmory'" in result.stderr

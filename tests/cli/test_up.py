@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -59,6 +60,19 @@ def test_what_up_writes_is_its_owner_s_alone_also_in_a_directory_that_was_there(
     assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
 
 
+def test_a_second_signal_ends_at_once_what_still_has_a_request_under_way(start: Start, tmp_path: Path) -> None:
+    process = start("up", "--port", "0", "--data", str(tmp_path))
+    assert process.stdout is not None
+    port = next(int(line.rpartition(":")[2].removesuffix("/v1\n")) for line in process.stdout if "memory" in line)
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(b"POST /v1/retain HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")
+        process.terminate()
+        assert any("Finishing" in line for line in process.stdout)
+        process.terminate()
+        assert process.wait(timeout=30) == 130
+
+
 def test_up_prints_what_it_serves_in_plain_lines(start: Start, tmp_path: Path) -> None:
     process = start("up", "--port", "0", "--data", str(tmp_path))
     assert process.stdout is not None
@@ -80,8 +94,6 @@ def test_up_prints_what_it_serves_in_plain_lines(start: Start, tmp_path: Path) -
     ],
 )
 def test_up_says_what_is_wrong_and_the_way_out(start: Start, tmp_path: Path, arguments: list[str], words: str) -> None:
-    import socket
-
     (tmp_path / "file").write_text("")
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

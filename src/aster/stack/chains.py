@@ -1,18 +1,26 @@
 """Verifying every audit chain of a data directory, while a stack serves it or after it has ended."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from aster.foundation.audit import AuditLog, Verification
 from aster.foundation.errors import StorageError
-from aster.foundation.sql import Database
+from aster.foundation.sql import Database, translated_errors
 
 
 def verify_directory(path: Path) -> list[Verification]:
-    """One result a chain, of every database in ``path``. Time grows with the number of records."""
+    """One result a chain, of every database in ``path`` that keeps some; other files are not touched.
+
+    A directory without any is an error: what was removed must not pass as verified. Time grows with the records.
+    """
     if not path.is_dir():
         raise StorageError(f"there is no data directory {path}", hint="name one with --data DIR")
+    files = [file for file in sorted(path.glob("*.db")) if _has_chains(file)]
+    if not files:
+        raise StorageError(f"{path} holds no audit chain", hint="name the directory of an `aster up` with --data DIR")
     results: list[Verification] = []
-    for file in sorted(path.glob("*.db")):
+    for file in files:
         database = Database.open(file)
         try:
             log = AuditLog(database)
@@ -20,3 +28,13 @@ def verify_directory(path: Path) -> list[Verification]:
         finally:
             database.close_now()
     return results
+
+
+def _has_chains(file: Path) -> bool:
+    """Looks without writing: a database that is not ours stays as it is."""
+    with (
+        translated_errors(file),
+        closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection,
+    ):
+        found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'audit_chains'").fetchone()
+    return found is not None

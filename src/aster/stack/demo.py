@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from aster import AsterClient, AsterConfig
 from aster.foundation.errors import AsterError
 from aster.policy.rpc_service import EvaluateSource, PolicyService
@@ -204,11 +206,9 @@ def _tamper(directory: Path, narrator: Narrator) -> None:
     with tempfile.TemporaryDirectory(prefix="aster-tampered-") as copy:
         shutil.copy(directory / MEMORY_FILE, copy)
         with closing(sqlite3.connect(Path(copy) / MEMORY_FILE)) as database:
-            (number,) = database.execute("SELECT min(id) FROM audit_records").fetchone()
-            database.execute(
-                "UPDATE audit_records SET body = replace(CAST(body AS TEXT), ?, ?) WHERE id = ?",
-                (OWNER, "user:nobody", number),
-            )
+            number, body = database.execute("SELECT id, body FROM audit_records ORDER BY id LIMIT 1").fetchone()
+            forged = msgspec.json.encode({**msgspec.json.decode(body), "principal": "user:nobody"}, order="sorted")
+            database.execute("UPDATE audit_records SET body = ? WHERE id = ?", (forged, number))
             database.commit()
         broken = [result for result in verify_directory(Path(copy)) if not result.valid]
     if not broken:

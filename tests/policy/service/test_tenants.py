@@ -39,11 +39,12 @@ async def test_assignments_are_listed_changed_and_revoked(service: PolicyHttpSer
     assert (await ask(service, "DELETE", f"{ASSIGNMENTS}/ada", role="OWNER")).status == 404
 
 
-async def test_an_expired_assignment_no_longer_counts(database: Database) -> None:
+async def test_an_assignment_that_expires_raises_nobody(database: Database) -> None:
     service = create_policy_service(database, PolicySettings(secret_key=SECRET), environ={})
     body = {"role": "VIEWER", "expiresAt": "2020-01-01T00:00:00Z"}
     await ask(service, "PUT", f"{ASSIGNMENTS}/ada", body, role="OWNER")
-    assert (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN", user="ada")).status == 200
+    assert (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN", user="ada")).status == 403
+    assert (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN", user="bob")).status == 200
 
 
 async def test_the_last_owner_stays(service: PolicyHttpService) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.errors import AsterError
-from aster.foundation.http.errors import ClientGone
+from aster.foundation.http.errors import ClientGone, HttpError
 from aster.foundation.http.reply import Header, Reply, json_reply
 from aster.foundation.http.request import HttpLimits, Receive, Request, Scope, Send
 from aster.foundation.http.routes import Route, RouteTable
@@ -92,7 +92,9 @@ class HttpService:
             return Reply(error.status)
         reply = self._render_error(request, error)
         if reply.status >= SERVER_ERROR:
-            logger.error("request failed", code=error.code, request_id=request.request_id, exc_info=error)
+            # A refusal with a status of its own was meant; tracebacks of it would let strangers fill the log.
+            story = None if isinstance(error, HttpError) else error
+            logger.error("request failed", code=error.code, request_id=request.request_id, exc_info=story)
         return reply
 
     def _fail(self, request: Request, error: Exception) -> Reply:

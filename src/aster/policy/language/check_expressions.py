@@ -1,5 +1,6 @@
 """Expressions: names resolved, operators typed (specification §7.2, §8)."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class Variable:
         self.used = False
 
 
-class ExpressionChecker:
+class ExpressionChecker(ABC):
     """Scopes, flow and expressions of one rule."""
 
     def __init__(self, declarations: Declarations, promises: "Promises", *, report: bool) -> None:
@@ -424,8 +425,9 @@ class ExpressionChecker:
         self.flow = flow
         return core.Function(node.start, node.end, FUNCTION, False, tuple(parameters), tuple(sorted(captured)), body)
 
+    @abstractmethod
     def function_body(self, body: "tree.Expression | tree.Block") -> tuple[Stmt, ...]:
-        raise NotImplementedError
+        """A function's body, checked; the next stage of this checker knows statements."""
 
 
 def _any_secret(values: tuple[Expr, ...]) -> bool:

@@ -1,5 +1,6 @@
 """Expressions (specification §5.3, §5.4): precedence by one method a level, both spellings of every operator."""
 
+from abc import ABC, abstractmethod
 from decimal import Decimal
 
 from aster.policy.language.parse_types import TypeParser
@@ -48,7 +49,7 @@ MAX_PATH = 32
 MAX_BRANCHES = 256
 
 
-class ExpressionParser(TypeParser):
+class ExpressionParser(TypeParser, ABC):
     """Productions for expressions."""
 
     constructing = 0
@@ -444,8 +445,9 @@ class ExpressionParser(TypeParser):
             and not self.at_keyword("IMPORT_ALIAS", ahead + length)
         )
 
+    @abstractmethod
     def block(self) -> tuple[Statement, ...]:
-        raise NotImplementedError
+        """The statements of an indented block; the next stage of this parser knows them."""
 
 
 def _callable(parsed: Expression) -> bool:

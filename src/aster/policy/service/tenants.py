@@ -99,16 +99,21 @@ class TenantAdministration:
         return Assignment(*row) if row else None
 
     def ceiling(self, user_id: str, *, now_ms: int) -> Role:
-        """The most this user may be: OWNER as long as nobody is assigned anything."""
-        own, others = self._connection.execute(
-            "SELECT (SELECT role FROM policy_assignments WHERE tenant = ?1 AND user_id = ?2"
-            " AND (expires_ms IS NULL OR expires_ms > ?3)),"
-            " EXISTS (SELECT 1 FROM policy_assignments WHERE tenant = ?1)",
-            (self._tenant, user_id, now_ms),
-        ).fetchone()
-        if own is not None:
-            return Role(own)
-        return Role[self.settings()[0].unassigned_role] if others else Role.OWNER
+        """The most this user may be: OWNER as long as nobody is assigned anything.
+
+        An assignment that has expired still bounds its user: time raises nobody.
+        """
+        own = self.assignment(user_id)
+        if own is not None and (own.expires_ms is None or own.expires_ms > now_ms):
+            return Role(own.role)
+        if own is None and not self._has_assignments():
+            return Role.OWNER
+        unassigned = Role[self.settings()[0].unassigned_role]
+        return unassigned if own is None else min(Role(own.role), unassigned)
+
+    def _has_assignments(self) -> bool:
+        found = self._connection.execute("SELECT 1 FROM policy_assignments WHERE tenant = ? LIMIT 1", (self._tenant,))
+        return found.fetchone() is not None
 
     def has_owner(self) -> bool:
         """Is somebody OWNER for good?"""
