@@ -44,10 +44,11 @@ format: $(VENV)/.dev ## rewrite the code in its style
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --group build $(LOCK) -o requirements/run.txt
+	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --extra shell --extra relay --group build $(LOCK) -o requirements/run.txt
 	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml --group bench $(LOCK) -o requirements/bench.txt
 
-LOCK := --universal --python-version 3.11 --generate-hashes --no-header --quiet
+LOCK := --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 clean: ## remove what the targets above made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
