@@ -7,8 +7,8 @@ import pytest
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale, compile_source
 from aster.policy.language.diagnostics import CATALOGUE
+from aster.policy.language.faults import FAULTS
 from aster.policy.language.lexicon import LOCALES, load_lexicon
-from aster.policy.language.operations import FAULTS
 
 SHARED = [{"FUNC_TO", "TO_WORD"}, {"IS", "EQUALS_TO"}, {"TYPE_HAS", "TYPE_WITH"}]
 

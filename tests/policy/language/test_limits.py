@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
-from aster.policy.language.compiler import CompilerDefect, _inspect
 from aster.policy.language.decision_index import row_of
+from aster.policy.language.whitelist import CompilerDefect, inspect_tree
 
 
 def ending(source: str, context: dict[str, Any] | None = None, **options: Any) -> str:
@@ -187,7 +187,7 @@ def test_the_last_pass_refuses_what_the_compiler_never_makes() -> None:
 
     for text in ("import os", "open('x')", "f0.__class__", "def x(): pass", "[x for x in y]", "v0 @ v1"):
         with pytest.raises(CompilerDefect):
-            _inspect(ast.parse(text))
+            inspect_tree(ast.parse(text))
 
 
 def test_deep_and_strange_arguments_are_refused() -> None:

@@ -1,12 +1,19 @@
-"""The policy language, one file a stage.
+"""The policy language, one file a stage; to be read in this order.
 
-A source goes through: `lexicon` (the words of a locale) → `tokens` → `parser` (to the `tree`) → `checker` (names and
-types; to the `core`) → `compiler` (Python functions) or `interpreter` (the reference) → `program` (what callers hold).
+- words: `lexicon` (a locale as data) → `source` (positions, findings) → `tokens` (widths, quotes, layout)
+- tree: `parse_types` → `parse_primaries` → `parse_expressions` → `parse_statements` → `parser`, making the `tree`
+- meaning: `declarations` → `scopes` → `check_calls` → `check_expressions` → `check_rules` → `checker`, making the
+  `core`; `check_effects` and `check_pii` only report
+- running: `budget` (what it may cost) → `compile_expressions` → `compile_statements` → `compiler` (Python functions,
+  let through by the `whitelist`), `tracer` (the tracing build), `interpreter` (the reference, in closures); all call
+  `operations`, `comparisons` and the `library`
+- holding: `classes` → `conversions` → `boundary` (arguments in), `entry` (one rule), `program` (what callers hold)
 """
 
 from aster.policy.language.diagnostics import Diagnostic
+from aster.policy.language.entry import Outcome
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
-from aster.policy.language.program import Outcome, Program, compile_source
+from aster.policy.language.program import Program, compile_source
 from aster.policy.language.vocabulary import Vocabulary, read_vocabulary
 
 __all__ = [

@@ -3,13 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aster.policy.language import core, tree
+from aster.policy.language.check_calls import CallChecker, any_secret
 from aster.policy.language.core import Expr, Stmt
-from aster.policy.language.declarations import Declarations
-from aster.policy.language.effects import effect_of
-from aster.policy.language.library_types import SIGNATURES, Signature
+from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.tokens import LongLiteral
 from aster.policy.language.types import (
     BINARY_NUMBERS,
@@ -28,94 +27,20 @@ from aster.policy.language.types import (
     UNKNOWN,
     Type,
     conflicts,
-    fits,
     join,
     list_of,
     show,
 )
 
-if TYPE_CHECKING:
-    from aster.policy.language.checker import Promises
-
 _LITERAL_TYPES: dict[type, Type] = {int: INT, LongLiteral: LONG, float: FLOAT, Decimal: DECIMAL, str: TEXT, bool: BOOL}
 _ORDER_TYPES = frozenset({"Int", "Long", "Float"})
-_SECRET_CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
 
 
-class Variable:
-    """A name in scope: its slot, and whether anything reads it. Its type is in the checker's flow."""
-
-    __slots__ = ("end", "name", "secret", "slot", "start", "used")
-
-    def __init__(self, name: str, slot: int, secret: bool, start: int, end: int) -> None:
-        self.name = name
-        self.slot = slot
-        self.secret = secret
-        self.start = start
-        self.end = end
-        self.used = False
-
-
-class ExpressionChecker(ABC):
-    """Scopes, flow and expressions of one rule."""
-
-    def __init__(self, declarations: Declarations, promises: "Promises", *, report: bool) -> None:
-        self.declarations = declarations
-        self.promises = promises
-        self.reporting = report
-        self.scopes: list[dict[str, Variable]] = [{}]
-        self.flow: dict[int, Type] = {}
-        self.slots = 0
-        self.captures: list[tuple[int, set[int]]] = []
-
-    def report(self, code: str, start: int, end: int, **values: Any) -> None:
-        if self.reporting:
-            self.declarations.source.report(code, start, end, **values)
-
-    # scopes
-
-    def open_scope(self) -> None:
-        self.scopes.append({})
-
-    def close_scope(self) -> None:
-        for variable in self.scopes.pop().values():
-            if not variable.used and variable.name != "_":
-                self.report("W001", variable.start, variable.end, name=variable.name)
-
-    def define(self, name: str, kind: Type, secret: bool, start: int, end: int) -> Variable:
-        variable = Variable(name, self.slots, secret, start, end)
-        self.slots += 1
-        self.scopes[-1][name] = variable
-        self.flow[variable.slot] = kind
-        return variable
-
-    def find(self, name: str) -> Variable | None:
-        for scope in reversed(self.scopes):
-            if name in scope:
-                return scope[name]
-        return None
-
-    # certainty
-
-    def fitted(self, value: Expr, declared: Type) -> Expr | None:
-        """The value as one of the declared type, if that is certain."""
-        if fits(value.type, declared):
-            return value
-        wanted = declared.args[0] if declared.kind == "Maybe" else declared
-        if wanted.kind == "Float" and value.type.kind in INTEGERS:
-            return core.Widen(value.start, value.end, FLOAT, value.secret, value)
-        return None
-
-    # expressions
+class ExpressionChecker(CallChecker, ABC):
+    """Checks the expressions of one rule."""
 
     def expression(self, node: tree.Expression) -> Expr:
         return _EXPRESSIONS[type(node)](self, node)
-
-    def all(self, nodes: tuple[tree.Expression, ...]) -> tuple[Expr, ...]:
-        return tuple(self.expression(node) for node in nodes)
-
-    def fail_with(self, start: int, end: int, code: str, operands: tuple[Expr, ...] = (), **values: str) -> Expr:
-        return core.Fail(start, end, UNKNOWN, False, code, tuple(values.items()), operands)
 
     def _literal(self, node: tree.Literal) -> Expr:
         value = node.value
@@ -126,7 +51,7 @@ class ExpressionChecker(ABC):
         name, start, end = node.name, node.start, node.end
         variable = self.find(name)
         if variable is not None:
-            return self._local(variable, start, end)
+            return self.local(variable, start, end)
         declarations = self.declarations
         enums = declarations.variants.get(name)
         if enums is not None:
@@ -141,14 +66,6 @@ class ExpressionChecker(ABC):
             return core.RuleValue(start, end, FUNCTION, False, rule)
         self.report("E101", start, end, name=name)
         return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
-
-    def _local(self, variable: Variable, start: int, end: int) -> Expr:
-        variable.used = True
-        for first, captured in self.captures:
-            if variable.slot < first:
-                captured.add(variable.slot)
-        kind = self.flow.get(variable.slot, UNKNOWN)
-        return core.Local(start, end, kind, variable.secret, variable.slot, variable.name)
 
     def _field(self, node: tree.Field) -> Expr:
         if isinstance(node.base, tree.Name) and self.find(node.base.name) is None:
@@ -178,97 +95,6 @@ class ExpressionChecker(ABC):
                     return core.FieldOf(node.start, node.end, result, secret, base, name, index if certain else -1)
             self.report("E011", node.start, node.end, record=kind.name, name=name)
         return core.FieldOf(node.start, node.end, UNKNOWN, base.secret, base, name, -1)
-
-    # calls
-
-    def _call(self, node: tree.Call) -> Expr:
-        arguments = self.all(node.arguments)
-        callee = node.callee
-        if isinstance(callee, tree.Name):
-            return self._call_name(node, callee.name, arguments)
-        if (
-            isinstance(callee, tree.Field)
-            and isinstance(callee.base, tree.Name)
-            and self.find(callee.base.name) is None
-        ):
-            name = ".".join((callee.base.name, *callee.names))
-            if name in SIGNATURES:
-                return self._call_library(node, name, arguments)
-            return self._unknown_call(node, name, arguments)
-        function = self.expression(callee)
-        return core.CallValue(node.start, node.end, UNKNOWN, _any_secret(arguments), function, arguments)
-
-    def _call_name(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
-        variable = self.find(name)
-        secret = _any_secret(arguments)
-        if variable is not None and self.flow.get(variable.slot, UNKNOWN).kind in {"Function", "Unknown"}:
-            callee = self._local(variable, node.callee.start, node.callee.end)
-            return core.CallValue(node.start, node.end, UNKNOWN, secret, callee, arguments)
-        if name in self.declarations.rules:
-            return self._call_rule(node, self.declarations.rules[name], arguments)
-        if name in {"Ok", "Err", "Some"} and len(arguments) == 1:
-            return self._wrap(node, name, arguments[0])
-        if name in {"None", "none"} and not arguments:
-            return core.Const(node.start, node.end, NULL, False, None)
-        if name in SIGNATURES:
-            return self._call_library(node, name, arguments)
-        if name in self.declarations.records:
-            self.report("P012", node.start, node.end, name=name)
-        return self._unknown_call(node, name, arguments)
-
-    def _unknown_call(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
-        effect, _ = effect_of(name)
-        if effect is None:
-            self.report("E212" if "." in name else "E101", node.start, node.end, name=name)
-        return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
-
-    def _call_rule(self, node: tree.Call, rule: int, arguments: tuple[Expr, ...]) -> Expr:
-        wanted = self.declarations.tree.rules[rule].parameters
-        if len(wanted) != len(arguments):
-            name = self.declarations.tree.rules[rule].name
-            self.report("E105", node.start, node.end, name=name, expected=len(wanted), actual=len(arguments))
-            values = {"name": name, "expected": str(len(wanted)), "actual": str(len(arguments))}
-            return self.fail_with(node.start, node.end, "ARITY", arguments, **values)
-        passed = []
-        for index, (parameter, argument) in enumerate(zip(wanted, arguments, strict=True)):
-            declared = self._parameter_type(rule, parameter)
-            fitted = self.fitted(argument, declared)
-            if fitted is None:
-                self.promises.distrust(rule, index)
-                if conflicts(argument.type, declared):
-                    self.report(
-                        "E001", argument.start, argument.end, expected=show(declared), actual=show(argument.type)
-                    )
-            passed.append(fitted or argument)
-        secret = _any_secret(arguments)
-        return core.CallRule(node.start, node.end, self.promises.result_of(rule), secret, rule, tuple(passed))
-
-    def _parameter_type(self, rule: int, parameter: tree.Parameter) -> Type:
-        if parameter.type is None:
-            return UNKNOWN
-        declarations = self.declarations
-        mine, declarations.type_parameters = (
-            declarations.type_parameters,
-            frozenset(declarations.tree.rules[rule].type_parameters),
-        )
-        declared = declarations.resolve(parameter.type)
-        declarations.type_parameters = mine
-        return declared
-
-    def _call_library(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
-        signature = SIGNATURES[name]
-        least, most = _arity(signature)
-        if not least <= len(arguments) <= most:
-            expected = str(least) if least == most else f"{least} to {most}"
-            self.report("E105", node.start, node.end, name=name, expected=expected, actual=len(arguments))
-            values = {"name": name, "expected": expected, "actual": str(len(arguments))}
-            return self.fail_with(node.start, node.end, "ARITY", arguments, **values)
-        secret = _any_secret(arguments) and name not in _SECRET_CLEANERS
-        if name.startswith("Decimal.") and any(argument.type == FLOAT for argument in arguments):
-            self.report("E031", node.start, node.end)
-        return core.CallLibrary(node.start, node.end, signature.returns, secret, name, arguments)
-
-    # operators
 
     def _arithmetic(self, node: tree.Arithmetic) -> Expr:
         first = self.expression(node.first)
@@ -306,7 +132,7 @@ class ExpressionChecker(ABC):
 
     def _logic(self, node: tree.Logic) -> Expr:
         operands = self.all(node.operands)
-        return core.Logical(node.start, node.end, BOOL, _any_secret(operands), node.operator, operands)
+        return core.Logical(node.start, node.end, BOOL, any_secret(operands), node.operator, operands)
 
     def _not(self, node: tree.Not) -> Expr:
         operand = self.expression(node.operand)
@@ -340,14 +166,14 @@ class ExpressionChecker(ABC):
             if kind.kind != "Nothing" and conflicts(item.type, kind) and conflicts(kind, item.type):
                 self.report("E020", item.start, item.end, expected=show(kind), actual=show(item.type))
             kind = join(kind, item.type)
-        return core.MakeList(node.start, node.end, list_of(kind), _any_secret(items), items)
+        return core.MakeList(node.start, node.end, list_of(kind), any_secret(items), items)
 
     def _construction(self, node: tree.Construction) -> Expr:
         values = {name: self.expression(value) for name, value in node.fields}
         for name, _ in node.fields:
             if sum(other == name for other, _ in node.fields) > 1:
                 self.report("E104", node.start, node.end, name=name)
-        secret = _any_secret(tuple(values.values()))
+        secret = any_secret(tuple(values.values()))
         record = self.declarations.records.get(node.name)
         ordered: list[Expr] | None = None
         if record is not None:
@@ -389,15 +215,7 @@ class ExpressionChecker(ABC):
         return ordered if certain else None
 
     def _wrapped(self, node: tree.Wrapped) -> Expr:
-        return self._wrap(node, node.kind, self.expression(node.operand))
-
-    def _wrap(self, node: tree.Expression, kind: str, operand: Expr) -> Expr:
-        types = {
-            "Ok": Type("Result", "", (operand.type, NOTHING)),
-            "Err": Type("Result", "", (NOTHING, operand.type)),
-            "Some": Type("Option", "", (operand.type,)),
-        }
-        return core.Wrap(node.start, node.end, types[kind], operand.secret, kind, operand)
+        return self.wrap(node, node.kind, self.expression(node.operand))
 
     def _await(self, node: tree.Await) -> Expr:
         self.report("W600", node.start, node.end, name="'await'")
@@ -428,17 +246,6 @@ class ExpressionChecker(ABC):
     @abstractmethod
     def function_body(self, body: "tree.Expression | tree.Block") -> tuple[Stmt, ...]:
         """A function's body, checked; the next stage of this checker knows statements."""
-
-
-def _any_secret(values: tuple[Expr, ...]) -> bool:
-    return any(value.secret for value in values)
-
-
-def _arity(signature: Signature) -> tuple[int, int]:
-    count = len(signature.parameters)
-    if signature.variadic:
-        return 1, 255
-    return count - signature.optional, count
 
 
 def _equal_bare(left: Type, right: Type) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from aster.policy.language.operations import Fault, kind_of
+from aster.policy.language.encoding import kind_of
+from aster.policy.language.faults import Fault
 from aster.policy.language.values import Run
 
 EPOCH = date(1970, 1, 1).toordinal()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from aster.policy.language.cursor import ParseFailure
-from aster.policy.language.parse_expressions import LITERAL_WORDS, MAX_BRANCHES, ExpressionParser
+from aster.policy.language.parse_expressions import MAX_BRANCHES, ExpressionParser
+from aster.policy.language.parse_primaries import LITERAL_WORDS
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD
 from aster.policy.language.tree import (
     AnyPattern,

@@ -9,7 +9,7 @@ Source: K. Thompson, "Regular Expression Search Algorithm", CACM 11(6), 1968.
 from collections.abc import Callable
 from functools import lru_cache
 
-from aster.policy.language.operations import Fault
+from aster.policy.language.faults import Fault
 
 MAX_SIZE = 2_000
 MAX_REPEAT = 200

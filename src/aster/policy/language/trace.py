@@ -10,7 +10,8 @@ from typing import Any
 from aster.policy.language import core
 from aster.policy.language.budget import expressions_of
 from aster.policy.language.core import CheckedModule, Expr, RuleInfo
-from aster.policy.language.operations import Fault, encode
+from aster.policy.language.encoding import encode
+from aster.policy.language.faults import Fault
 from aster.policy.language.source import SourceText
 
 MAX_STEPS = 500

@@ -10,8 +10,10 @@ from typing import Any
 
 from aster.policy.language import core
 from aster.policy.language.budget import RulePlan
-from aster.policy.language.compiler import Constants, Emitter, RuleCompiler
+from aster.policy.language.compiler import RuleCompiler
+from aster.policy.language.constants import Constants
 from aster.policy.language.core import Expr, RuleInfo, Stmt
+from aster.policy.language.emitter import Emitter
 from aster.policy.language.trace import Mark
 from aster.policy.language.values import Run
 

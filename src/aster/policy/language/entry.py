@@ -1,0 +1,209 @@
+"""One rule seen from outside: arguments in, JSON out, faults with their place."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from aster.policy.language.boundary import Boundary
+from aster.policy.language.budget import DEFAULT_DEPTH, DEFAULT_SECONDS, DEFAULT_STEPS
+from aster.policy.language.compiler import FILE
+from aster.policy.language.conversions import Violations
+from aster.policy.language.core import RuleInfo
+from aster.policy.language.encoding import encode
+from aster.policy.language.errors import (
+    BudgetExceeded,
+    InputInvalid,
+    PolicyEvaluationError,
+    RuntimeFault,
+)
+from aster.policy.language.faults import BUDGET_CODES, FAULTS, Fault
+from aster.policy.language.metering import current
+from aster.policy.language.trace import Recorder
+from aster.policy.language.types import BOOL, INT, NULL, TEXT
+from aster.policy.language.values import Run
+
+if TYPE_CHECKING:
+    from aster.policy.language.program import Program
+
+_PLAIN_RESULTS = frozenset({BOOL, INT, TEXT, NULL})
+_NO_ARGUMENTS: dict[str, Any] = {}
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """A decision: the value in JSON form (specification §10), the trace if it was asked for, the steps it cost."""
+
+    value: Any
+    trace: Any = None
+    steps: int = 0
+    rule: str = ""
+
+
+class Entry:
+    """One rule seen from outside: arguments in, JSON out, faults with their place."""
+
+    def __init__(self, program: "Program", rule: RuleInfo) -> None:
+        self.program = program
+        self.rule = rule
+        self.name = rule.name
+        self.plan = program._plans[rule.index]
+        self.call: Callable[..., Any] = program._functions[f"f{rule.index}"]
+        self.boundary = Boundary(rule, program._classes, lenient=program._lenient)
+        self.plain_result = rule.returns in _PLAIN_RESULTS
+        self.attributes = tuple(f"p{index}" for index in range(len(rule.parameters)))
+        self.swift = self._swift_call()
+
+    def _swift_call(self) -> Callable[[Any], Any] | None:
+        """Arguments straight from a context into the function, for rules that need no budget at run time."""
+        if self.boundary.swift is None or self.plan.needs_run or self.plan.cost > DEFAULT_STEPS:
+            return None
+        names = {"convert": msgspec.convert, "Arguments": self.boundary.swift, "call": self.call, "encode": encode}
+        call = f"call({', '.join(f'a.{name}' for name in self.attributes)})"
+        value = call if self.plain_result else f"encode({call})"
+        text = f"def swift(context):\n a = convert(context, Arguments)\n return {value}"
+        exec(text, names)  # noqa: S102 - made of numbered names only
+        swift: Any = names["swift"]
+        return cast("Callable[[Any], Any]", swift)
+
+    def decide(self, context: dict[str, Any]) -> Any:
+        """The value for a context."""
+        return self.run(context, None, DEFAULT_STEPS, DEFAULT_SECONDS).value
+
+    def shortest(self) -> Callable[[dict[str, Any]], Any]:
+        """A function from a context to the value in JSON form."""
+        swift, decide = self.swift, self.decide
+        if swift is None:
+            return decide
+
+        def shortest(context: dict[str, Any]) -> Any:
+            try:
+                return swift(context)
+            except Exception:  # noqa: BLE001 - the patient way tells what it was
+                return decide(context)
+
+        return shortest
+
+    def arguments(self, context: Any, args: Sequence[Any] | None) -> list[Any]:
+        """The converted arguments. Raises `InputInvalid`."""
+        try:
+            if args is not None:
+                return self.boundary.positional(list(args))
+            if context is None:
+                context = _NO_ARGUMENTS
+            if isinstance(context, Mapping):
+                if self.boundary.swift is not None:
+                    try:
+                        found = msgspec.convert(context, self.boundary.swift)
+                        return [getattr(found, name) for name in self.attributes]
+                    except msgspec.ValidationError:
+                        pass
+                return self.boundary.named(dict(context))
+            if isinstance(context, list | tuple):
+                return self.boundary.positional(list(context))
+            return self.boundary.positional([context])
+        except Violations as violations:
+            raise InputInvalid(violations.found, self.rule.name) from None
+
+    def run(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
+        arguments = self.arguments(context, args)
+        run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
+        given = (run, *arguments) if self.plan.needs_run else arguments
+        return Outcome(self._call(self.call, given, run), None, run.steps, self.name)
+
+    def _call(self, function: Callable[..., Any], arguments: Sequence[Any], run: Run) -> Any:
+        """The value of a compiled function in JSON form, its faults with their place."""
+        current.run = run
+        try:
+            self._pay(run)
+            return encode(function(*arguments))
+        except Fault as fault:
+            raise self._error(fault, fault.__traceback__) from None
+        except ZeroDivisionError as error:
+            raise self._error(Fault("DIVISION_BY_ZERO"), error.__traceback__) from None
+        except OverflowError as error:
+            raise self._error(Fault("FLOAT_OVERFLOW"), error.__traceback__) from None
+        except RecursionError:
+            raise self._error(Fault("DEPTH_LIMIT", limit=DEFAULT_DEPTH), None) from None
+        finally:
+            current.run = None
+
+    def interpret(
+        self, context: Any, args: Sequence[Any] | None, trace: bool, max_steps: int, max_seconds: float
+    ) -> Outcome:
+        from aster.policy.language.interpreter import interpret
+
+        arguments = self.arguments(context, args)
+        run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
+        program = self.program
+        recorder = None
+        if trace:
+            recorder = run.recorder = Recorder(program._checked, program._source)
+        current.run = run
+        try:
+            self._pay(run)
+            value = interpret(program._checked, program._plans, program._classes, self.rule, arguments, run)
+            encoded = encode(value)
+        except Fault as fault:
+            raise self._located(fault, fault.at, fault.rule) from None
+        except RecursionError:
+            raise self._located(Fault("DEPTH_LIMIT", limit=DEFAULT_DEPTH), None, None) from None
+        finally:
+            current.run = None
+        told = recorder.finish(encoded) if recorder is not None else None
+        return Outcome(encoded, told, run.steps, self.rule.name)
+
+    def trace(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
+        """Run the tracing build, which is made when it is first asked for."""
+        functions = self.program._tracing_functions
+        if functions is None:
+            return self.interpret(context, args, True, max_steps, max_seconds)
+        arguments = self.arguments(context, args)
+        run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
+        recorder = run.recorder = Recorder(self.program._checked, self.program._source)
+        value = self._call(functions[f"f{self.rule.index}"], (run, *arguments), run)
+        return Outcome(value, recorder.finish(value), run.steps, self.name)
+
+    def _pay(self, run: Run) -> None:
+        if not self.plan.metered:
+            run.steps += self.plan.cost
+            if run.steps > run.limit:
+                raise Fault("STEP_LIMIT", limit=run.limit)
+
+    # faults
+
+    def _error(self, fault: Fault, traceback: TracebackType | None) -> PolicyEvaluationError:
+        line = column = rule = None
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            if code.co_filename == FILE:
+                position = list(code.co_positions())[traceback.tb_lasti // 2]
+                line, column = position[0], None if position[2] is None else position[2] + 1
+                rule = self._rule_at(line, column)
+            traceback = traceback.tb_next
+        return self._fault_error(fault, rule, line, column)
+
+    def _rule_at(self, line: int | None, column: int | None) -> str:
+        """The rule whose text holds a position; rules do not overlap, so the last one that begins before it."""
+        position = self.program._source.position
+        found = self.rule.name
+        for rule in self.program._checked.rules:
+            if line is not None and position(rule.start) <= (line, column or 1):
+                found = rule.name
+        return found
+
+    def _located(self, fault: Fault, at: int | None, rule: int | None) -> PolicyEvaluationError:
+        if at is None:
+            return self._fault_error(fault, None, None, None)
+        line, column = self.program._source.position(at)
+        return self._fault_error(fault, self._rule_at(line, column), line, column)
+
+    def _fault_error(
+        self, fault: Fault, rule: str | None, line: int | None, column: int | None
+    ) -> PolicyEvaluationError:
+        templates = self.program._source.lexicon.messages
+        template = templates.get(fault.code, FAULTS[fault.code])
+        family = BudgetExceeded if fault.code in BUDGET_CODES else RuntimeFault
+        message = template.format_map(fault.values)
+        return family(message, code=fault.code, rule=rule or self.rule.name, line=line, column=column)
