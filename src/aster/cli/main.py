@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import audit, config, demo, enroll, policy, trust, up
+from aster.cli import audit, config, demo, enroll, policy, profile, trust, up
 from aster.foundation.errors import AsterError, MissingExtra
 
 OURS = frozenset({"", "aster", "astrocyte"})
@@ -26,6 +26,7 @@ app.command(name="demo")(demo.demo)
 app.add_typer(policy.app, name="policy")
 app.add_typer(trust.app, name="trust")
 app.add_typer(enroll.app, name="enroll")
+app.add_typer(profile.app, name="profile")
 app.add_typer(config.app, name="config")
 app.add_typer(audit.app, name="audit")
 

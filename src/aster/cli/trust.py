@@ -14,6 +14,7 @@ from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
     from aster.trust.credential import Credential
+    from aster.trust.keys import SigningKey
 
 app = typer.Typer(name="trust", help="Root keys and the credentials they sign.", no_args_is_help=True)
 keygen = typer.Typer(name="keygen", help="Make keys and show public ones.", no_args_is_help=True)
@@ -21,7 +22,11 @@ sign = typer.Typer(name="sign", help="Sign a credential with a root key.", no_ar
 app.add_typer(keygen)
 app.add_typer(sign)
 
-RootKeyOption = Annotated[Path, typer.Option("--root-key", help="The root key file that `keygen root` wrote.")]
+ROOT_KEY_PLACES = "The file that `keygen root` wrote, or keyring:NAME"
+RootKeyOption = Annotated[
+    str | None, typer.Option("--root-key", help=f"{ROOT_KEY_PLACES}; the profile's when left out.")
+]
+ProfileOption = Annotated[str | None, typer.Option("--profile", help="Sign for this profile; else the active one.")]
 NameOption = Annotated[str | None, typer.Option("--name", help="Becomes the attribute aster.name.")]
 RoleOption = Annotated[list[str] | None, typer.Option("--role", help="Becomes part of aster.role; repeatable.")]
 AttributeOption = Annotated[list[str] | None, typer.Option("--attribute", help="name=value; repeatable.")]
@@ -33,10 +38,38 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @keygen.command("root")
 def keygen_root(
-    out: Annotated[Path, typer.Option("--out", help="The private key; its public half is written beside it as .pub.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The private key; its public half is written beside it as .pub.")
+    ] = None,
+    keyring: Annotated[
+        str | None, typer.Option("--keyring", metavar="NAME", help="Keep the private key in the OS keyring instead.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a root key: the trust anchor of a deployment. Keep it offline; servers need the .pub file only."""
+    """Make a root key: the trust anchor of a deployment. Keep it offline; servers need its public half only."""
+    if (out is None) == (keyring is None):
+        raise ConfigError("a root key is kept in one place", hint="--out FILE, or --keyring NAME")
+    if keyring is not None:
+        _root_in_keyring(keyring, as_json=as_json)
+    elif out is not None:
+        _root_in_file(out, as_json=as_json)
+
+
+def _root_in_keyring(name: str, *, as_json: bool) -> None:
+    from aster.cli.terminal import print_json
+    from aster.trust.keys import SigningKey
+    from aster.trust.profiles import checked_name
+    from aster.trust.root_keyring import store_root_key
+
+    key = SigningKey.generate()
+    store_root_key(checked_name(name), key)
+    if as_json:
+        print_json({"keyring": name, "public_key": key.public.hex()})
+    else:
+        typer.echo(f"private key  keyring:{name} (in this machine's keyring)\npublic key   {key.public.hex()}")
+
+
+def _root_in_file(out: Path, *, as_json: bool) -> None:
     from aster.cli.terminal import print_json
     from aster.trust.keys import SigningKey, write_key_file
 
@@ -60,16 +93,24 @@ def keygen_root(
 
 
 @keygen.command("pubkey")
-def keygen_pubkey(root_key: Annotated[Path, typer.Argument(help="A root key file.")]) -> None:
+def keygen_pubkey(
+    root_key: Annotated[str, typer.Argument(help=f"{ROOT_KEY_PLACES}.")], as_json: JsonOption = False
+) -> None:
     """Print the public half of a root key, as ASTER_ROOT_PUBKEY takes it."""
-    from aster.trust.keys import read_key_file
+    from aster.cli.terminal import print_json
+    from aster.trust.root_key import read_root_key
 
-    typer.echo(read_key_file(root_key).public.hex())
+    public = read_root_key(root_key).public.hex()
+    if as_json:
+        print_json({"public_key": public})
+    else:
+        typer.echo(public)
 
 
 @sign.command("consumer")
 def sign_consumer(
-    root_key: RootKeyOption,
+    root_key: RootKeyOption = None,
+    profile: ProfileOption = None,
     name: NameOption = None,
     role: RoleOption = None,
     attribute: AttributeOption = None,
@@ -79,16 +120,26 @@ def sign_consumer(
     out: OutOption = None,
 ) -> None:
     """A credential for who calls; ASTER_ENROLLMENT_CREDENTIAL names its file."""
+    from aster.trust.root_key import signing_root
+
     credential = issue_credential(
-        root_key, "consumer", name, role, attribute, endpoint_id, expires_in=expires_in, one_time=one_time
+        signing_root(root_key, profile),
+        "consumer",
+        name,
+        role,
+        attribute,
+        endpoint_id,
+        expires_in=expires_in,
+        one_time=one_time,
     )
     _write(credential, out)
 
 
 @sign.command("producer")
 def sign_producer(
-    root_key: RootKeyOption,
     endpoint_id: Annotated[str, typer.Option("--endpoint-id", help="The producer's EndpointId, 64 hex characters.")],
+    root_key: RootKeyOption = None,
+    profile: ProfileOption = None,
     name: NameOption = None,
     role: RoleOption = None,
     attribute: AttributeOption = None,
@@ -96,7 +147,10 @@ def sign_producer(
     out: OutOption = None,
 ) -> None:
     """A credential for who serves, bound to its endpoint."""
-    credential = issue_credential(root_key, "producer", name, role, attribute, endpoint_id, expires_in=expires_in)
+    from aster.trust.root_key import signing_root
+
+    root = signing_root(root_key, profile)
+    credential = issue_credential(root, "producer", name, role, attribute, endpoint_id, expires_in=expires_in)
     _write(credential, out)
 
 
@@ -131,7 +185,7 @@ def verify(
     peer = endpoint_id or found.endpoint_id or ""
     reason = None
     try:
-        verify_credential(found, roots=[_root_public_key(root_pubkey)], role=found.role, peer=peer, now=time.time())
+        verify_credential(found, roots=[root_public_key(root_pubkey)], role=found.role, peer=peer, now=time.time())
     except CredentialRefused as error:
         reason = error.message
     if as_json:
@@ -143,7 +197,7 @@ def verify(
 
 
 def issue_credential(
-    root_key: Path,
+    root: "SigningKey",
     kind: Any,
     name: str | None,
     roles: list[str] | None,
@@ -155,10 +209,9 @@ def issue_credential(
 ) -> "Credential":
     """What `trust sign` and `enroll node` sign alike."""
     from aster.trust.credential import issue
-    from aster.trust.keys import read_key_file
 
     return issue(
-        read_key_file(root_key),
+        root,
         role=kind,
         expires_at=int(time.time()) + _seconds(expires_in),
         attributes=_attributes(name, roles, attributes),
@@ -188,7 +241,8 @@ def _seconds(text: str) -> int:
     return int(found[1]) * SECONDS[found[2]]
 
 
-def _root_public_key(text: str) -> bytes:
+def root_public_key(text: str) -> bytes:
+    """The key that ``--root-pubkey`` gives: itself in hex, or a file."""
     from aster.foundation.kinds import hex_bytes
     from aster.trust.anchor import read_root_public_key
 

@@ -10,7 +10,6 @@ role = "producer"
 
 import base64
 import binascii
-import json
 import os
 import tomllib
 from collections.abc import Sequence
@@ -21,7 +20,9 @@ from typing import Any
 import msgspec
 
 from aster.foundation.errors import ConfigError
+from aster.foundation.private_file import write_private_file
 from aster.foundation.settings import suggest
+from aster.foundation.toml_text import toml_text
 from aster.trust.credential import Credential
 from aster.trust.keys import KEY_BYTES
 
@@ -90,18 +91,8 @@ def write_identity(path: str | os.PathLike[str], secret_key: bytes, peers: Seque
     file = Path(path).expanduser()
     lines = ["[node]", f'secret_key = "{base64.b64encode(secret_key).decode()}"', ""]
     for peer in peers:
-        lines += ["[[peers]]", f"name = {_toml(peer.name)}", *_credential_lines(peer.credential), ""]
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
+        lines += ["[[peers]]", f"name = {toml_text(peer.name)}", *_credential_lines(peer.credential), ""]
+    write_private_file(file, "\n".join(lines))
     return file
 
 
@@ -137,13 +128,8 @@ def _credential_lines(credential: Credential) -> list[str]:
         if value is None:
             continue
         if isinstance(value, dict):
-            pairs = ", ".join(f"{_toml(name)} = {_toml(text)}" for name, text in sorted(value.items()))
+            pairs = ", ".join(f"{toml_text(name)} = {toml_text(text)}" for name, text in sorted(value.items()))
             lines.append(f"{key} = {{{pairs}}}")
         else:
-            lines.append(f"{key} = {_toml(value)}")
+            lines.append(f"{key} = {toml_text(value)}")
     return lines
-
-
-def _toml(value: str | int) -> str:
-    """JSON's spelling of text and whole numbers is TOML's too, but for one character that TOML wants escaped."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,23 @@
+"""Files that only their owner can read, written at once and whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from aster.foundation.errors import ConfigError
+
+
+def write_private_file(file: Path, text: str) -> None:
+    """Replace ``file`` by ``text``, mode 0600; raises `ConfigError` and leaves what was there when that fails."""
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f"{file.name[:100]}.", suffix=".new", dir=file.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).replace(file)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
