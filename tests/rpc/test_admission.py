@@ -22,6 +22,7 @@ from aster.trust.credential import Credential, credential_json, issue
 from aster.trust.identity_file import Peer, write_identity
 from aster.trust.keys import SigningKey
 from aster.trust.nonces import CHAIN, StoredJournal
+from aster.trust.presentation import Presentation, encode_presentation
 
 ROOT = SigningKey.generate()
 NODE = SigningKey.generate()
@@ -68,7 +69,6 @@ BAD: dict[str, Credential] = {
     "expired": issue(ROOT, role="consumer", expires_at=LATER - 7200, issued_at=LATER - 9000),
     "not yet valid": issue(ROOT, role="consumer", expires_at=LATER + 9000, issued_at=LATER),
     "another endpoint's": issue(ROOT, role="consumer", expires_at=LATER, endpoint_id="ab" * 32),
-    "a producer's": issue(ROOT, role="producer", expires_at=LATER, endpoint_id=NODE.public.hex()),
     "one-time without storage": issue(ROOT, role="consumer", expires_at=LATER, one_time=True),
     "instance identity": issue(ROOT, role="consumer", expires_at=LATER, attributes={"aster.iid_provider": "aws"}),
 }
@@ -87,8 +87,13 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     await endpoint.close()
 
 
+def presented(credential: bytes) -> bytes:
+    return encode_presentation(Presentation(credential))
+
+
+FORGED = credential_json(issue(ROOT, role="consumer", expires_at=LATER)).replace(b"consumer", b"producer")
 RAW = {
-    "forged": frame(PRESENT, 0, credential_json(issue(ROOT, role="consumer", expires_at=LATER)).replace(b"1", b"2")),
+    "forged": frame(PRESENT, 0, presented(FORGED)),
     "malformed": frame(PRESENT, 0, b"{"),
     "empty": frame(PRESENT, 0),
     "oversized": frame(PRESENT, 0, bytes(100_000)),
@@ -151,7 +156,7 @@ async def test_a_denied_peer_loses_its_connection_and_is_not_let_in_again(tmp_pa
         caller = client(running.address, tmp_path, credential)
         waiting = asyncio.create_task((await caller.client(Greeter)).wait(Ask("x")))
         await greeter.started.wait()
-        running.deny(NODE.public.hex())
+        await running.deny(NODE.public.hex())
         with pytest.raises(PermissionDeniedError):
             await waiting
         await caller.close()
@@ -171,7 +176,7 @@ async def test_a_peer_that_is_denied_before_it_opens_its_stream_is_not_served(tm
     async with AsterServer([Greeter()], config=config, hook=hook) as running:
         connection = await endpoint.connect(parse_address(running.address), ALPN, 5.0)
         await asked.wait()
-        running.deny(NODE.public.hex())
+        await running.deny(NODE.public.hex())
         pipe = await connection.open_pipe()
         pipe.write(frame(PRESENT, 0, b""))
         lost = await asyncio.wait_for(connection.closed(), 5.0)

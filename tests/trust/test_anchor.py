@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from aster.foundation.errors import ConfigError
-from aster.trust.anchor import read_root_public_key
+from aster.trust.anchor import read_root_public_keys
 
 KEY = bytes(range(32))
 
@@ -13,7 +13,7 @@ KEY = bytes(range(32))
 def test_a_root_key_file_is_hex_or_json(tmp_path: Path, text: str) -> None:
     file = tmp_path / "root.pub"
     file.write_text(text)
-    assert read_root_public_key(str(file), source="ASTER_ROOT_PUBKEY_FILE") == KEY
+    assert read_root_public_keys(str(file), source="ASTER_ROOT_PUBKEY_FILE") == (KEY,)
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,15 @@ def test_a_file_without_a_key_stops_with_its_source(tmp_path: Path, raw: bytes) 
     file = tmp_path / "root.pub"
     file.write_bytes(raw)
     with pytest.raises(ConfigError, match=r"^ASTER_ROOT_PUBKEY_FILE: "):
-        read_root_public_key(str(file), source="ASTER_ROOT_PUBKEY_FILE")
+        read_root_public_keys(str(file), source="ASTER_ROOT_PUBKEY_FILE")
 
 
 def test_a_file_that_is_not_there_stops_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere can't be read"):
-        read_root_public_key(str(tmp_path / "nowhere"), source="inline")
+        read_root_public_keys(str(tmp_path / "nowhere"), source="inline")
 
 
 def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "root.pub").write_text(KEY.hex())
-    assert read_root_public_key("~/root.pub", source="inline") == KEY
+    assert read_root_public_keys("~/root.pub", source="inline") == (KEY,)

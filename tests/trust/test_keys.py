@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aster.foundation.errors import ConfigError
-from aster.trust.anchor import read_root_public_key
+from aster.trust.anchor import read_root_public_keys
 from aster.trust.keys import SigningKey, is_signed_by, read_key_file, write_key_file
 
 
@@ -33,7 +33,7 @@ def test_a_key_file_is_for_its_owner_alone_and_never_overwritten(tmp_path: Path)
     if os.name == "posix":
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert read_key_file(file) == key
-    assert read_root_public_key(str(file), source="inline") == key.public
+    assert read_root_public_keys(str(file), source="inline") == (key.public,)
     with pytest.raises(ConfigError, match="exists already"):
         write_key_file(file, SigningKey.generate())
     assert read_key_file(file) == key

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster.cli.trust import ROOT_KEY_PLACES, root_public_key
+from aster.cli.trust import ROOT_KEY_PLACES, root_public_keys
 from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
 
@@ -51,7 +51,7 @@ def create(
     from aster.trust.root_key import located_root_key, read_root_key
 
     checked_name(name)
-    public = [root_public_key(each).hex() for each in root_pubkey or []]
+    public = [key.hex() for each in root_pubkey or [] for key in root_public_keys(each)]
     place = None
     if root_key is not None:
         place = located_root_key(root_key)

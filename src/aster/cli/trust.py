@@ -185,7 +185,7 @@ def verify(
     peer = endpoint_id or found.endpoint_id or ""
     reason = None
     try:
-        verify_credential(found, roots=[root_public_key(root_pubkey)], role=found.role, peer=peer, now=time.time())
+        verify_credential(found, roots=root_public_keys(root_pubkey), role=found.role, peer=peer, now=time.time())
     except CredentialRefused as error:
         reason = error.message
     if as_json:
@@ -241,14 +241,14 @@ def _seconds(text: str) -> int:
     return int(found[1]) * SECONDS[found[2]]
 
 
-def root_public_key(text: str) -> bytes:
-    """The key that ``--root-pubkey`` gives: itself in hex, or a file."""
+def root_public_keys(text: str) -> tuple[bytes, ...]:
+    """The keys that ``--root-pubkey`` gives: one in hex, or a file of them."""
     from aster.foundation.kinds import hex_bytes
-    from aster.trust.anchor import read_root_public_key
+    from aster.trust.anchor import read_root_public_keys
 
     if re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        return hex_bytes(32).from_text(text)
-    return read_root_public_key(text, source="--root-pubkey")
+        return (hex_bytes(32).from_text(text),)
+    return read_root_public_keys(text, source="--root-pubkey")
 
 
 def _shown(credential: "Credential") -> dict[str, Any]:

@@ -11,8 +11,6 @@ UNSETTABLE = "the QUIC bindings have no switch for it"
 LATER = "it takes effect in a later version"
 
 PENDING = {
-    "enrollment_credential_iid": LATER,
-    "allow_all_producers": LATER,
     "enable_monitoring": LATER,
     "clear_ip_transports": UNSETTABLE,
     "portmapper_config": UNSETTABLE,

@@ -1,86 +1,160 @@
-"""The handshake of ``aster/admission/1``: one stream, one credential, one answer.
+"""The handshake of ``aster/admission/1``: who comes, and if asked who serves, show a credential, over one stream.
 
-The client writes PRESENT (the credential's JSON); the server answers ADMITTED, or closes the connection with
-NOT_ADMITTED and the same words for every reason: a forged, expired, stolen, malformed, oversized or slow credential
-looks alike. The credential is judged against the key that QUIC has proven for the peer.
+A client that admits enrolled producers only writes DEMAND first; the server answers SHOWN with its own credential, and
+the client goes on or hangs up: it shows nothing to a server that it does not trust. Then it writes PRESENT; the server
+answers ADMITTED, or closes the connection with NOT_ADMITTED and the same words for every reason: a forged, expired,
+stolen, malformed, oversized or slow credential looks alike. Both are judged against the key that QUIC has proven for
+the other side.
 """
 
 import asyncio
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
 
+from aster.foundation.logs import get_logger
 from aster.rpc.client_connection import refusal_for
 from aster.rpc.gate import Gate
-from aster.rpc.status import UnavailableError
+from aster.rpc.status import PermissionDeniedError, UnavailableError
 from aster.transport.endpoint import Connection
 from aster.transport.errors import CloseCode, ConnectionLost, FramingError
 from aster.transport.framing import FrameSplitter, frame
 from aster.transport.pipe import Pipe
+from aster.trust.admission import Admission, InstanceVerifier, judge
+from aster.trust.credential import CredentialRefused
+from aster.trust.presentation import MAX_PRESENTED, Presentation, encode_presentation
+from aster.trust.refusals import Refusals
+
+logger = get_logger("aster.trust")
 
 ADMISSION_ALPN = b"aster/admission/1"
 NOT_ADMITTED = "not admitted"
-MAX_PRESENTED = 64 * 1024
+MAX_WAITING = 2
 
 PRESENT = 1
 ADMITTED = 2
+DEMAND = 3
+SHOWN = 4
 
 
-async def present_credential(connection: Connection, raw: bytes, within: float) -> None:
-    """The client's side; raises `PermissionDeniedError` when the server does not admit."""
-    pipe = await connection.open_pipe()
-    pipe.write(frame(PRESENT, 0, raw))
+@dataclass(frozen=True, slots=True)
+class ProducerCheck:
+    """What a client asks of a server before it calls: a producer's credential, signed by one of ``roots``."""
+
+    roots: Collection[bytes]
+    instances: InstanceVerifier
+
+    async def judge(self, peer: str, shown: bytes) -> Admission:
+        """Raises `PermissionDeniedError` unless ``peer`` may serve."""
+        try:
+            credential = await judge(
+                shown, role="producer", peer=peer, roots=self.roots, now=time.time(), instances=self.instances
+            )
+        except CredentialRefused as error:
+            logger.warning("the server was refused", peer=peer, reason=error.message)
+            raise PermissionDeniedError(
+                f"the server is not an admitted producer: {error.message}",
+                hint="enroll it (aster enroll node --as producer), or allow_all_producers=True to skip the check",
+            ) from None
+        return Admission.of(credential)
+
+
+async def enter(
+    connection: Connection, presented: Presentation | None, producers: ProducerCheck | None, within: float
+) -> Admission | None:
+    """The client's side: check the server if asked to, then present a credential if there is one.
+
+    Answers the producer's admission when it was checked; raises `PermissionDeniedError` when either side refuses.
+    """
+    frames = _Frames(await connection.open_pipe())
+    producer = None
+    outcome = CloseCode.NOT_ADMITTED, NOT_ADMITTED
     try:
         async with asyncio.timeout(within):
-            await _first_frame(pipe, ADMITTED)
+            if producers is not None:
+                frames.write(DEMAND)
+                producer = await producers.judge(connection.peer_id, (await frames.next(SHOWN))[1])
+            if presented is not None:
+                frames.write(PRESENT, encode_presentation(presented))
+                await frames.next(ADMITTED)
+        outcome = CloseCode.DONE, "admitted"
     except (ConnectionLost, FramingError) as error:
         lost = error if isinstance(error, ConnectionLost) else ConnectionLost(error.message)
         raise refusal_for(lost) from error
     except TimeoutError:
         raise UnavailableError(f"no decision on the credential within {within:g} s") from None
     finally:
-        pipe.close()
-        connection.close(CloseCode.DONE, "admitted")
+        frames.close()
+        connection.close(*outcome)
+    return producer
 
 
-async def judge_credential(connection: Connection, gate: Gate, within: float) -> None:
-    """The server's side: admit the peer or turn it away, within ``within`` seconds."""
-    pipe: Pipe | None = None
-    admitted = False
+async def receive(
+    connection: Connection, gate: Gate, own: Presentation | None, refusals: Refusals, within: float
+) -> None:
+    """The server's side: admit the peer or turn it away, within ``within`` seconds.
+
+    ``own`` is the credential that this server shows to who demands one.
+    """
+    frames: _Frames | None = None
+    peer = connection.peer_id
+    outcome = CloseCode.NOT_ADMITTED, NOT_ADMITTED
     try:
         async with asyncio.timeout(within):
-            pipe = await connection.accept_pipe()
-            raw = await _first_frame(pipe, PRESENT)
-            admitted = await gate.present(connection.peer_id, raw)
-            if admitted:
-                pipe.write(frame(ADMITTED, 0))
+            frames = _Frames(await connection.accept_pipe())
+            kind, body = await frames.next(PRESENT, DEMAND)
+            if kind == DEMAND:
+                frames.write(SHOWN, encode_presentation(own or Presentation()))
+                _, body = await frames.next(PRESENT)
+            if await gate.present(peer, body):
+                outcome = CloseCode.DONE, ""
+                frames.write(ADMITTED)
                 await connection.closed()
-    except (ConnectionLost, FramingError, TimeoutError):
-        # Broken, malformed, oversized or slow: the answer is the uniform denial below.
-        pass
-    if pipe is not None:
-        pipe.close()
-    if admitted:
-        connection.close(CloseCode.DONE, "")
-    else:
-        connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+    except ConnectionLost as error:
+        logger.debug("a peer left its admission", peer=peer, reason=error.message)
+    except FramingError as error:
+        await refusals.record(peer, f"the handshake was malformed: {error.message}")
+    except TimeoutError:
+        if outcome[0] is CloseCode.NOT_ADMITTED:
+            await refusals.record(peer, f"nothing was presented within {within:g} s")
+    if frames is not None:
+        frames.close()
+    connection.close(*outcome)
 
 
-async def _first_frame(pipe: Pipe, kind: int) -> bytes:
-    """The body of the one frame that a side of this handshake sends."""
-    arrived: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    splitter = FrameSplitter(MAX_PRESENTED)
+class _Frames:
+    """The frames that the other side sends in one handshake, few and short, one after the other."""
 
-    def take(data: bytes) -> None:
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._splitter = FrameSplitter(MAX_PRESENTED)
+        self._arrived: asyncio.Queue[tuple[int, bytes] | FramingError | ConnectionLost] = asyncio.Queue()
+        pipe.start(self._take, self._arrived.put_nowait)
+
+    def write(self, kind: int, body: bytes = b"") -> None:
+        self._pipe.write(frame(kind, 0, body))
+
+    async def next(self, *kinds: int) -> tuple[int, bytes]:
+        """The next frame, of one of ``kinds``; anything else is a `FramingError`."""
+        got = await self._arrived.get()
+        if isinstance(got, Exception):
+            raise got
+        if got[0] not in kinds:
+            raise FramingError("that is no frame of this handshake")
+        return got
+
+    def close(self) -> None:
+        self._pipe.close()
+
+    def _take(self, data: bytes) -> None:
+        if self._arrived.qsize() > MAX_WAITING:
+            return
         try:
-            for got, _, body in splitter.feed(data):
-                if got != kind or body is None:
-                    raise FramingError("that is no frame of this handshake")
-                if not arrived.done():
-                    arrived.set_result(body)
+            for kind, _, body in self._splitter.feed(data):
+                if body is None:
+                    raise FramingError(f"a frame has more than {MAX_PRESENTED} bytes")
+                if self._arrived.qsize() >= MAX_WAITING:
+                    raise FramingError("too many frames")
+                self._arrived.put_nowait((kind, body))
         except FramingError as error:
-            fail(error)
-
-    def fail(error: ConnectionLost | FramingError) -> None:
-        if not arrived.done():
-            arrived.set_exception(error)
-
-    pipe.start(take, fail)
-    return await arrived
+            self._arrived.put_nowait(error)

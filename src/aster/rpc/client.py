@@ -7,10 +7,19 @@ from typing import Self
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
 from aster.foundation.errors import ConfigError
-from aster.rpc.admission import ADMISSION_ALPN, present_credential
+from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, enter
 from aster.rpc.client_connection import ClientConnection, refusal_for
+from aster.rpc.gate import anchors_of, instance_verifier
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import ALPN, LOG_SETTINGS, apply_log_settings, bind_endpoint, find_identity, own_credential
+from aster.rpc.node import (
+    ALPN,
+    LOG_SETTINGS,
+    NodeIdentity,
+    apply_log_settings,
+    bind_endpoint,
+    find_identity,
+    own_presentation,
+)
 from aster.rpc.status import FailedPreconditionError, UnavailableError
 from aster.rpc.stub import Caller
 from aster.transport.address import NodeAddress, parse_address
@@ -83,13 +92,13 @@ class AsterClient(Caller):
         refuse_pending(self._config)
         target = self._target()
         identity = find_identity(self._config, "consumer", self._peer)
-        credential = own_credential(self._config, identity)
+        presented, producers = own_presentation(self._config, identity), self._producer_check(identity)
         if self._endpoint is None:
             self._endpoint = await bind_endpoint(self._config, identity)
         try:
-            if credential is not None:
+            if presented is not None or producers is not None:
                 door = await self._endpoint.connect(target, ADMISSION_ALPN, self._limits.handshake_seconds)
-                await present_credential(door, credential, self._limits.handshake_seconds)
+                await enter(door, presented, producers, self._limits.handshake_seconds)
             connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
             return await self._greet(connection)
         except ConnectFailed as error:
@@ -102,6 +111,18 @@ class AsterClient(Caller):
         lane.start()
         await lane.ready()
         return lane
+
+    def _producer_check(self, identity: NodeIdentity) -> ProducerCheck | None:
+        """With ``allow_all_producers=False`` only a server with a producer's credential may be called."""
+        if self._config.allow_all_producers:
+            return None
+        roots = anchors_of(self._config, identity)
+        if not roots:
+            raise ConfigError(
+                f"{self._config.source('allow_all_producers')}: allow_all_producers=False needs a root public key",
+                hint="set root_pubkey or root_pubkey_file",
+            )
+        return ProducerCheck(roots, instance_verifier(self._config))
 
     def _target(self) -> NodeAddress:
         text = self._config.endpoint_addr

@@ -10,6 +10,7 @@ from aster.foundation.logs import ROOTS, configure_logging
 from aster.transport.endpoint import DISABLED, Endpoint, EndpointSettings
 from aster.trust.credential import credential_json, read_credential_file
 from aster.trust.identity_file import DEFAULT_NAME, Identity, Peer, read_identity
+from aster.trust.presentation import MAX_TOKEN_BYTES, Presentation
 
 ALPN = b"aster/2"
 
@@ -45,12 +46,20 @@ def find_identity(config: AsterConfig, role: str, peer: str | None) -> NodeIdent
     return NodeIdentity(identity.secret_key, selected, _roots(identity, selected))
 
 
-def own_credential(config: AsterConfig, identity: NodeIdentity) -> bytes | None:
-    """The credential that a client presents, as JSON: the configured file's, else the identity's."""
+def own_presentation(config: AsterConfig, identity: NodeIdentity) -> Presentation | None:
+    """What this node shows of itself: the configured file's credential, else the identity's, and the instance token."""
     path = config.enrollment_credential_file
     if path is not None:
-        return credential_json(read_credential_file(path, source=config.source("enrollment_credential_file")))
-    return None if identity.peer is None else credential_json(identity.peer.credential)
+        credential = read_credential_file(path, source=config.source("enrollment_credential_file"))
+    elif identity.peer is not None:
+        credential = identity.peer.credential
+    else:
+        return None
+    token = config.enrollment_credential_iid
+    if token is not None and len(token) > MAX_TOKEN_BYTES:
+        source = config.source("enrollment_credential_iid")
+        raise ConfigError(f"{source}: expected a token of at most {MAX_TOKEN_BYTES} characters, got {len(token)}")
+    return Presentation(credential_json(credential), token)
 
 
 async def bind_endpoint(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> Endpoint:

@@ -1,41 +1,44 @@
 """`AsterServer`: services on one QUIC endpoint."""
 
 import asyncio
-import time
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
+from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
-from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, judge_credential
+from aster.rpc.acceptor import Acceptor, Door
+from aster.rpc.admission import ADMISSION_ALPN
 from aster.rpc.definition import ServiceDefinition
-from aster.rpc.gate import Trust, anchors_of, resolve_trust
-from aster.rpc.hooks import ConnectionAttempt, ConnectionHook, passes
+from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trust
+from aster.rpc.hooks import ConnectionHook
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity
+from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity, own_presentation
 from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
 from aster.transport.address import parse_address
-from aster.transport.endpoint import Connection, Endpoint, Incoming
-from aster.transport.errors import CloseCode, TransportError
-from aster.trust.nonces import StoredJournal
+from aster.transport.endpoint import Connection, Endpoint
+from aster.transport.pipe import Pipe
+from aster.trust.admission import Admission
+from aster.trust.denials import Denial, DenyList
+from aster.trust.nonces import MemoryJournal, StoredJournal
+from aster.trust.refusals import Refusals
 
 if TYPE_CHECKING:
     from aster.rpc.health import HealthServer
 
 logger = get_logger("aster.rpc")
 
-RECHECK_SECONDS = 60.0
-
 
 class AsterServer:
     """Serve instances (or classes) of services.
 
-    ``peer`` names an enrollment of the identity file; ``root_pubkey`` and ``allow_all_consumers`` override the config;
-    ``hook`` is asked about every connection, with or without ``enable_hooks``;
+    ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
+    ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
     ``debug_errors`` shows handlers' exceptions to callers.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
@@ -49,27 +52,28 @@ class AsterServer:
         peer: str | None = None,
         root_pubkey: bytes | None = None,
         allow_all_consumers: bool | None = None,
+        allow_all_producers: bool | None = None,
         hook: ConnectionHook | None = None,
         limits: RpcLimits = DEFAULT_LIMITS,
         debug_errors: bool = False,
     ) -> None:
         self._table = ServiceTable(services)
         given = config if config is not None else AsterConfig.from_env()
-        self._config = given.with_inline(root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers)
+        self._config = given.with_inline(
+            root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers, allow_all_producers=allow_all_producers
+        )
         self._peer = peer
         self._hook = hook
         self._limits = limits
         self._debug_errors = debug_errors
         self._trust: Trust | None = None
         self._endpoint: Endpoint | None = None
-        self._accepting: asyncio.Task[None] | None = None
-        self._arriving: set[asyncio.Task[None]] = set()
-        self._connections: set[ServerConnection] = set()
-        self._denied: set[str] = set()
+        self._acceptor: Acceptor | None = None
         self._journal: StoredJournal | None = None
+        self._denied = DenyList()
+        self._refusals = Refusals(MemoryJournal())
         self._health: HealthServer | None = None
         self._stopped = asyncio.Event()
-        self._draining = False
 
     async def start(self) -> None:
         """Bind and accept; does nothing when already started."""
@@ -79,33 +83,44 @@ class AsterServer:
         refuse_pending(self._config)
         identity = find_identity(self._config, "producer", self._peer)
         anchors = anchors_of(self._config, identity)
-        if self._config.storage_path is not None:
-            self._journal = StoredJournal.open(self._config.storage_path)
-        trust = resolve_trust(self._config, anchors, self._journal)
+        own = own_presentation(self._config, identity)
         try:
+            await self._open_storage()
+            trust = resolve_trust(self._config, anchors, self._journal or MemoryJournal(), self._refusals, self._denied)
             self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
+            await check_own_enrollment(self._config, anchors, own, self._endpoint.endpoint_id)
+            self._trust, self._config = trust, with_hooks(trust.config, self._hook)
+            door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, own)
+            self._acceptor = Acceptor(self._endpoint, door, self._limits, self._make_lane)
+            if self._config.health_port:
+                await self._start_health()
         except BaseException:
-            await self._close_journal()
+            await self.close()
+            self._endpoint = self._acceptor = None
+            self._stopped.clear()
             raise
-        self._trust, self._config = trust, trust.config
-        self._accepting = asyncio.create_task(self._accept(self._endpoint, trust))
-        if self._config.health_port:
-            await self._start_health()
+        self._acceptor.start()
+
+    async def _open_storage(self) -> None:
+        if self._config.storage_path is None:
+            return
+        journal = self._journal = StoredJournal.open(self._config.storage_path)
+        entries = self._denied.entries()
+        self._denied = DenyList(journal.database, journal.audit)
+        for denial in entries:
+            await self._denied.deny(denial.id, denial.note)
+        self._refusals = Refusals(journal)
 
     async def _start_health(self) -> None:
         from aster.rpc.health import HealthServer  # brings an HTTP server, which most servers don't need
 
-        try:
-            health = HealthServer(
-                self._config.health_host,
-                self._config.health_port,
-                accepts=lambda: not self._draining,
-                connections=lambda: len(self._connections),
-            )
-            await health.start()
-        except BaseException:
-            await self.close()
-            raise
+        health = HealthServer(
+            self._config.health_host,
+            self._config.health_port,
+            accepts=lambda: self._acceptor is not None and not self._acceptor.is_draining,
+            connections=lambda: len(self._acceptor.connections) if self._acceptor is not None else 0,
+        )
+        await health.start()
         self._health = health
 
     async def serve(self) -> None:
@@ -115,44 +130,49 @@ class AsterServer:
 
     async def drain(self, grace_seconds: float = 10.0) -> None:
         """Take no new connections or calls, let running calls finish within ``grace_seconds``, then close."""
-        self._draining = True
-        for connection in self._connections:
-            connection.drain("it is shutting down")
-        try:
-            async with asyncio.timeout(grace_seconds):
-                for connection in list(self._connections):
-                    await connection.idle()
-                await self._emptied()
-        except TimeoutError:
-            logger.warning("calls were still running after the grace period", seconds=grace_seconds)
+        if self._acceptor is not None:
+            self._acceptor.drain("it is shutting down")
+            try:
+                async with asyncio.timeout(grace_seconds):
+                    await self._acceptor.emptied()
+            except TimeoutError:
+                logger.warning("calls were still running after the grace period", seconds=grace_seconds)
         await self.close()
 
     async def close(self) -> None:
         """Cancel every handler, tell every peer, close the endpoint. Safe to call twice."""
-        self._draining = True
-        for connection in list(self._connections):
-            connection.close(CloseCode.GOING_AWAY, "the server was closed")
-        if self._endpoint is not None:
+        if self._acceptor is not None:
+            await self._acceptor.close()
+        elif self._endpoint is not None:
             await self._endpoint.close()
-        if self._accepting is not None:
-            await self._accepting
-        for task in list(self._arriving):
-            task.cancel()
-            await asyncio.wait([task])
-        await self._close_journal()
+        if self._journal is not None:
+            await self._refusals.flush()
+            await self._journal.close()
+            self._journal = None
         if self._health is not None:
             await self._health.close()
         self._stopped.set()
 
-    def deny(self, endpoint_id: str) -> None:
-        """Turn a peer away from now on, whatever it presents, and close its connections."""
-        peer = parse_address(endpoint_id).endpoint_id
-        self._denied.add(peer)
-        if self._trust is not None:
-            self._trust.gate.forget(peer)
-        for connection in list(self._connections):
-            if connection.peer == peer:
-                connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+    async def deny(self, subject: str, note: str = "") -> None:
+        """Turn an endpoint (any form of address) or a credential (its id) away from now on, and close its connections.
+
+        With ``storage_path`` it stays denied after a restart; `StorageError` when that can't be written, and it is
+        denied until then all the same.
+        """
+        try:
+            await self._denied.deny(_deniable(subject), note)
+        finally:
+            if self._acceptor is not None:
+                self._acceptor.turn_away_denied()
+
+    async def allow(self, subject: str) -> bool:
+        """Take an endpoint or credential off the deny-list; False when it was not on it."""
+        return await self._denied.allow(_deniable(subject))
+
+    @property
+    def denied(self) -> Sequence[Denial]:
+        """The deny-list."""
+        return self._denied.entries()
 
     @property
     def config(self) -> AsterConfig:
@@ -181,8 +201,13 @@ class AsterServer:
 
     @property
     def root_pubkey(self) -> bytes | None:
-        """The trust anchor in effect; an ephemeral one in dev mode."""
-        return self._trust.root_public_key if self._trust is not None else None
+        """The trust anchor in effect, the first of several; an ephemeral one in dev mode."""
+        return next(iter(self.root_pubkeys), None)
+
+    @property
+    def root_pubkeys(self) -> Sequence[bytes]:
+        """Every root key whose credentials are good here; more than one while keys are rotated."""
+        return self._trust.roots if self._trust is not None else ()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -198,54 +223,10 @@ class AsterServer:
             raise FailedPreconditionError("the server is not started", hint="use 'async with' or await start()")
         return self._endpoint
 
-    async def _accept(self, endpoint: Endpoint, trust: Trust) -> None:
-        while True:
-            try:
-                incoming = await endpoint.accept()
-            except TransportError as error:
-                logger.error("accepting connections failed", error=error.message)
-                return
-            if incoming is None:
-                return
-            task = asyncio.create_task(self._arrive(incoming, trust))
-            self._arriving.add(task)
-            task.add_done_callback(self._arriving.discard)
-
-    async def _arrive(self, incoming: Incoming, trust: Trust) -> None:
-        try:
-            arriving, limits = len(self._arriving), self._limits
-            full = arriving > limits.max_handshakes or arriving + len(self._connections) > limits.max_connections
-            if self._draining or full:
-                await incoming.refuse()
-                return
-            connection = await incoming.handshake(self._limits.handshake_seconds)
-            attempt = ConnectionAttempt(connection.peer_id, connection.alpn)
-            denied = connection.peer_id in self._denied
-            if denied or not await passes(self._hook, attempt, self._config.hook_timeout_ms):
-                connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
-            elif connection.alpn == ADMISSION_ALPN:
-                await judge_credential(connection, trust.gate, limits.handshake_seconds)
-            else:
-                await self._admit(connection, trust)
-        except (TransportError, TimeoutError) as error:
-            logger.debug("a connection attempt ended early", error=str(error))
-
-    async def _admit(self, connection: Connection, trust: Trust) -> None:
-        admission = trust.gate.admit(connection.peer_id)
-        if admission is None:
-            logger.info("consumer refused", peer=connection.peer_id)
-            connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
-            return
-        async with asyncio.timeout(self._limits.handshake_seconds):
-            pipe = await connection.accept_pipe()
-        if self._draining:
-            connection.close(CloseCode.GOING_AWAY, "the server was closed")
-            return
-        if connection.peer_id in self._denied:
-            # Denied while it kept its stream back: `deny` could not see it among the connections.
-            connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
-            return
-        lane = ServerConnection(
+    def _make_lane(
+        self, pipe: Pipe, connection: Connection, admission: Admission, on_end: Callable[[ServerConnection], None]
+    ) -> ServerConnection:
+        return ServerConnection(
             pipe,
             self._table,
             self._limits,
@@ -253,30 +234,22 @@ class AsterServer:
             peer=connection.peer_id,
             attributes=admission.attributes,
             debug_errors=self._debug_errors,
-            on_end=self._connections.discard,
+            on_end=on_end,
         )
-        self._connections.add(lane)
-        lane.start()
-        if admission.expires_at is not None:
-            self._watch(lane, connection.peer_id, trust)
 
-    def _watch(self, lane: ServerConnection, peer: str, trust: Trust) -> None:
-        """A live connection ends with its admission."""
-        admission = trust.gate.admit(peer)
-        if lane.is_over:
-            return
-        if admission is None or admission.expires_at is None:
-            lane.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
-            return
-        left = max(0.0, admission.expires_at - time.time())
-        asyncio.get_running_loop().call_later(min(left, RECHECK_SECONDS), self._watch, lane, peer, trust)
 
-    async def _close_journal(self) -> None:
-        if self._journal is not None:
-            await self._journal.close()
-            self._journal = None
+def with_hooks(config: AsterConfig, hook: ConnectionHook | None) -> AsterConfig:
+    """Gate 0 is set when admission is active or there is a hook to ask; switched off by hand it contradicts a hook."""
+    if not config.allow_all_consumers:
+        return config if config.enable_hooks else config.with_value("enable_hooks", True, "admission")
+    if hook is not None and not config.enable_hooks:
+        source = config.source("enable_hooks")
+        if source != "default":
+            raise ConfigError(f"{source}: enable_hooks=False, but AsterServer has a hook", hint="drop one of the two")
+        return config.with_value("enable_hooks", True, "hook")
+    return config
 
-    async def _emptied(self) -> None:
-        """Wait for the clients to leave: the last answers are on their way until they do."""
-        while self._connections:
-            await next(iter(self._connections)).gone()
+
+def _deniable(text: str) -> str:
+    """The 64 hex characters that an entry of the deny-list has; an address gives its EndpointId."""
+    return text if re.fullmatch(r"\s*[0-9a-fA-F]{64}\s*", text) else parse_address(text).endpoint_id

@@ -68,6 +68,22 @@ class Incoming:
         except TimeoutError:
             raise ConnectFailed(f"the handshake took more than {within:g} s") from None
 
+    async def remote_address(self) -> str:
+        """Where it comes from: an IP address without its port, or the relay it came through."""
+        known = await settled(self._raw.remote_addr(), ConnectFailed)
+        if known.is_ip():
+            host, _, _ = str(known.addr).rpartition(":")
+            return host
+        return str(getattr(known, "url", known))
+
+    async def is_address_proven(self) -> bool:
+        """Has the peer shown that packets to its address reach it?"""
+        return bool(await settled(self._raw.remote_addr_validated(), ConnectFailed))
+
+    async def retry(self) -> None:
+        """Ask the peer to come again with a proof of its address (QUIC's Retry, RFC 9000 section 8.1.2)."""
+        await settled(self._raw.retry(), ConnectFailed)
+
     async def refuse(self) -> None:
         """Turn the attempt away before it costs anything."""
         await settled(self._raw.refuse(), ConnectFailed)

@@ -6,82 +6,149 @@ Every denial looks the same from outside; the reason goes to the log and the aud
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from aster.foundation.errors import StorageError
-from aster.foundation.logs import get_logger
-from aster.trust.credential import INSTANCE_PREFIX, Credential, CredentialRefused, parse_credential, verify
+from aster.trust.credential import (
+    INSTANCE_PREFIX,
+    Credential,
+    CredentialRefused,
+    Role,
+    credential_id,
+    parse_credential,
+    verify,
+)
 from aster.trust.nonces import AdmissionJournal, MemoryJournal
-
-logger = get_logger("aster.trust")
+from aster.trust.presentation import decode_presentation
+from aster.trust.refusals import Refusals
 
 MAX_ADMITTED = 100_000
 
 
+class InstanceVerifier(Protocol):
+    """Checks that a peer runs on the cloud instance that its credential's ``aster.iid_*`` attributes ask for."""
+
+    async def verify(
+        self, attributes: Mapping[str, str], token: str | None, *, peer: str, roots: Collection[bytes], now: float
+    ) -> None:
+        """Raise `CredentialRefused` unless ``token`` proves every ``aster.iid_*`` attribute for ``peer``."""
+
+
+class NoInstances:
+    """Refuses every credential that asks for an instance identity."""
+
+    async def verify(
+        self, attributes: Mapping[str, str], token: str | None, *, peer: str, roots: Collection[bytes], now: float
+    ) -> None:
+        raise CredentialRefused("its instance identity can't be verified here")
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A peer that may call, the attributes it may rely on, and until when (seconds since 1970; None: no end)."""
+    """A peer that was let in: what it may rely on, until when (seconds since 1970; None: no end), by which credential.
+
+    A producer's admission has the attribute ``aster.node_role`` = ``producer``, which no credential can set.
+    """
 
     attributes: Mapping[str, str]
     expires_at: float | None = None
+    credential_id: str | None = None
+
+    @classmethod
+    def of(cls, credential: Credential) -> "Admission":
+        return cls(credential.admitted_attributes, float(credential.expires_at), credential_id(credential))
+
+
+async def judge(
+    presented: bytes,
+    *,
+    role: Role | None,
+    peer: str,
+    roots: Collection[bytes],
+    now: float,
+    instances: InstanceVerifier,
+) -> Credential:
+    """The credential that ``peer`` presents, once it is known to be valid; `CredentialRefused` otherwise.
+
+    ``role`` None takes either. A one-time credential must still be consumed.
+    """
+    presentation = decode_presentation(presented)
+    credential = parse_credential(presentation.credential)
+    verify(credential, roots=roots, role=role or credential.role, peer=peer, now=now)
+    if any(name.startswith(INSTANCE_PREFIX) for name in credential.attributes):
+        await instances.verify(credential.attributes, presentation.instance_token, peer=peer, roots=roots, now=now)
+    return credential
 
 
 class CredentialGate:
-    """Admits consumers with valid credentials of one of ``roots``."""
+    """Admits peers with valid credentials of one of ``roots``."""
 
     def __init__(
         self,
         roots: Collection[bytes],
         journal: AdmissionJournal | None = None,
+        *,
+        refusals: Refusals | None = None,
+        instances: InstanceVerifier | None = None,
+        is_denied: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._roots = frozenset(roots)
         self._journal = journal if journal is not None else MemoryJournal()
+        self._refusals = refusals if refusals is not None else Refusals(self._journal)
+        self._instances = instances if instances is not None else NoInstances()
+        self._is_denied = is_denied
         self._clock = clock
         self._admitted: dict[str, Admission] = {}
 
     def admit(self, peer: str) -> Admission | None:
         """What ``peer`` was admitted with, while that lasts."""
         admission = self._admitted.get(peer)
-        if admission is None or (admission.expires_at is not None and admission.expires_at <= self._clock()):
+        if admission is None:
+            return None
+        expired = admission.expires_at is not None and admission.expires_at <= self._clock()
+        if expired or (admission.credential_id is not None and self._is_denied(admission.credential_id)):
             self._admitted.pop(peer, None)
             return None
         return admission
 
-    async def present(self, peer: str, raw: bytes) -> bool:
+    async def present(self, peer: str, presented: bytes) -> bool:
         """Judge the credential that ``peer`` presents."""
         try:
-            credential = await self._judge(peer, raw)
+            credential = await self._judge(peer, presented)
         except CredentialRefused as error:
-            logger.info("consumer refused", peer=peer, reason=error.message)
-            await self._record_refusal(peer, error.message)
+            await self._refusals.record(peer, error.message)
             return False
         except StorageError as error:
-            logger.error("consumer refused: its admission can't be recorded", peer=peer, reason=error.message)
+            await self._refusals.record(peer, f"its admission can't be recorded: {error.message}")
             return False
         if len(self._admitted) >= MAX_ADMITTED:
             self._forget_expired()
-        self._admitted[peer] = Admission(dict(credential.attributes), float(credential.expires_at))
+        self._admitted[peer] = Admission.of(credential)
         return True
 
     def forget(self, peer: str) -> None:
         """Take an admission back; the peer must present a credential again."""
         self._admitted.pop(peer, None)
 
-    async def _judge(self, peer: str, raw: bytes) -> Credential:
-        credential = parse_credential(raw)
-        verify(credential, roots=self._roots, role="consumer", peer=peer, now=self._clock())
-        if any(name.startswith(INSTANCE_PREFIX) for name in credential.attributes):
-            raise CredentialRefused("its instance identity can't be verified here")
-        event = {"event": "admitted", "peer": peer, "type": credential.type, "attributes": credential.attributes}
+    async def _judge(self, peer: str, presented: bytes) -> Credential:
+        credential = await judge(
+            presented, role=None, peer=peer, roots=self._roots, now=self._clock(), instances=self._instances
+        )
+        name = credential_id(credential)
+        if self._is_denied(name):
+            raise CredentialRefused("it was revoked")
+        event = {
+            "event": "admitted",
+            "peer": peer,
+            "role": credential.role,
+            "type": credential.type,
+            "credential": name,
+            "attributes": credential.attributes,
+        }
         if not await self._journal.admit(credential.nonce, credential.expires_at, event):
-            raise CredentialRefused("it is a one-time credential that was used before, or there is no storage_path")
+            raise CredentialRefused(self._journal.why_not_once)
         return credential
-
-    async def _record_refusal(self, peer: str, reason: str) -> None:
-        try:
-            await self._journal.refuse({"event": "refused", "peer": peer, "reason": reason[:200]})
-        except StorageError as error:
-            logger.error("a refusal could not be recorded", peer=peer, reason=error.message)
 
     def _forget_expired(self) -> None:
         now = self._clock()

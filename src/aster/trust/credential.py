@@ -6,6 +6,7 @@ of attributes (u32), and each attribute's name and value in order of names. So n
 another, and a signature made for anything else never fits. Hex is lower-case: one value has one spelling.
 """
 
+import hashlib
 import os
 import time
 from collections.abc import Collection, Mapping
@@ -22,6 +23,8 @@ NONCE_BYTES = 32
 MAX_BYTES = 16 * 1024
 CLOCK_SKEW_SECONDS = 300
 INSTANCE_PREFIX = "aster.iid_"
+NODE_ROLE = "aster.node_role"
+"""What an admission says about a producer. Set by us alone: a credential that carries it is refused."""
 
 Role = Literal["consumer", "producer"]
 Type = Literal["policy", "ott"]
@@ -50,6 +53,11 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     endpoint_id: str | None = None
     nonce: str | None = None
     signature: str = ""
+
+    @property
+    def admitted_attributes(self) -> dict[str, str]:
+        """The attributes that a peer has once this credential admits it."""
+        return {**self.attributes, NODE_ROLE: "producer"} if self.role == "producer" else dict(self.attributes)
 
     def __repr__(self) -> str:
         return f"Credential(role={self.role}, type={self.type}, name={self.attributes.get('aster.name')})"
@@ -94,6 +102,8 @@ def signing_bytes(credential: Credential) -> bytes:
         raise CredentialRefused("a one-time credential has a nonce, and only a one-time credential")
     if credential.role == "producer" and not endpoint:
         raise CredentialRefused("a producer's credential names its endpoint")
+    if NODE_ROLE in credential.attributes:
+        raise CredentialRefused(f"the attribute {NODE_ROLE} can't be set")
     for moment in (credential.issued_at, credential.expires_at):
         if not 0 <= moment < 2**63:
             raise CredentialRefused("a time is out of range")
@@ -112,6 +122,11 @@ def signing_bytes(credential: Credential) -> bytes:
     for name, value in sorted(credential.attributes.items()):
         fields += [_utf8(name), _utf8(value)]
     return DOMAIN + b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+
+
+def credential_id(credential: Credential) -> str:
+    """What a credential is revoked by: SHA-256 of its signed bytes in hex, however its file is written."""
+    return hashlib.sha256(signing_bytes(credential)).hexdigest()
 
 
 def verify(credential: Credential, *, roots: Collection[bytes], role: Role, peer: str, now: float) -> None:

@@ -16,6 +16,9 @@ CHAIN = "trust:admission"
 class AdmissionJournal(Protocol):
     """Where admissions are recorded and one-time nonces are consumed."""
 
+    why_not_once: str
+    """What it means that a one-time credential was not consumed."""
+
     async def admit(self, nonce: str | None, expires_at: int, event: Mapping[str, Any]) -> bool:
         """Consume ``nonce`` (if any) and record ``event``, together; False when the nonce was used before."""
 
@@ -25,6 +28,8 @@ class AdmissionJournal(Protocol):
 
 class MemoryJournal:
     """Without storage nothing survives a restart, so no one-time credential can be honoured."""
+
+    why_not_once = "it is a one-time credential, and without storage_path none can be honoured"
 
     async def admit(self, nonce: str | None, expires_at: int, event: Mapping[str, Any]) -> bool:
         return nonce is None
@@ -36,9 +41,11 @@ class MemoryJournal:
 class StoredJournal:
     """Nonces and the audit chain ``trust:admission`` in one SQLite file; a nonce is forgotten after it expires."""
 
+    why_not_once = "it is a one-time credential that was used before"
+
     def __init__(self, database: Database) -> None:
         database.migrate("trust", "aster.trust.migrations")
-        self._database = database
+        self.database = database
         self.audit = AuditLog(database)
 
     @classmethod
@@ -62,10 +69,10 @@ class StoredJournal:
             self.audit.append(connection, CHAIN, dict(event))
             return True
 
-        return await self._database.write(work)
+        return await self.database.write(work)
 
     async def refuse(self, event: Mapping[str, Any]) -> None:
         await self.audit.record(CHAIN, dict(event))
 
     async def close(self) -> None:
-        await self._database.close()
+        await self.database.close()

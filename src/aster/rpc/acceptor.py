@@ -1,0 +1,216 @@
+"""Taking connections: each attempt passes, in this order, the limits, the deny-list, the hook, and the gate.
+
+Whoever does not pass is closed with the same code and words, whatever the reason; the reason is recorded.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aster.foundation.logs import get_logger
+from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, receive
+from aster.rpc.gate import Gate
+from aster.rpc.hooks import ConnectionAttempt, ConnectionHook, passes
+from aster.rpc.limits import RpcLimits
+from aster.rpc.server_connection import ServerConnection
+from aster.transport.endpoint import Connection, Endpoint, Incoming
+from aster.transport.errors import CloseCode, TransportError
+from aster.transport.pipe import Pipe
+from aster.trust.admission import Admission
+from aster.trust.denials import DenyList
+from aster.trust.presentation import Presentation
+from aster.trust.refusals import Refusals
+
+logger = get_logger("aster.rpc")
+
+RECHECK_SECONDS = 60.0
+DENIED_SECONDS = 1.0
+"""How often the deny-list is looked at for the sake of live connections."""
+
+SHARE = 8
+"""One address may hold this part of the room for handshakes, once room is scarce."""
+
+MakeLane = Callable[[Pipe, Connection, Admission, Callable[[ServerConnection], None]], ServerConnection]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What decides on a connection attempt."""
+
+    gate: Gate
+    denied: DenyList
+    refusals: Refusals
+    hook: ConnectionHook | None
+    hook_timeout_ms: int
+    own: Presentation | None
+    """What this server shows to clients that demand a producer's credential."""
+
+
+class Acceptor:
+    """The accept loop of one endpoint, and the connections that it let in."""
+
+    def __init__(self, endpoint: Endpoint, door: Door, limits: RpcLimits, make_lane: MakeLane) -> None:
+        self._endpoint = endpoint
+        self._door = door
+        self._limits = limits
+        self._make_lane = make_lane
+        self._accepting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._arriving_from: Counter[str] = Counter()
+        self._admissions: dict[ServerConnection, Admission] = {}
+        self.is_draining = False
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._accepting = asyncio.create_task(self._accept())
+        self._watching = asyncio.create_task(self._watch_denials())
+
+    @property
+    def connections(self) -> list[ServerConnection]:
+        """Those that may call."""
+        return list(self._admissions)
+
+    def drain(self, reason: str) -> None:
+        """Take no new connections and no new calls."""
+        self.is_draining = True
+        for connection in self.connections:
+            connection.drain(reason)
+
+    async def emptied(self) -> None:
+        """Wait for every call to end, then for the clients to leave: until then the last answers are on their way."""
+        for connection in self.connections:
+            await connection.idle()
+        while self._admissions:
+            await next(iter(self._admissions)).gone()
+
+    async def close(self) -> None:
+        """End every connection, and the endpoint."""
+        self.is_draining = True
+        for connection in self.connections:
+            connection.close(CloseCode.GOING_AWAY, "the server was closed")
+        await self._endpoint.close()
+        if self._accepting is not None:
+            await self._accepting
+        ending = [task for task in (self._watching, *self._arriving) if task is not None]
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending)
+
+    def turn_away_denied(self) -> None:
+        """Close the connections of endpoints and credentials that are on the deny-list now."""
+        for connection, admission in list(self._admissions.items()):
+            if self._door.denied.denies(connection.peer, admission.credential_id):
+                self._turn_away(connection)
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                incoming = await self._endpoint.accept()
+            except TransportError as error:
+                logger.error("accepting connections failed", error=error.message)
+                return
+            if incoming is None:
+                return
+            task = asyncio.create_task(self._arrive(incoming))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _watch_denials(self) -> None:
+        """Another process may write the list: `aster trust deny`."""
+        while True:
+            await asyncio.sleep(DENIED_SECONDS)
+            if self._admissions and self._door.denied.has_changed():
+                self.turn_away_denied()
+
+    async def _arrive(self, incoming: Incoming) -> None:
+        address = "?"
+        try:
+            address = await incoming.remote_address()
+            self._arriving_from[address] += 1
+            if not await self._has_room(incoming, address):
+                return
+            connection = await incoming.handshake(self._limits.handshake_seconds)
+            await self._decide(connection)
+        except TransportError as error:
+            if not self.is_draining:
+                await self._door.refusals.record(None, f"no handshake: {error.message}")
+        except TimeoutError:
+            logger.debug("a connection attempt took too long")
+        finally:
+            self._arriving_from[address] -= 1
+            if self._arriving_from[address] <= 0:
+                del self._arriving_from[address]
+
+    async def _has_room(self, incoming: Incoming, address: str) -> bool:
+        """Refuse what is too much before it costs a handshake.
+
+        Once half of the room for handshakes is taken, an address must be proven (QUIC's Retry) and may hold no more
+        than its share, so that one address can't keep the others out.
+        """
+        arriving, limits = len(self._arriving), self._limits
+        full = arriving > limits.max_handshakes or arriving + len(self._admissions) > limits.max_connections
+        if not (self.is_draining or full) and 2 * arriving > limits.max_handshakes:
+            if not await incoming.is_address_proven():
+                await incoming.retry()
+                return False
+            full = self._arriving_from[address] > max(1, limits.max_handshakes // SHARE)
+        if self.is_draining or full:
+            await incoming.refuse()
+            return False
+        return True
+
+    async def _decide(self, connection: Connection) -> None:
+        door, peer = self._door, connection.peer_id
+        attempt = ConnectionAttempt(peer, connection.alpn)
+        if door.denied.denies(peer):
+            await self._refuse(connection, "it is on the deny-list")
+        elif not await passes(door.hook, attempt, door.hook_timeout_ms):
+            await self._refuse(connection, "the connection hook did not let it pass")
+        elif connection.alpn == ADMISSION_ALPN:
+            await receive(connection, door.gate, door.own, door.refusals, self._limits.handshake_seconds)
+        elif (admission := door.gate.admit(peer)) is None:
+            await self._refuse(connection, "it is not admitted: no valid credential was presented before")
+        else:
+            await self._let_in(connection, admission)
+
+    async def _let_in(self, connection: Connection, admission: Admission) -> None:
+        async with asyncio.timeout(self._limits.handshake_seconds):
+            pipe = await connection.accept_pipe()
+        if self.is_draining:
+            connection.close(CloseCode.GOING_AWAY, "the server was closed")
+            return
+        if self._door.denied.denies(connection.peer_id, admission.credential_id):
+            # Denied while it kept its stream back: nobody could see it among the connections.
+            await self._refuse(connection, "it is on the deny-list")
+            return
+        lane = self._make_lane(pipe, connection, admission, self._over)
+        self._admissions[lane] = admission
+        lane.start()
+        if admission.expires_at is not None:
+            self._watch(lane, connection.peer_id)
+
+    def _over(self, lane: ServerConnection) -> None:
+        self._admissions.pop(lane, None)
+
+    def _watch(self, lane: ServerConnection, peer: str) -> None:
+        """A live connection ends with its admission."""
+        if lane.is_over:
+            return
+        admission = self._door.gate.admit(peer)
+        if admission is None or admission.expires_at is None:
+            self._turn_away(lane)
+            return
+        left = max(0.0, admission.expires_at - time.time())
+        asyncio.get_running_loop().call_later(min(left, RECHECK_SECONDS), self._watch, lane, peer)
+
+    def _turn_away(self, lane: ServerConnection) -> None:
+        logger.info("a connection was ended: its admission is over", peer=lane.peer)
+        lane.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+
+    async def _refuse(self, connection: Connection, reason: str) -> None:
+        connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+        await self._door.refusals.record(connection.peer_id, reason)

@@ -1,0 +1,129 @@
+"""The deny-list: endpoints and credentials that are turned away, whatever root key vouches for them.
+
+An entry is 64 hex characters: an EndpointId, or a credential's id (`credential_id`). With a database it survives
+restarts, and what another process writes (``aster trust deny``) is in force here at the next question.
+"""
+
+import re
+import sqlite3
+import time
+
+import msgspec
+
+from aster.foundation.audit import AuditLog
+from aster.foundation.errors import ConfigError, StorageError
+from aster.foundation.logs import get_logger
+from aster.foundation.sql import Database
+from aster.trust.nonces import CHAIN
+
+logger = get_logger("aster.trust")
+
+MAX_NOTE = 200
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """One entry: what is denied, since when (seconds since 1970), and what was noted about it."""
+
+    id: str
+    denied_at: int
+    note: str = ""
+
+
+class DenyList:
+    """Asked for every connection; O(log entries) with a database. A list that can't be read denies everyone."""
+
+    def __init__(self, database: Database | None = None, audit: AuditLog | None = None) -> None:
+        self._database = database
+        self._audit = audit
+        self._here: dict[str, Denial] = {}
+        self._version = -1
+
+    async def deny(self, subject: str, note: str = "") -> Denial:
+        """Add an entry; it is in force at once, and durable when this returns.
+
+        When it can't be stored it stays in force until a restart, and the `StorageError` is raised.
+        """
+        denial = Denial(_checked(subject), int(time.time()), note[:MAX_NOTE])
+        self._here[denial.id] = denial
+        if self._database is not None:
+            await self._database.write(lambda connection: self._add(connection, denial))
+            self._here.pop(denial.id, None)
+        return denial
+
+    async def allow(self, subject: str) -> bool:
+        """Take an entry off; False when it was not there. Nobody is admitted by this alone."""
+        subject = _checked(subject)
+        removed = self._database is not None and await self._database.write(
+            lambda connection: self._remove(connection, subject)
+        )
+        return self._here.pop(subject, None) is not None or removed
+
+    def entries(self) -> list[Denial]:
+        """Every entry, oldest first."""
+        entries = dict(self._here)
+        if self._database is not None:
+            rows = self._database.read_now(
+                lambda connection: connection.execute("SELECT id, denied_at, note FROM trust_denied").fetchall()
+            )
+            entries |= {row[0]: Denial(*row) for row in rows}
+        return sorted(entries.values(), key=lambda each: (each.denied_at, each.id))
+
+    def denies(self, *subjects: str | None) -> bool:
+        """Is any of these on the list?"""
+        asked = [each for each in subjects if each is not None]
+        if any(each in self._here for each in asked):
+            return True
+        database = self._database
+        if database is None or not asked:
+            return False
+        places = ", ".join("?" * len(asked))
+        try:
+            found = database.read_now(
+                lambda connection: connection.execute(
+                    f"SELECT 1 FROM trust_denied WHERE id IN ({places})",  # noqa: S608 - only places
+                    asked,
+                ).fetchone()
+            )
+        except StorageError as error:
+            logger.error("the deny-list can't be read: everyone is denied", error=error.message)
+            return True
+        return found is not None
+
+    def has_changed(self) -> bool:
+        """May the list have changed since this was last asked? Costs microseconds; true for other writes as well."""
+        if self._database is None:
+            return False
+        try:
+            version = self._database.read_now(
+                lambda connection: connection.execute("PRAGMA data_version").fetchone()[0]
+            )
+        except StorageError:
+            return True
+        before, self._version = self._version, int(version)
+        return before != self._version
+
+    def _add(self, connection: sqlite3.Connection, denial: Denial) -> None:
+        row = (denial.id, denial.denied_at, denial.note)
+        connection.execute("INSERT OR REPLACE INTO trust_denied (id, denied_at, note) VALUES (?, ?, ?)", row)
+        self._record(connection, {"event": "denied", "id": denial.id, "note": denial.note})
+
+    def _remove(self, connection: sqlite3.Connection, subject: str) -> bool:
+        removed = connection.execute("DELETE FROM trust_denied WHERE id = ?", (subject,)).rowcount == 1
+        if removed:
+            self._record(connection, {"event": "allowed", "id": subject})
+        return removed
+
+    def _record(self, connection: sqlite3.Connection, event: dict[str, str]) -> None:
+        if self._audit is not None:
+            self._audit.append(connection, CHAIN, event)
+
+
+def _checked(subject: str) -> str:
+    folded = subject.strip().lower()
+    if not _ID.fullmatch(folded):
+        raise ConfigError(
+            f"'{subject[:80]}' can't be denied", hint="an EndpointId or a credential's id: 64 hex characters"
+        )
+    return folded
