@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ContractViolationError,
         DataLossError,
         DeadlineExceededError,
+        Description,
         FailedPreconditionError,
         InternalError,
         InvalidArgumentError,
@@ -40,7 +41,12 @@ if TYPE_CHECKING:
         UnavailableError,
         UnimplementedError,
         UnknownRpcError,
+        all_of,
+        any_of,
+        bidi_stream,
+        client_stream,
         rpc,
+        server_stream,
         service,
     )
 
@@ -57,6 +63,7 @@ __all__ = [
     "ContractViolationError",
     "DataLossError",
     "DeadlineExceededError",
+    "Description",
     "FailedPreconditionError",
     "InternalError",
     "InvalidArgumentError",
@@ -73,7 +80,12 @@ __all__ = [
     "UnimplementedError",
     "UnknownRpcError",
     "__version__",
+    "all_of",
+    "any_of",
+    "bidi_stream",
+    "client_stream",
     "rpc",
+    "server_stream",
     "service",
 ]
 

@@ -13,7 +13,7 @@ from aster.foundation.errors import AsterError, StorageError
 from aster.foundation.http.errors import BadRequest
 from aster.foundation.logs import get_logger
 from aster.rpc.context import CallContext
-from aster.rpc.definition import rpc, service
+from aster.rpc.decorators import rpc, service
 from aster.rpc.status import (
     FailedPreconditionError,
     InvalidArgumentError,

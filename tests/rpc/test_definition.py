@@ -1,12 +1,13 @@
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 import pytest
 from tests.rpc.messages import Answer, Ask, Greeter
 
-from aster.rpc import CallContext, ServiceDefinitionError, rpc, service
+from aster.rpc import CallContext, ServiceDefinitionError, all_of, any_of, client_stream, rpc, service
 from aster.rpc.definition import definition_of
 
 
@@ -80,19 +81,71 @@ def not_a_coroutine() -> None:
         return Answer("")
 
 
-def no_request() -> None:
-    @service
-    class Mistaken:
-        @rpc  # type: ignore[arg-type]  # the mistake under test
-        async def call(self) -> Answer:
-            return Answer("")
-
-
-def two_requests() -> None:
+def any_number_of_requests() -> None:
     @service
     class Mistaken:
         @rpc
-        async def call(self, ask: Ask, other: Ask) -> Answer:
+        async def call(self, *asks: Ask) -> Answer:
+            return Answer("")
+
+
+def a_parameter_named_like_an_option() -> None:
+    @service
+    class Mistaken:
+        @rpc
+        async def call(self, key: str, timeout: int) -> Answer:
+            return Answer("")
+
+
+def a_stream_where_there_is_none() -> None:
+    @service
+    class Mistaken:
+        @rpc
+        async def call(self, asks: AsyncIterator[Ask]) -> Answer:
+            return Answer("")
+
+
+def a_stream_and_more() -> None:
+    @service
+    class Mistaken:
+        @client_stream  # type: ignore[arg-type]  # the mistake under test
+        async def call(self, name: str, asks: AsyncIterator[Ask]) -> Answer:
+            return Answer("")
+
+
+class Handle:
+    """A class without a wire form."""
+
+
+class Holder(msgspec.Struct):
+    handles: list[Handle]
+
+
+def what_can_not_travel() -> None:
+    @service
+    class Mistaken:
+        @rpc
+        async def call(self, ask: Ask) -> Holder:
+            return Holder([])
+
+
+def what_can_not_travel_by_itself() -> None:
+    @service
+    class Mistaken:
+        @rpc
+        async def call(self, handle: Handle) -> Answer:
+            return Answer("")
+
+
+class Untagged(msgspec.Struct):
+    pass
+
+
+def a_union_that_can_not_be_told_apart() -> None:
+    @service
+    class Mistaken:
+        @rpc
+        async def call(self, ask: Ask | Untagged) -> Answer:
             return Answer("")
 
 
@@ -108,16 +161,8 @@ def no_answer() -> None:
     @service
     class Mistaken:
         @rpc
-        async def call(self, ask: Ask) -> None:
+        async def call(self, ask: Ask):  # type: ignore[no-untyped-def]  # the mistake under test
             return None
-
-
-def plain_request() -> None:
-    @service
-    class Mistaken:
-        @rpc
-        async def call(self, ask: int) -> Answer:
-            return Answer("")
 
 
 def unknown_name() -> None:
@@ -157,11 +202,15 @@ def on_an_instance() -> None:
     [
         (no_methods, "has no methods"),
         (not_a_coroutine, "must be an 'async def'"),
-        (no_request, "must take one request message, it takes 0"),
-        (two_requests, "must take one request message, it takes 2"),
+        (any_number_of_requests, r"call takes \*asks"),
+        (a_parameter_named_like_an_option, "'timeout' has the name of a call's option"),
+        (a_stream_where_there_is_none, "'asks' is a stream"),
+        (a_stream_and_more, "must take one stream of requests and nothing else"),
+        (what_can_not_travel, r"'\$.handles\[...\]' of Holder is of class Handle, which has no wire form"),
+        (what_can_not_travel_by_itself, "parameter 'handle' can't be sent: Handle is of class Handle"),
+        (a_union_that_can_not_be_told_apart, "must be tagged"),
         (no_annotation, "parameter 'ask' has no annotation"),
-        (no_answer, "the returned value is NoneType, not a message"),
-        (plain_request, "parameter 'ask' is int, not a message"),
+        (no_answer, "the returned value has no annotation"),
         (unknown_name, "names 'Nowhere', which is not defined"),
         (same_name_twice, "two methods named 'call'"),
         (two_contexts, "more than one CallContext"),
@@ -171,6 +220,14 @@ def on_an_instance() -> None:
         (lambda: service("no name!")(Greeter), "can't be a service's name"),
         (lambda: rpc(timeout=0), "timeout must be above 0"),
         (lambda: rpc(name="a b"), "can't be a method's name"),
+        (lambda: rpc(requires=any_of()), r"any_of\(\) names no role"),
+        (lambda: rpc(requires=all_of()), r"all_of\(\) names no role"),
+        (lambda: rpc(requires=""), "can't be a role"),
+        (lambda: rpc(requires="a,b"), "can't be a role"),
+        (lambda: rpc(requires=7), "is no requirement"),  # type: ignore[call-overload]  # the mistake under test
+        (lambda: rpc(tags="billing"), "is no list of texts"),
+        (lambda: service(scoped="stream")(Greeter), "scoped='stream' is no scope"),
+        (lambda: service(public=True, requires="ops")(Greeter), "is public and requires something"),
     ],
 )
 def test_a_mistake_is_an_error_when_the_class_is_defined(mistake: Any, message: str) -> None:

@@ -16,14 +16,10 @@ _HOMES = {
     "aster.rpc.limits": ("RpcLimits",),
     "aster.rpc.local": ("LocalClient",),
     "aster.rpc.server": ("AsterServer",),
-    "aster.rpc.definition": (
-        "ServiceDefinitionError",
-        "bidi_stream",
-        "client_stream",
-        "rpc",
-        "server_stream",
-        "service",
-    ),
+    "aster.rpc.decorators": ("bidi_stream", "client_stream", "rpc", "server_stream", "service"),
+    "aster.rpc.descriptions": ("Description",),
+    "aster.rpc.errors": ("ServiceDefinitionError",),
+    "aster.rpc.requirements": ("all_of", "any_of"),
     "aster.rpc.status": (
         "AbortedError",
         "AlreadyExistsError",
@@ -51,10 +47,13 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if TYPE_CHECKING:
     from aster.rpc.client import AsterClient
     from aster.rpc.context import CallContext
-    from aster.rpc.definition import ServiceDefinitionError, bidi_stream, client_stream, rpc, server_stream, service
+    from aster.rpc.decorators import bidi_stream, client_stream, rpc, server_stream, service
+    from aster.rpc.descriptions import Description
+    from aster.rpc.errors import ServiceDefinitionError
     from aster.rpc.hooks import ConnectionAttempt
     from aster.rpc.limits import RpcLimits
     from aster.rpc.local import LocalClient
+    from aster.rpc.requirements import all_of, any_of
     from aster.rpc.server import AsterServer
     from aster.rpc.status import (
         AbortedError,
@@ -89,6 +88,7 @@ __all__ = [
     "ContractViolationError",
     "DataLossError",
     "DeadlineExceededError",
+    "Description",
     "FailedPreconditionError",
     "InternalError",
     "InvalidArgumentError",
@@ -105,6 +105,8 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "UnknownRpcError",
+    "all_of",
+    "any_of",
     "bidi_stream",
     "client_stream",
     "rpc",

@@ -4,7 +4,6 @@ An ill-typed value is INVALID_ARGUMENT with its ``$.path``; a field that a type 
 CONTRACT_VIOLATION.
 """
 
-import dataclasses
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 
 from aster.rpc.status import ContractViolationError, InvalidArgumentError, RpcError
+from aster.rpc.wire_types import instance_classes, type_name
 
 
 class Encoding(IntEnum):
@@ -28,22 +28,20 @@ ENCODERS: tuple[Callable[[Any], bytes], ...] = (_encode_msgpack, _encode_json)
 
 
 class MessageType:
-    """One message type with its decoders."""
+    """One type of request, reply or stream item, with its decoders."""
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
+        self.name = type_name(annotation)
+        self._classes = instance_classes(annotation)
         self.decoders: tuple[Callable[[bytes], Any], ...] = (
             msgspec.msgpack.Decoder(annotation).decode,
             msgspec.json.Decoder(annotation).decode,
         )
 
-    @property
-    def name(self) -> str:
-        return str(getattr(self.annotation, "__qualname__", self.annotation))
-
     def accepts(self, value: object) -> bool:
-        """Is ``value`` an instance of this message type?"""
-        return isinstance(value, self.annotation)
+        """Is ``value`` an instance of this type? What it holds is checked where it is decoded."""
+        return isinstance(value, self._classes)
 
     def decode_request(self, body: bytes, encoding: int) -> Any:
         """What a server makes of a request's bytes."""
@@ -58,13 +56,6 @@ class MessageType:
             return self.decoders[encoding](body)
         except msgspec.MsgspecError as error:
             raise _refused(error, ContractViolationError, f"the answer is not a {self.name}") from None
-
-
-def is_message_type(annotation: object) -> bool:
-    """Messages are classes with named, typed fields."""
-    return isinstance(annotation, type) and (
-        issubclass(annotation, msgspec.Struct) or dataclasses.is_dataclass(annotation)
-    )
 
 
 def _refused(error: Exception, kind: type[RpcError], what: str) -> RpcError:

@@ -1,11 +1,12 @@
 """Calls inside one process: no network, the same protocol, the same codec, the same errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
+from aster.rpc.metadata import NO_METADATA
 from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
@@ -15,12 +16,24 @@ from aster.transport.memory import MemoryPipe
 
 
 class LocalClient(Caller):
-    """``async with LocalClient([MyService()]) as client: stub = await client.client(MyService)``."""
+    """``async with LocalClient([MyService()]) as client: stub = await client.client(MyService)``.
+
+    Code of the same process is trusted: it may call what `requires` a role. ``peer`` and ``attributes`` (``{}`` for a
+    stranger's) make this client look and be treated like a caller from outside.
+    """
 
     def __init__(
-        self, services: Sequence[object], *, limits: RpcLimits = DEFAULT_LIMITS, debug_errors: bool = False
+        self,
+        services: Sequence[object],
+        *,
+        peer: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+        limits: RpcLimits = DEFAULT_LIMITS,
+        debug_errors: bool = False,
     ) -> None:
         self._table = ServiceTable(services)
+        self._peer = peer
+        self._attributes = NO_METADATA if attributes is None and peer is not None else attributes
         self._limits = limits
         self._debug_errors = debug_errors
         self._server: ServerConnection | None = None
@@ -32,7 +45,15 @@ class LocalClient(Caller):
 
     async def __aenter__(self) -> Self:
         near, far = MemoryPipe.pair()
-        self._server = ServerConnection(far, self._table, self._limits, _no_closer, debug_errors=self._debug_errors)
+        self._server = ServerConnection(
+            far,
+            self._table,
+            self._limits,
+            _no_closer,
+            peer=self._peer,
+            attributes=self._attributes,
+            debug_errors=self._debug_errors,
+        )
         self.current = ClientConnection(near, self._limits, _no_closer)
         self._server.start()
         self.current.start()

@@ -19,6 +19,7 @@ from aster.rpc.metadata import NO_METADATA, decode_metadata
 from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.core import ProtocolViolation, ServerProtocol
 from aster.rpc.protocol.events import CallCancelled, Greeted, MethodDeclared, PeerEnded, Requested
+from aster.rpc.requirements import roles_of
 from aster.rpc.services import BoundMethod, ServiceTable
 from aster.rpc.status import (
     CancelledError,
@@ -46,7 +47,10 @@ def task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any,
 
 
 class ServerConnection(Lane[ServerProtocol]):
-    """One lane from one client. ``peer`` is its EndpointId, None in process."""
+    """One lane from one client. ``peer`` is its EndpointId, None in process.
+
+    ``attributes`` are those of its admission; None trusts it with every method, as code of the same process is.
+    """
 
     def __init__(
         self,
@@ -56,14 +60,15 @@ class ServerConnection(Lane[ServerProtocol]):
         closer: Closer,
         *,
         peer: str | None = None,
-        attributes: Mapping[str, str] = NO_METADATA,
+        attributes: Mapping[str, str] | None = None,
         debug_errors: bool = False,
         on_end: Callable[["ServerConnection"], None] | None = None,
     ) -> None:
         super().__init__(pipe, ServerProtocol(limits), limits, closer)
         self.peer = peer
         self._services = services
-        self._attributes = attributes
+        self._attributes = NO_METADATA if attributes is None else attributes
+        self._roles = None if attributes is None else roles_of(attributes)
         self._debug_errors = debug_errors
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
@@ -101,7 +106,8 @@ class ServerConnection(Lane[ServerProtocol]):
         self._greeting_timer.cancel()
 
     def _declared(self, event: MethodDeclared) -> None:
-        self._methods.append(self._services.find(event.declaration))
+        # A connection's attributes don't change, so whether its caller may use a method is decided once.
+        self._methods.append(self._services.find(event.declaration, self._roles))
 
     def _cancelled(self, event: CallCancelled) -> None:
         self._cancel(event.call)

@@ -8,10 +8,11 @@ from typing import Any, TypeVar, cast
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.client_streams import call_with_stream, open_stream
 from aster.rpc.context import CallContext
-from aster.rpc.definition import MethodDefinition, ServiceDefinition, definition_of
+from aster.rpc.definition import MethodDefinition, ServiceDefinition, Style, definition_of
 from aster.rpc.metadata import NO_METADATA, Metadata
 from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.wire import Declaration
+from aster.rpc.status import InvalidArgumentError
 
 ServiceClass = TypeVar("ServiceClass")
 
@@ -41,7 +42,8 @@ class Stub:
     def __init__(self, caller: Caller, service: ServiceDefinition) -> None:
         self._service = service
         for method in service.methods.values():
-            setattr(self, method.attribute, REMOTE[method.options.pattern](caller, service, method))
+            remote = REMOTE[method.options.pattern](caller, service, method)
+            setattr(self, method.attribute, Inline(remote, method) if method.style is Style.INLINE else remote)
 
     def __repr__(self) -> str:
         return f"<stub of {self._service.name} version {self._service.version}>"
@@ -116,6 +118,47 @@ class RemoteStream(RemoteMethod):
         async with contextlib.aclosing(answers):
             async for answer in answers:
                 yield answer
+
+
+class Inline:
+    """A method with parameters of its own: called as the handler is, the arguments become the request."""
+
+    __slots__ = ("_metadata", "_method", "_remote", "_timeout")
+
+    def __init__(
+        self,
+        remote: Any,
+        method: MethodDefinition,
+        timeout: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._remote = remote
+        self._method = method
+        self._timeout = timeout
+        self._metadata = metadata
+
+    def __call__(
+        self, *args: Any, timeout: float | None = None, metadata: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> Any:
+        try:
+            request = self._method.request.annotation(*args, **kwargs)
+        except TypeError as error:
+            raise InvalidArgumentError(f"{self._remote!r}: {error}", hint=self._takes()) from None
+        return self._remote(
+            request,
+            timeout=self._timeout if timeout is None else timeout,
+            metadata=self._metadata if metadata is None else metadata,
+        )
+
+    def with_options(self, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None) -> "Inline":
+        """The same method with call options; type checkers see its parameters unchanged."""
+        return Inline(self._remote, self._method, timeout, metadata)
+
+    def __repr__(self) -> str:
+        return repr(self._remote)
+
+    def _takes(self) -> str:
+        return "it takes " + (", ".join(each.name for each in self._method.parameters) or "no arguments")
 
 
 REMOTE: Mapping[Pattern, type[RemoteMethod]] = {
