@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from aster.rpc.protocol.wire import UNREADABLE
 from aster.rpc.status import ContractViolationError, InvalidArgumentError, RpcError
 from aster.rpc.wire_types import instance_classes, type_name
 
@@ -47,14 +48,14 @@ class MessageType:
         """What a server makes of a request's bytes."""
         try:
             return self.decoders[encoding](body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise _refused(error, InvalidArgumentError, f"request is not a {self.name}") from None
 
     def decode_reply(self, body: bytes, encoding: int) -> Any:
         """What a client makes of an answer's bytes."""
         try:
             return self.decoders[encoding](body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise _refused(error, ContractViolationError, f"the answer is not a {self.name}") from None
 
 

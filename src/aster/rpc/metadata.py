@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from aster.rpc.limits import RpcLimits
+from aster.rpc.protocol.wire import UNREADABLE
 from aster.rpc.status import InvalidArgumentError, ResourceExhaustedError
 
 Metadata = Mapping[str, str]
@@ -35,7 +36,7 @@ def decode_metadata(wire: bytes, limits: RpcLimits) -> Metadata:
         raise ResourceExhaustedError(f"metadata has {len(wire)} bytes, the limit is {limits.max_metadata_bytes}")
     try:
         metadata = _decode(wire)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise InvalidArgumentError("metadata is not a map of text to text") from None
     check_metadata(metadata, limits)
     return metadata

@@ -4,7 +4,7 @@ import contextlib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aster.rpc.limits import RpcLimits
@@ -200,6 +200,7 @@ FRAMES = st.lists(
 
 
 @given(data=FRAMES)
+@example(data=frame(Kind.GOAWAY, 0, b"\xa2a\x80"))
 def test_any_well_framed_bytes_are_events_or_a_violation(data: bytes) -> None:
     client, server = pair()
     for side in (client, server):

@@ -31,6 +31,7 @@ from aster.rpc.protocol.wire import (
     MAX_STATUS_DETAILS,
     PROTOCOL_VERSION,
     REQUEST_HEAD,
+    UNREADABLE,
     Declaration,
     Hello,
     Kind,
@@ -325,5 +326,5 @@ def _too_long(what: str, limits: RpcLimits) -> Status:
 def _decoded(decoder: "msgspec.msgpack.Decoder[T]", body: bytes, what: str) -> T:
     try:
         return decoder.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         raise ProtocolViolation(f"a {what} that can't be read") from None

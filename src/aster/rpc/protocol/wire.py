@@ -30,6 +30,9 @@ import msgspec
 
 PROTOCOL_VERSION = 1
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes from outside: a wrong form, texts that are no UTF-8, lists in lists without end."""
+
 
 class Kind(IntEnum):
     """The first byte after a frame's length."""
