@@ -76,7 +76,7 @@ class MethodDefinition:
     """So many data parameters are passed by position, the others by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServiceDefinition:
     """A service as the wire knows it. ``requires`` must be met for every method, besides the method's own.
 
