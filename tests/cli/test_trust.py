@@ -68,7 +68,7 @@ def test_a_credential_of_another_root_is_refused_with_the_reason(deployment: Pat
     aster("trust", "sign", "consumer", "--root-key", "root.key", "--out", "ada.json", cwd=deployment)
     result = aster("trust", "verify", "ada.json", "--root-pubkey", "0" * 64, "--json", cwd=deployment)
     assert result.returncode == 1
-    assert json.loads(result.stdout) == {"valid": False, "reason": "another root key signed it"}
+    assert json.loads(result.stdout)["reason"] == "another root key signed it"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aster.cli.trust import ROOT_KEY_PLACES, root_public_keys
+from aster.cli.signing import ROOT_KEY_PLACES, root_public_keys
 from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
 

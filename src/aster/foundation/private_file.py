@@ -21,3 +21,19 @@ def write_private_file(file: Path, text: str) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
+
+
+def create_private_file(file: Path, text: str) -> None:
+    """Write a new file, mode 0600; `ConfigError` when there is one already, which is left as it is."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError(f"{file} exists already", hint="it is never overwritten; choose another path") from None
+    except OSError as error:
+        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        file.unlink(missing_ok=True)  # half a file is of no use
+        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None

@@ -10,6 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -104,8 +105,8 @@ def signing_bytes(credential: Credential) -> bytes:
         raise CredentialRefused("a producer's credential names its endpoint")
     if NODE_ROLE in credential.attributes:
         raise CredentialRefused(f"the attribute {NODE_ROLE} can't be set")
-    for moment in (credential.issued_at, credential.expires_at):
-        if not 0 <= moment < 2**63:
+    for seconds in (credential.issued_at, credential.expires_at):
+        if not 0 <= seconds < 2**63:
             raise CredentialRefused("a time is out of range")
     if credential.expires_at <= credential.issued_at:
         raise CredentialRefused("it expires before it begins")
@@ -137,17 +138,31 @@ def verify(credential: Credential, *, roots: Collection[bytes], role: Role, peer
     message = signing_bytes(credential)
     root = _hex(credential.root_pubkey, KEY_BYTES, "root_pubkey")
     if root not in roots:
-        raise CredentialRefused("another root key signed it")
+        trusted = ", ".join(sorted(each.hex() for each in roots))
+        raise CredentialRefused(
+            "another root key signed it", hint=f"signed by {credential.root_pubkey}; trusted: {trusted or 'none'}"
+        )
     if not is_signed_by(root, message, _hex(credential.signature, SIGNATURE_BYTES, "signature")):
-        raise CredentialRefused("its signature does not fit")
+        raise CredentialRefused("its signature does not fit", hint="it was changed after it was signed; sign a new one")
     if credential.role != role:
-        raise CredentialRefused(f"it is for a {credential.role}")
+        raise CredentialRefused(f"it is for a {credential.role}", hint=f"sign one for a {role}")
     if credential.issued_at > now + CLOCK_SKEW_SECONDS:
-        raise CredentialRefused("it is not valid yet")
+        hint = f"it begins at {moment(credential.issued_at)}; here it is {moment(int(now))}"
+        raise CredentialRefused("it is not valid yet", hint=hint)
     if credential.expires_at <= now:
-        raise CredentialRefused("it has expired")
+        hint = f"it expired at {moment(credential.expires_at)}; sign a new one (aster trust sign, aster enroll node)"
+        raise CredentialRefused("it has expired", hint=hint)
     if credential.endpoint_id is not None and credential.endpoint_id.lower() != peer.lower():
-        raise CredentialRefused("it belongs to another endpoint")
+        hint = f"it is bound to {credential.endpoint_id}, and this is {peer or 'no endpoint'}"
+        raise CredentialRefused("it belongs to another endpoint", hint=hint)
+
+
+def moment(seconds: int) -> str:
+    """A time in seconds since 1970 as people read it, in UTC."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
 
 
 def parse_credential(raw: bytes) -> Credential:

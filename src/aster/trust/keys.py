@@ -8,6 +8,7 @@ from typing import Any
 
 from aster.foundation.errors import ConfigError
 from aster.foundation.extras import load_extra
+from aster.foundation.private_file import create_private_file
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -53,13 +54,9 @@ def write_key_file(path: str | os.PathLike[str], key: SigningKey) -> Path:
     text = json.dumps({"private_key": key.seed.hex(), "public_key": key.public.hex()}, indent=2) + "\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise ConfigError(f"{file} exists already", hint="keys are never overwritten; choose another path") from None
     except OSError as error:
         raise ConfigError(f"{file} can't be written: {error.strerror or error}") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    create_private_file(file, text)
     return file
 
 
