@@ -20,6 +20,8 @@ _HOMES = {
     "aster.rpc.descriptions": ("Description",),
     "aster.rpc.errors": ("ServiceDefinitionError",),
     "aster.rpc.requirements": ("all_of", "any_of"),
+    "aster.rpc.sessions": ("SessionContext", "per_session"),
+    "aster.rpc.stub": ("ClientSession",),
     "aster.rpc.status": (
         "AbortedError",
         "AlreadyExistsError",
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from aster.rpc.local import LocalClient
     from aster.rpc.requirements import all_of, any_of
     from aster.rpc.server import AsterServer
+    from aster.rpc.sessions import SessionContext, per_session
     from aster.rpc.status import (
         AbortedError,
         AlreadyExistsError,
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
         UnimplementedError,
         UnknownRpcError,
     )
+    from aster.rpc.stub import ClientSession
 
 __all__ = [
     "AbortedError",
@@ -84,6 +88,7 @@ __all__ = [
     "AsterServer",
     "CallContext",
     "CancelledError",
+    "ClientSession",
     "ConnectionAttempt",
     "ContractViolationError",
     "DataLossError",
@@ -100,6 +105,7 @@ __all__ = [
     "RpcError",
     "RpcLimits",
     "ServiceDefinitionError",
+    "SessionContext",
     "StatusCode",
     "UnauthenticatedError",
     "UnavailableError",
@@ -109,6 +115,7 @@ __all__ = [
     "any_of",
     "bidi_stream",
     "client_stream",
+    "per_session",
     "rpc",
     "server_stream",
     "service",

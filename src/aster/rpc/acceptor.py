@@ -61,6 +61,7 @@ class Acceptor:
         self._arriving: set[asyncio.Task[None]] = set()
         self._arriving_from: Counter[str] = Counter()
         self._admissions: dict[ServerConnection, Admission] = {}
+        self._settling: set[asyncio.Task[None]] = set()
         self.is_draining = False
 
     def start(self) -> None:
@@ -87,7 +88,7 @@ class Acceptor:
             await next(iter(self._admissions)).gone()
 
     async def close(self) -> None:
-        """End every connection, and the endpoint."""
+        """End every connection, its handlers and sessions, and the endpoint."""
         self.is_draining = True
         for connection in self.connections:
             connection.close(CloseCode.GOING_AWAY, "the server was closed")
@@ -99,6 +100,8 @@ class Acceptor:
             task.cancel()
         if ending:
             await asyncio.wait(ending)
+        if self._settling:
+            await asyncio.wait(self._settling)
 
     def turn_away_denied(self) -> None:
         """Close the connections of endpoints and credentials that are on the deny-list now."""
@@ -195,6 +198,9 @@ class Acceptor:
 
     def _over(self, lane: ServerConnection) -> None:
         self._admissions.pop(lane, None)
+        task = asyncio.get_running_loop().create_task(lane.settled())
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
 
     def _watch(self, lane: ServerConnection, peer: str) -> None:
         """A live connection ends with its admission."""

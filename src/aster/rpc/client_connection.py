@@ -12,7 +12,7 @@ from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import Metadata, encode_metadata
 from aster.rpc.protocol.core import ClientProtocol
-from aster.rpc.protocol.events import Failed, GoingAway, Greeted, PeerEnded, Replied
+from aster.rpc.protocol.events import Failed, GoingAway, Greeted, PeerEnded, Replied, SessionOpened, SessionRefused
 from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration
 from aster.rpc.status import (
     DeadlineExceededError,
@@ -45,6 +45,7 @@ class ClientConnection(Lane[ClientProtocol]):
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._methods: dict[Declaration, int] = {}
+        self._asked: dict[int, asyncio.Future[None]] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._refusal: RpcError | None = None
         self._handlers |= {
@@ -53,6 +54,8 @@ class ClientConnection(Lane[ClientProtocol]):
             PeerEnded: self._stream_ended,
             GoingAway: self._going_away,
             Greeted: self._was_greeted,
+            SessionOpened: self._session_opened,
+            SessionRefused: self._session_refused,
         }
 
     async def ready(self) -> None:
@@ -112,6 +115,32 @@ class ClientConnection(Lane[ClientProtocol]):
         outcome.add_done_callback(functools.partial(self._stream_over, call))
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
         return StreamCall(call, outcome, self.new_inbox(call), self.new_window(call), timer)
+
+    async def open_session(self) -> int:
+        """A session on this connection: its number. Raises what the server refuses it with."""
+        if self._refusal is not None:
+            raise self._again(self._refusal)
+        session, wire = self._protocol.ask_session()
+        asked = self._asked[session] = self._loop.create_future()
+        self._pipe.write(wire)
+        try:
+            async with asyncio.timeout(self._limits.handshake_seconds):
+                await asked
+        except TimeoutError:
+            self.leave_session(session)
+            raise UnavailableError(f"no session within {self._limits.handshake_seconds:g} s") from None
+        except asyncio.CancelledError:
+            self.leave_session(session)
+            raise
+        finally:
+            self._asked.pop(session, None)
+        return session
+
+    def leave_session(self, session: int) -> None:
+        """End a session: the server cancels its calls and closes its instances."""
+        self._methods = {declared: number for declared, number in self._methods.items() if declared.session != session}
+        if not self.is_over:
+            self._pipe.write(self._protocol.leave(session))
 
     def end_input(self, call: int) -> None:
         """The last item of a call was sent."""
@@ -190,6 +219,16 @@ class ClientConnection(Lane[ClientProtocol]):
         self._refusal = UnavailableError(f"the server takes no new calls: {event.reason}")
         self._leave_when_done()
 
+    def _session_opened(self, event: SessionOpened) -> None:
+        asked = self._asked.get(event.session)
+        if asked is not None and not asked.done():
+            asked.set_result(None)
+
+    def _session_refused(self, event: SessionRefused) -> None:
+        asked = self._asked.get(event.session)
+        if asked is not None and not asked.done():
+            asked.set_exception(RpcError.of(event.status.status, event.status.message, event.status.details))
+
     def _was_greeted(self, event: Greeted) -> None:
         if not self._greeted.done():
             self._greeted.set_result(None)
@@ -200,7 +239,8 @@ class ClientConnection(Lane[ClientProtocol]):
             self._greeted.set_exception(self._again(error))
             self._greeted.exception()
         waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
+        pending: list[asyncio.Future[Any]] = [*waiting.values(), *self._asked.values()]
+        for future in pending:
             if not future.done():
                 future.set_exception(self._again(error))
 

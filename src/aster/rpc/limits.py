@@ -14,6 +14,7 @@ class RpcLimits:
 
     A message or metadata above its limit, or one call too many, answers RESOURCE_EXHAUSTED; a peer that breaks the
     protocol itself (too many methods, no greeting in time, more items than it has credits for) loses its connection.
+    ``max_sessions`` are those of one connection besides its own; ``max_methods`` are counted anew in each of them.
     ``stream_window_items`` and ``stream_window_bytes`` are what one stream may have under way before its reader reads.
     """
 
@@ -21,7 +22,8 @@ class RpcLimits:
     max_concurrent_calls: int = 1024
     max_connections: int = 1024
     max_handshakes: int = 256
-    max_methods: int = 4096
+    max_methods: int = 16_384
+    max_sessions: int = 1024
     stream_window_items: int = 512
     stream_window_bytes: int = 256 * 1024
     max_metadata_entries: int = 64

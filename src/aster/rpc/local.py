@@ -66,7 +66,7 @@ class LocalClient(Caller):
         if self.current is not None and self._server is not None:
             self.current.close(CloseCode.DONE, "the client was closed")
             await self._server.gone()
-            await self._server.idle()
+            await self._server.settled()
 
 
 def _no_closer(code: CloseCode, reason: str) -> None:

@@ -18,13 +18,23 @@ from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import NO_METADATA, decode_metadata
 from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.core import ProtocolViolation, ServerProtocol
-from aster.rpc.protocol.events import CallCancelled, Greeted, MethodDeclared, PeerEnded, Requested
+from aster.rpc.protocol.events import (
+    CallCancelled,
+    Greeted,
+    MethodDeclared,
+    PeerEnded,
+    Requested,
+    SessionAsked,
+    SessionLeft,
+)
 from aster.rpc.requirements import roles_of
-from aster.rpc.services import BoundMethod, ServiceTable
+from aster.rpc.services import BoundMethod, ServiceTable, SessionMethod
+from aster.rpc.sessions import SessionTable
 from aster.rpc.status import (
     CancelledError,
     DeadlineExceededError,
     InternalError,
+    NotFoundError,
     ResourceExhaustedError,
     RpcError,
     UnavailableError,
@@ -34,7 +44,11 @@ from aster.transport.pipe import Pipe
 
 logger = get_logger("aster.rpc")
 
-Methods = list[BoundMethod | RpcError]
+Methods = dict[int, BoundMethod | RpcError]
+
+LEFT = NotFoundError("the session is not open")
+SETTLE_SECONDS = 10.0
+"""So long may handlers take to end after their connection has, then nobody waits for them any more."""
 
 
 def task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
@@ -73,7 +87,8 @@ class ServerConnection(Lane[ServerProtocol]):
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._new_task = task_maker(self._loop)
-        self._methods: Methods = []
+        self._methods: Methods = {}
+        self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._draining: str | None = None
         self._idle = asyncio.Event()
@@ -85,6 +100,8 @@ class ServerConnection(Lane[ServerProtocol]):
             PeerEnded: self._input_ended,
             MethodDeclared: self._declared,
             Greeted: self._was_greeted,
+            SessionAsked: self._session_asked,
+            SessionLeft: self._session_left,
         }
         self._greeting_timer = self._loop.call_later(limits.handshake_seconds, self._no_greeting)
 
@@ -102,12 +119,42 @@ class ServerConnection(Lane[ServerProtocol]):
         """Wait until no handler runs."""
         await self._idle.wait()
 
+    async def settled(self) -> None:
+        """Wait, within reason, for the handlers to end and for the sessions to close; call it once it is over."""
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self.idle()
+        except TimeoutError:
+            logger.error("handlers did not end when they were cancelled", peer=self.peer, seconds=SETTLE_SECONDS)
+        await self._sessions.closed()
+
     def _was_greeted(self, event: Greeted) -> None:
         self._greeting_timer.cancel()
 
     def _declared(self, event: MethodDeclared) -> None:
         # A connection's attributes don't change, so whether its caller may use a method is decided once.
-        self._methods.append(self._services.find(event.declaration, self._roles))
+        found = self._services.find(event.declaration, self._roles)
+        if isinstance(found, SessionMethod):
+            session = self._sessions.get(event.declaration.session)
+            found = LEFT if session is None else found.within(session)
+        self._methods[event.method] = found
+
+    def _session_asked(self, event: SessionAsked) -> None:
+        refusal: RpcError | None = None
+        if self._draining is not None:
+            refusal = UnavailableError(f"the server opens no new sessions: {self._draining}")
+        elif self._sessions.is_full:
+            refusal = ResourceExhaustedError(f"more than {self._limits.max_sessions} sessions on one connection")
+        if refusal is None:
+            self._sessions.open(event.session)
+            self._pipe.write(self._protocol.open_session(event.session))
+        else:
+            self._pipe.write(self._protocol.refuse_session(event.session, refusal.status, refusal.message))
+
+    def _session_left(self, event: SessionLeft) -> None:
+        for method in event.methods:
+            del self._methods[method]
+        self._sessions.leave(event.session)
 
     def _cancelled(self, event: CallCancelled) -> None:
         self._cancel(event.call)
@@ -129,7 +176,7 @@ class ServerConnection(Lane[ServerProtocol]):
             self._idle.set()
 
     def _begin(self, event: Requested) -> None:
-        method = self._methods[event.method - 1]
+        method = self._methods.get(event.method, LEFT)
         refusal = method if isinstance(method, RpcError) else self._refusal()
         if isinstance(method, BoundMethod) and refusal is None:
             if event.streams != method.pattern.streams_input:
@@ -250,6 +297,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._greeting_timer.cancel()
         for call in list(self._tasks):
             self._cancel(call)
+        self._sessions.leave_all()
         self._gone.set()
         if self._on_end is not None:
             self._on_end(self)

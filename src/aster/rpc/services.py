@@ -1,14 +1,16 @@
 """The services of one server, ready to be called: instances bound to their definitions."""
 
+import contextlib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from aster.rpc.codec import MessageType
 from aster.rpc.context import CallContext
-from aster.rpc.definition import MethodDefinition, ServiceDefinition, Style, definition_of
+from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.errors import ServiceDefinitionError
 from aster.rpc.protocol.wire import Declaration
+from aster.rpc.sessions import Make, Session, SessionFactory, maker_of
 from aster.rpc.status import (
     FailedPreconditionError,
     NotFoundError,
@@ -18,20 +20,57 @@ from aster.rpc.status import (
 )
 
 Handler = Callable[[Any, CallContext], Any]
+"""Gives the handler's coroutine, or its async generator when it streams."""
 
 
 class BoundMethod:
-    """A method of a service instance."""
+    """A method of a service instance, or of a session that has or makes one."""
 
-    def __init__(self, service: ServiceDefinition, method: MethodDefinition, instance: object) -> None:
+    def __init__(self, service: ServiceDefinition, method: MethodDefinition, call: Handler) -> None:
         self.service = service.name
         self.method = method.name
         self.request: MessageType = method.request
         self.reply: MessageType = method.reply
         self.pattern = method.options.pattern
-        self.requirements = service.requirements(method)
-        self.call: Handler = _handler(method, getattr(instance, method.attribute))
-        """Gives the handler's coroutine, or its async generator when it streams."""
+        self.call = call
+
+
+class SessionMethod:
+    """A method of a session-scoped service, before it is known in which session."""
+
+    def __init__(self, service: ServiceDefinition, method: MethodDefinition, cls: type, make: Make) -> None:
+        self._service = service
+        self._method = method
+        self._cls = cls
+        self._make = make
+
+    def within(self, session: Session) -> BoundMethod:
+        """The method on this session's instance, in the session's turn."""
+        method, cls, make = self._method, self._cls, self._make
+        handlers: list[Handler] = []
+
+        def handler(instance: object) -> Handler:
+            if not handlers:
+                handlers.append(handler_of(method, instance))
+            return handlers[0]
+
+        async def call(request: Any, context: CallContext) -> Any:
+            async with session.turn(cls, make) as instance:
+                return await handler(instance)(request, context)
+
+        async def stream(request: Any, context: CallContext) -> AsyncIterator[Any]:
+            async with (
+                session.turn(cls, make) as instance,
+                contextlib.aclosing(handler(instance)(request, context)) as answers,
+            ):
+                async for answer in answers:
+                    yield answer
+
+        return BoundMethod(self._service, method, stream if method.options.pattern.streams_output else call)
+
+
+Served = BoundMethod | SessionMethod
+Methods = Mapping[str, tuple[MethodDefinition, Served]]
 
 
 class ServiceTable:
@@ -39,39 +78,66 @@ class ServiceTable:
 
     def __init__(self, services: Iterable[object]) -> None:
         self.definitions: list[ServiceDefinition] = []
-        self._methods: dict[tuple[str, int], Mapping[str, BoundMethod]] = {}
+        self._services: dict[
+            tuple[str, int], tuple[ServiceDefinition, Mapping[str, tuple[MethodDefinition, Served]]]
+        ] = {}
         for target in services:
-            self._add(definition_of(target), _instance(target))
+            self._add(target)
         if not self.definitions:
             raise ServiceDefinitionError("a server needs at least one service")
 
-    def find(self, declaration: Declaration, roles: frozenset[str] | None) -> BoundMethod | RpcError:
+    def find(self, declaration: Declaration, roles: frozenset[str] | None) -> Served | RpcError:
         """The method that a client declared, or the error that every call of it gets.
 
         ``roles`` are the client's; None trusts it, as code of the same process is.
         """
         name, version = declaration.service, declaration.version
-        methods = self._methods.get((name, version))
-        if methods is None:
+        service = self._services.get((name, version))
+        if service is None:
             return NotFoundError(f"no service '{name:.128}' version {version} here")
-        method = methods.get(declaration.method)
-        if method is None:
+        definition, methods = service
+        found = methods.get(declaration.method)
+        if found is None:
             return UnimplementedError(f"service '{name}' has no method '{declaration.method:.128}'")
-        if method.pattern != declaration.pattern:
-            return FailedPreconditionError(
-                f"'{name}.{method.method}' is {method.pattern}, not {declaration.pattern:.20}"
-            )
-        for requirement in method.requirements if roles is not None else ():
-            if not requirement.is_met_by(roles or frozenset()):
-                return PermissionDeniedError(f"'{name}.{method.method}' needs {requirement}")
-        return method
+        method, served = found
+        where, pattern = f"'{name}.{method.name}'", method.options.pattern
+        if pattern != declaration.pattern:
+            return FailedPreconditionError(f"{where} is {pattern}, not {declaration.pattern:.20}")
+        if declaration.session and isinstance(served, BoundMethod):
+            return FailedPreconditionError(f"{where} is shared by all sessions", hint="call it on the client itself")
+        if roles is not None:
+            for requirement in definition.requirements(method):
+                if not requirement.is_met_by(roles):
+                    return PermissionDeniedError(f"{where} needs {requirement}")
+        return served
 
-    def _add(self, definition: ServiceDefinition, instance: object) -> None:
+    def _add(self, target: object) -> None:
+        definition = definition_of(target.service if isinstance(target, SessionFactory) else target)
         key = (definition.name, definition.version)
-        if key in self._methods:
+        if key in self._services:
             raise ServiceDefinitionError(f"two services named '{key[0]}' version {key[1]}")
-        self._methods[key] = {m.name: BoundMethod(definition, m, instance) for m in definition.methods.values()}
+        serve = _per_session(definition, target) if definition.scope is Scope.SESSION else _shared(definition, target)
+        self._services[key] = definition, {each.name: (each, serve(each)) for each in definition.methods.values()}
         self.definitions.append(definition)
+
+
+def _shared(definition: ServiceDefinition, target: object) -> Callable[[MethodDefinition], Served]:
+    instance = _instance(target)
+    return lambda method: BoundMethod(definition, method, handler_of(method, instance))
+
+
+def _per_session(definition: ServiceDefinition, target: object) -> Callable[[MethodDefinition], Served]:
+    if isinstance(target, SessionFactory):
+        cls, make = target.service, target.make
+    elif isinstance(target, type):
+        cls, make = target, maker_of(target)
+    else:
+        name = type(target).__name__
+        raise ServiceDefinitionError(
+            f"{name} is made once a session, so an instance can't be served",
+            hint=f"pass the class, or per_session({name}, lambda session: {name}(...))",
+        )
+    return lambda method: SessionMethod(definition, method, cls, make)
 
 
 def _instance(target: object) -> object:
@@ -85,8 +151,9 @@ def _instance(target: object) -> object:
         ) from error
 
 
-def _handler(method: MethodDefinition, function: Callable[..., Any]) -> Handler:
+def handler_of(method: MethodDefinition, instance: object) -> Handler:
     """How a request and a context become the method's arguments; chosen once, so that a call asks nothing."""
+    function: Callable[..., Any] = getattr(instance, method.attribute)
     context_name = method.context_parameter
     if method.style is Style.INLINE:
         return _inline_handler(method, function)

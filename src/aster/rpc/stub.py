@@ -3,16 +3,17 @@
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
-from typing import Any, TypeVar, cast
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.client_streams import call_with_stream, open_stream
 from aster.rpc.context import CallContext
-from aster.rpc.definition import MethodDefinition, ServiceDefinition, Style, definition_of
+from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.metadata import NO_METADATA, Metadata
 from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.wire import Declaration
-from aster.rpc.status import InvalidArgumentError
+from aster.rpc.status import FailedPreconditionError, InvalidArgumentError
 
 ServiceClass = TypeVar("ServiceClass")
 
@@ -25,6 +26,9 @@ class Caller(ABC):
     current: ClientConnection | None = None
     """The connection in use, once there is one."""
 
+    session: int = 0
+    """The session that stubs call in; 0 is the connection's own."""
+
     @abstractmethod
     async def connection(self) -> ClientConnection:
         """The connection to call on; raises the `RpcError` of a connection that can't be had."""
@@ -34,6 +38,58 @@ class Caller(ABC):
         definition = definition_of(service)
         await self.connection()
         return cast("ServiceClass", Stub(self, definition))
+
+    async def open_session(self) -> "ClientSession":
+        """One more session: ``async with await client.open_session() as session: ...``.
+
+        Raises `ResourceExhaustedError` when the server lets one connection have no more of them.
+        """
+        connection = await self.connection()
+        return ClientSession(connection, await connection.open_session())
+
+
+class ClientSession(Caller):
+    """A session besides the connection's own: session-scoped services have instances of their own in it.
+
+    Its calls run one after the other on the server; calls of several sessions run side by side. It ends with `close`,
+    or with its connection: a client that connects again opens sessions again.
+    """
+
+    def __init__(self, connection: ClientConnection, number: int) -> None:
+        self.current = connection
+        self.session = number
+        self._connection = connection
+
+    async def connection(self) -> ClientConnection:
+        if self.current is None:
+            raise FailedPreconditionError("the session is closed", hint="open another one")
+        return self.current
+
+    async def client(self, service: type[ServiceClass]) -> ServiceClass:
+        """A stub of a session-scoped ``service`` that calls in this session."""
+        definition = definition_of(service)
+        if definition.scope is not Scope.SESSION:
+            raise FailedPreconditionError(
+                f"'{definition.name}' is shared by all sessions", hint="ask the client itself for its stub"
+            )
+        return await super().client(service)
+
+    async def open_session(self) -> "ClientSession":
+        raise FailedPreconditionError("sessions are opened by the client, not by a session")
+
+    async def close(self) -> None:
+        """End the session: running calls are cancelled, the server closes its instances. Safe to call twice."""
+        if self.current is not None:
+            self.current = None
+            self._connection.leave_session(self.session)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
 
 
 class Stub:
@@ -56,7 +112,9 @@ class RemoteMethod:
 
     def __init__(self, caller: Caller, service: ServiceDefinition, method: MethodDefinition) -> None:
         self._caller = caller
-        self._declaration = Declaration(service.name, service.version, method.name, method.options.pattern)
+        self._declaration = Declaration(
+            service.name, service.version, method.name, method.options.pattern, caller.session
+        )
         self._method = method
 
     def __repr__(self) -> str:

@@ -20,8 +20,21 @@ from aster.rpc.protocol.events import (
     PeerEnded,
     Replied,
     Requested,
+    SessionAsked,
+    SessionLeft,
+    SessionOpened,
+    SessionRefused,
 )
-from aster.rpc.protocol.states import TRANSITIONS, CallStates, Role, State
+from aster.rpc.protocol.states import (
+    ASKS,
+    SESSION_TRANSITIONS,
+    TRANSITIONS,
+    CallStates,
+    Role,
+    SessionState,
+    SessionStates,
+    State,
+)
 from aster.rpc.protocol.wire import PROTOCOL_VERSION, Declaration, Hello, Kind, Status
 from aster.transport.errors import FramingError
 from aster.transport.framing import frame
@@ -226,3 +239,92 @@ def test_a_call_is_open_from_its_request_to_its_first_end(moves: list[tuple[int,
             assert call not in opened
             opened.add(call)
         assert states.is_open(call) == (states.state(call) in (State.OPEN, State.ANSWERING))
+
+
+def test_a_session_is_asked_for_opened_and_left() -> None:
+    client, server = pair()
+    session, wire = client.ask_session()
+    assert server.receive(wire) == [SessionAsked(session)]
+    assert client.receive(server.open_session(session)) == [SessionOpened(session)]
+    mine = Declaration("Greeter", 1, "hello", session=session)
+    method, wire = client.declare(mine)
+    assert server.receive(wire) == [MethodDeclared(method, mine)]
+    assert server.receive(client.leave(session)) == [SessionLeft(session, (method,))]
+    assert client.leave(session) == b""
+
+
+def test_a_refused_session_is_over_for_both_sides() -> None:
+    client, server = pair()
+    session, wire = client.ask_session()
+    server.receive(wire)
+    refusal = server.refuse_session(session, 8, "no more")
+    assert client.receive(refusal) == [SessionRefused(session, Status(8, "no more"))]
+    assert client.leave(session) == b""
+    assert client.ask_session()[0] == session + 1
+
+
+def test_leaving_and_refusing_may_cross_on_the_wire() -> None:
+    client, server = pair()
+    session, wire = client.ask_session()
+    server.receive(wire)
+    leave, refusal = client.leave(session), server.refuse_session(session, 8, "no more")
+    assert server.receive(leave) == []
+    assert client.receive(refusal) == []
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        frame(Kind.SESSION, 0),
+        frame(Kind.SESSION, 2),
+        frame(Kind.SESSION, 1) + frame(Kind.SESSION, 1),
+        frame(Kind.LEAVE, 0),
+        frame(Kind.LEAVE, 1),
+        frame(Kind.SESSION, 1) + frame(Kind.LEAVE, 1) + frame(Kind.SESSION, 1),
+    ],
+)
+def test_a_session_out_of_order_is_a_violation(wire: bytes) -> None:
+    _, server = pair()
+    with pytest.raises(ProtocolViolation, match="is not allowed for session"):
+        server.receive(wire)
+
+
+def test_methods_of_ended_sessions_do_not_count_against_the_limit() -> None:
+    client, server = pair()
+    for _ in range(10):
+        session, wire = client.ask_session()
+        server.receive(wire)
+        client.receive(server.open_session(session))
+        for name in ("a", "b"):
+            server.receive(client.declare(Declaration("Greeter", 1, name, session=session))[1])
+        server.receive(client.leave(session))
+    for name in ("c", "d"):
+        server.receive(client.declare(Declaration("Greeter", 1, name))[1])
+    with pytest.raises(ProtocolViolation, match="more than 3 methods"):
+        server.receive(client.declare(Declaration("Greeter", 1, "e"))[1])
+
+
+SESSION_MOVES = st.tuples(
+    st.integers(0, 5), st.sampled_from(list(Role)), st.sampled_from([Kind.SESSION, Kind.LEAVE, Kind.METHOD])
+)
+
+
+@given(moves=st.lists(SESSION_MOVES, max_size=40))
+def test_a_session_is_opened_once_and_forgotten_when_it_ends(moves: list[tuple[int, Role, Kind]]) -> None:
+    states = SessionStates()
+    asked: list[int] = []
+    for session, sender, kind in moves:
+        before = states.state(session)
+        try:
+            counted = states.move(session, sender, kind)
+        except KeyError:
+            assert (before, sender, kind) not in SESSION_TRANSITIONS
+            assert states.state(session) == before
+            continue
+        assert counted == ((before, sender, kind) in SESSION_TRANSITIONS)
+        if (sender, kind) == ASKS:
+            asked.append(session)
+        if before is SessionState.ENDED:
+            assert states.state(session) is SessionState.ENDED
+    assert asked == list(range(1, len(asked) + 1))
+    assert states.last_session == len(asked)

@@ -22,8 +22,12 @@ from aster.rpc.protocol.events import (
     PeerEnded,
     Replied,
     Requested,
+    SessionAsked,
+    SessionLeft,
+    SessionOpened,
+    SessionRefused,
 )
-from aster.rpc.protocol.states import CallStates, Role
+from aster.rpc.protocol.states import CallStates, Role, SessionState, SessionStates
 from aster.rpc.protocol.wire import (
     CREDIT_BODY,
     MAX_PING_BYTES,
@@ -70,6 +74,7 @@ class _Protocol:
         self._splitter = FrameSplitter(limits.max_message_bytes + REQUEST_OVERHEAD)
         self._answers: list[bytes] = []
         self._calls = CallStates()
+        self._sessions = SessionStates()
         self.peer: Hello | None = None
         self._takers: dict[int, Taker] = {
             Kind.HELLO: self._take_hello,
@@ -176,6 +181,12 @@ class _Protocol:
     def _take_oversized(self, kind: int, call: int, events: list[Event]) -> None:
         raise ProtocolViolation(f"a frame of kind {kind} above the limit")
 
+    def _session_move(self, session: int, kind: Kind) -> bool:
+        try:
+            return self._sessions.move(session, self.other, kind)
+        except KeyError:
+            raise ProtocolViolation(f"{kind.name} is not allowed for session {session}") from None
+
     def _receive_move(self, call: int, kind: Kind) -> bool:
         try:
             return self._calls.move(call, self.other, kind)
@@ -195,6 +206,8 @@ class ClientProtocol(_Protocol):
             Kind.REPLY: self._take_reply,
             Kind.ERROR: self._take_error,
             Kind.GOAWAY: self._take_goaway,
+            Kind.SESSION: self._take_session,
+            Kind.LEAVE: self._take_refusal,
         }
 
     def declare(self, declaration: Declaration) -> tuple[int, bytes]:
@@ -221,6 +234,25 @@ class ClientProtocol(_Protocol):
     def cancel(self, call: int) -> bytes:
         """Give a call up; nothing to write when it is over already."""
         return frame(Kind.CANCEL, call) if self._calls.move(call, Role.CLIENT, Kind.CANCEL) else b""
+
+    def ask_session(self) -> tuple[int, bytes]:
+        """Ask for a session: its number, and the frame."""
+        session = self._sessions.last_session + 1
+        self._sessions.move(session, Role.CLIENT, Kind.SESSION)
+        return session, frame(Kind.SESSION, session)
+
+    def leave(self, session: int) -> bytes:
+        """End a session; nothing to write when it is over already."""
+        return frame(Kind.LEAVE, session) if self._sessions.move(session, Role.CLIENT, Kind.LEAVE) else b""
+
+    def _take_session(self, session: int, body: bytes, events: list[Event]) -> None:
+        if self._session_move(session, Kind.SESSION):
+            events.append(SessionOpened(session))
+
+    def _take_refusal(self, session: int, body: bytes, events: list[Event]) -> None:
+        status = _decoded(_status, body, "LEAVE")
+        if self._session_move(session, Kind.LEAVE):
+            events.append(SessionRefused(session, status))
 
     def _take_reply(self, call: int, body: bytes, events: list[Event]) -> None:
         if self._receive_move(call, Kind.REPLY):
@@ -249,8 +281,12 @@ class ServerProtocol(_Protocol):
     def __init__(self, limits: RpcLimits) -> None:
         super().__init__(limits)
         self._methods = 0
+        self._released = 0
+        self._methods_of: dict[int, list[int]] = {}
         self._takers |= {
             Kind.METHOD: self._take_method,
+            Kind.SESSION: self._take_session,
+            Kind.LEAVE: self._take_leave,
             Kind.REQUEST: self._take_request,
             Kind.STREAM: self._take_stream,
             Kind.CANCEL: self._take_cancel,
@@ -272,6 +308,16 @@ class ServerProtocol(_Protocol):
         short = {str(key)[:256]: str(value)[:MAX_STATUS_CHARACTERS] for key, value in few.items()}
         return frame(Kind.ERROR, call, _encode(Status(int(status), message[:MAX_STATUS_CHARACTERS], short)))
 
+    def open_session(self, session: int) -> bytes:
+        """Grant a session that was asked for."""
+        self._sessions.move(session, Role.SERVER, Kind.SESSION)
+        return frame(Kind.SESSION, session)
+
+    def refuse_session(self, session: int, status: int, message: str) -> bytes:
+        """Refuse a session that was asked for."""
+        self._sessions.move(session, Role.SERVER, Kind.LEAVE)
+        return frame(Kind.LEAVE, session, _encode(Status(int(status), message[:MAX_STATUS_CHARACTERS])))
+
     def go_away(self, reason: str) -> bytes:
         """Tell the client to begin no more calls here."""
         return frame(Kind.GOAWAY, 0, _encode(reason))
@@ -279,10 +325,23 @@ class ServerProtocol(_Protocol):
     def _take_method(self, method: int, body: bytes, events: list[Event]) -> None:
         if method != self._methods + 1:
             raise ProtocolViolation("METHOD numbers must count up from 1")
-        if method > self._limits.max_methods:
+        if method - self._released > self._limits.max_methods:
             raise ProtocolViolation(f"more than {self._limits.max_methods} methods declared")
         self._methods = method
-        events.append(MethodDeclared(method, _decoded(_declaration, body, "METHOD")))
+        declaration = _decoded(_declaration, body, "METHOD")
+        if self._sessions.state(declaration.session) is SessionState.OPEN:
+            self._methods_of.setdefault(declaration.session, []).append(method)
+        events.append(MethodDeclared(method, declaration))
+
+    def _take_session(self, session: int, body: bytes, events: list[Event]) -> None:
+        self._session_move(session, Kind.SESSION)
+        events.append(SessionAsked(session))
+
+    def _take_leave(self, session: int, body: bytes, events: list[Event]) -> None:
+        if self._session_move(session, Kind.LEAVE):
+            methods = tuple(self._methods_of.pop(session, ()))
+            self._released += len(methods)
+            events.append(SessionLeft(session, methods))
 
     def _take_request(self, call: int, body: bytes, events: list[Event]) -> None:
         self._receive_move(call, Kind.REQUEST)

@@ -71,6 +71,32 @@ class CallCancelled(Struct, frozen=True):
     call: int
 
 
+class SessionAsked(Struct, frozen=True):
+    """The client wants a session."""
+
+    session: int
+
+
+class SessionOpened(Struct, frozen=True):
+    """The server opened a session."""
+
+    session: int
+
+
+class SessionRefused(Struct, frozen=True):
+    """The server opens no such session."""
+
+    session: int
+    status: Status
+
+
+class SessionLeft(Struct, frozen=True):
+    """The client ended a session; its ``methods`` are no more."""
+
+    session: int
+    methods: tuple[int, ...]
+
+
 class GoingAway(Struct, frozen=True):
     """The peer takes no new calls."""
 
@@ -88,4 +114,8 @@ Event = (
     | Failed
     | CallCancelled
     | GoingAway
+    | SessionAsked
+    | SessionOpened
+    | SessionRefused
+    | SessionLeft
 )

@@ -1,7 +1,7 @@
-"""The states of one call, and the only table that changes them.
+"""The states of one call and of one session, and the only tables that change them.
 
 Both sides keep the same state for a call, moved by the frames they send and the frames they receive; frames that cross
-on the wire find the call CLOSED and are ignored.
+on the wire find the call CLOSED, or the session ENDED, and are ignored.
 """
 
 from enum import IntEnum
@@ -87,3 +87,54 @@ class CallStates:
         else:
             raise KeyError((state, sender, kind))
         return True
+
+
+class SessionState(IntEnum):
+    """Where a session is: not begun, asked for by the client, open, over."""
+
+    UNUSED = 0
+    ASKED = 1
+    OPEN = 2
+    ENDED = 3
+
+
+SESSION_TRANSITIONS: dict[tuple[SessionState, Role, Kind], SessionState] = {
+    (SessionState.UNUSED, Role.CLIENT, Kind.SESSION): SessionState.ASKED,
+    (SessionState.ASKED, Role.SERVER, Kind.SESSION): SessionState.OPEN,
+    (SessionState.ASKED, Role.SERVER, Kind.LEAVE): SessionState.ENDED,
+    (SessionState.ASKED, Role.CLIENT, Kind.LEAVE): SessionState.ENDED,
+    (SessionState.OPEN, Role.CLIENT, Kind.LEAVE): SessionState.ENDED,
+}
+
+
+class SessionStates:
+    """The sessions of one connection, besides its own. Numbers count up by one, so what is over needs no memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, SessionState] = {}
+        self.last_session = 0
+
+    def state(self, session: int) -> SessionState:
+        known = self._known.get(session)
+        if known is not None:
+            return known
+        return SessionState.UNUSED if session == self.last_session + 1 else SessionState.ENDED
+
+    def move(self, session: int, sender: Role, kind: Kind) -> bool:
+        """Apply one frame: True when it counts, False when it is late. `KeyError` when no rule allows it."""
+        state = self.state(session)
+        target = SESSION_TRANSITIONS.get((state, sender, kind))
+        if target is None:
+            if state is SessionState.ENDED and 0 < session <= self.last_session and (sender, kind) != ASKS:
+                return False
+            raise KeyError((state, sender, kind))
+        if target is SessionState.ENDED:
+            del self._known[session]
+        else:
+            self._known[session] = target
+        self.last_session = max(self.last_session, session)
+        return True
+
+
+ASKS = (Role.CLIENT, Kind.SESSION)
+"""What is never late: no number is asked for twice."""

@@ -16,11 +16,16 @@ ERROR      server  MessagePack array `Status`
 CANCEL     client  nothing; the caller no longer waits
 PING       both    up to 16 bytes, which PONG returns; call id 0
 GOAWAY     server  MessagePack text: no new calls, and why; call id 0
+SESSION    both    nothing; the frame's id is a session: the client asks for it, the server opens it
+LEAVE      both    the client ends a session: nothing; the server refuses one: MessagePack array `Status`
 =========  ======  ==============================================================================
 
 Call ids are the client's, strictly increasing from 1. A frame for a call that is over is late and is ignored. A stream
 begins with the credits of the receiver's HELLO: ``window_items`` messages and ``window_bytes`` bytes. A message may be
 sent while both are above zero, so the last one may overdraw the bytes.
+
+Session numbers are the client's, counting up from 1; 0 is the connection's own session, always there. A METHOD names
+the session that calls with its number belong to, so a call carries nothing for it; LEAVE takes such numbers back.
 """
 
 import struct
@@ -50,6 +55,8 @@ class Kind(IntEnum):
     PONG = 11
     GOAWAY = 12
     STREAM = 13
+    SESSION = 17
+    LEAVE = 18
 
 
 class Hello(msgspec.Struct, frozen=True, array_like=True):
@@ -63,12 +70,13 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Declaration(msgspec.Struct, frozen=True, array_like=True):
-    """A method by name, declared once a connection so that requests carry a small number."""
+    """A method by name, declared once a connection and session so that requests carry a small number."""
 
     service: str
     version: int
     method: str
     pattern: str = "unary"
+    session: int = 0
 
 
 class Status(msgspec.Struct, frozen=True, array_like=True):
