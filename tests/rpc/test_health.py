@@ -1,10 +1,11 @@
+import re
 import socket
 
 import httpx
 import msgspec
 import pytest
 
-from aster import AsterConfig, AsterServer, rpc, service
+from aster import AsterClient, AsterConfig, AsterServer, rpc, service
 from aster.foundation.http.server import AddressUnavailable
 
 
@@ -48,6 +49,42 @@ async def test_the_port_of_the_environment_suffices(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ASTER_BIND_ADDR", "127.0.0.1:0")
     async with AsterServer(services=[Pinger()]), httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+
+
+async def metrics(port: int, *, enable_monitoring: bool) -> str:
+    watched = config(port).with_inline(enable_monitoring=enable_monitoring)
+    async with AsterServer(services=[Pinger()], config=watched) as server, httpx.AsyncClient(trust_env=False) as http:
+        async with AsterClient(address=server.address, config=AsterConfig(bind_addr="127.0.0.1:0")) as client:
+            await (await client.client(Pinger)).ping(Ping())
+            during = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+            peer = client.endpoint_id
+        assert peer not in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        return during.replace(peer, "PEER")
+
+
+async def test_monitoring_shows_the_endpoint_and_the_paths_to_every_peer() -> None:
+    text = await metrics(free_port(), enable_monitoring=True)
+    numbers = {name: float(value) for name, value in re.findall(r"^(\S+) (\S+)$", text, re.MULTILINE)}
+    assert numbers["aster_endpoint_socket_num_conns_opened"] >= 1
+    [path] = [name.partition("{")[2] for name in numbers if name.startswith("aster_path_selected{")]
+    assert 'kind="ip"' in path
+    assert 'peer="PEER"' in path
+    assert numbers["aster_path_sent_bytes_total{" + path] > 0
+    assert numbers["aster_path_mtu_bytes{" + path] >= 1200
+    assert numbers["aster_path_rtt_seconds{" + path] >= 0
+
+
+async def test_without_monitoring_there_are_no_such_metrics() -> None:
+    text = await metrics(free_port(), enable_monitoring=False)
+    assert "aster_rpc_connections 1.0" in text
+    assert "aster_endpoint_" not in text
+    assert "aster_path_" not in text
+
+
+async def test_monitoring_without_a_health_port_says_that_it_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async with AsterServer(services=[Pinger()], config=config(0).with_inline(enable_monitoring=True)):
+        pass
+    assert "nothing is shown" in caplog.text
 
 
 async def test_a_busy_health_port_stops_the_start_and_frees_the_endpoint() -> None:

@@ -8,7 +8,7 @@ from tests.rpc.messages import Answer, Ask, Greeter
 
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
-from aster.rpc import AsterClient, AsterServer, PermissionDeniedError
+from aster.rpc import AsterClient, AsterServer, PermissionDeniedError, UnavailableError
 from aster.trust.credential import NODE_ROLE, Credential, credential_json, issue
 from aster.trust.keys import SigningKey
 
@@ -100,6 +100,21 @@ async def test_a_server_that_is_no_producer_does_not_start_where_producers_are_a
     credential, reason = REFUSED[name]
     with pytest.raises(ConfigError, match=f"^inline: allow_all_producers=False.*{reason}"):
         await serving(tmp_path, credential, allow_all_producers=False).start()
+
+
+async def test_a_connection_ends_with_the_producers_credential(tmp_path: Path) -> None:
+    greeter = Greeter()
+    async with serving(tmp_path, producer(expires_at=int(time.time()) + 2), greeter) as server:
+        config = AsterConfig(
+            root_pubkey=ROOT.public, allow_all_producers=False, enrollment_credential_file=saved(tmp_path, CONSUMER)
+        )
+        client = AsterClient(address=server.address, config=config)
+        with pytest.raises(UnavailableError, match="the producer's credential has expired"):
+            await (await client.client(Greeter)).wait(Ask("x"))
+        await client.close()
+        assert greeter.started.is_set()
+        with pytest.raises(PermissionDeniedError, match="it has expired"):
+            await ask(server.address, tmp_path)
 
 
 async def test_producer_admission_needs_a_trust_anchor(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ UNSETTABLE = "the QUIC bindings have no switch for it"
 LATER = "it takes effect in a later version"
 
 PENDING = {
-    "enable_monitoring": LATER,
     "clear_ip_transports": UNSETTABLE,
     "portmapper_config": UNSETTABLE,
     "proxy_url": UNSETTABLE,

@@ -3,13 +3,17 @@
 Importing a module of ours configures nothing: until `configure_logging` is called (by a server's start or the command
 line) records go wherever the host application sends them. One record is one line: text for people, JSON for machines.
 Fields that hold secrets are masked by name before a record leaves the process.
+
+A record that is logged while a request is answered carries the request's fields, whichever logger wrote it: those of
+`bind_request`, and those of the providers that `add_request_fields` was given. A host that keeps its own handlers gets
+the same by adding a `RequestFields` filter to them.
 """
 
 import json
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -36,6 +40,9 @@ SECRET_FIELDS = frozenset(
 IDENTIFIER_FIELDS = frozenset({"root_pubkey", "endpoint_id", "node_id", "contract_id", "nonce", "peer"})
 
 Event = MutableMapping[str, Any]
+Provider = Callable[[], Mapping[str, Any]]
+
+_providers: list[Provider] = []
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -46,10 +53,18 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.contextvars.merge_contextvars,
+            _add_request,
             _to_record,
         ],
     )
     return logger
+
+
+def _add_request(logger: Any, method: str, event: Event) -> Event:
+    for provider in _providers:
+        for key, value in provider().items():
+            event.setdefault(key, value)
+    return event
 
 
 def _to_record(logger: Any, method: str, event: Event) -> Event:
@@ -57,6 +72,28 @@ def _to_record(logger: Any, method: str, event: Event) -> Event:
     kwargs = dict(structlog.stdlib.render_to_log_kwargs(logger, method, event))
     kwargs["extra"] = {f"{key}_" if key in _STANDARD else key: value for key, value in kwargs["extra"].items()}
     return kwargs
+
+
+def add_request_fields(provider: Provider) -> None:
+    """Ask ``provider`` at every record for the fields of the request that is being answered; none outside of one.
+
+    For rooms that know their request anyway: it costs a request nothing, where `bind_request` costs microseconds.
+    """
+    _providers.append(provider)
+
+
+class RequestFields(logging.Filter):
+    """Adds the fields of the request that is being answered to any record, unless the record has them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fields = dict(structlog.contextvars.get_contextvars())
+        for provider in _providers:
+            fields = {**provider(), **fields}
+        for key, value in fields.items():
+            name = f"{key}_" if key in _STANDARD else key
+            if not hasattr(record, name):
+                setattr(record, name, value)
+        return True
 
 
 @contextmanager
@@ -71,6 +108,7 @@ def configure_logging(
 ) -> None:
     """Send our loggers' records to ``stream`` (default: standard error) as ``text`` or ``json`` from ``level`` up."""
     handler = logging.StreamHandler(stream or sys.stderr)
+    handler.addFilter(RequestFields())
     handler.setFormatter(_Formatter(as_json=format == "json", mask=mask))
     for name in ROOTS:
         logger = logging.getLogger(name)

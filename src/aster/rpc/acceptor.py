@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from aster.foundation.logs import get_logger
-from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, receive
+from aster.rpc.admission import ADMISSION_ALPN, NOT_ADMITTED, RECHECK_SECONDS, receive
 from aster.rpc.gate import Gate
 from aster.rpc.hooks import ConnectionAttempt, ConnectionHook, passes
 from aster.rpc.limits import RpcLimits
@@ -25,7 +25,6 @@ from aster.trust.refusals import Refusals
 
 logger = get_logger("aster.rpc")
 
-RECHECK_SECONDS = 60.0
 DENIED_SECONDS = 1.0
 """How often the deny-list is looked at for the sake of live connections."""
 
@@ -33,6 +32,14 @@ SHARE = 8
 """One address may hold this part of the room for handshakes, once room is scarce."""
 
 MakeLane = Callable[[Pipe, Connection, Admission, Callable[[ServerConnection], None]], ServerConnection]
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What is known about a connection that was let in."""
+
+    connection: Connection
+    admission: Admission
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Acceptor:
         self._watching: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
         self._arriving_from: Counter[str] = Counter()
-        self._admissions: dict[ServerConnection, Admission] = {}
+        self._guests: dict[ServerConnection, Guest] = {}
         self._settling: set[asyncio.Task[None]] = set()
         self.is_draining = False
 
@@ -72,7 +79,12 @@ class Acceptor:
     @property
     def connections(self) -> list[ServerConnection]:
         """Those that may call."""
-        return list(self._admissions)
+        return list(self._guests)
+
+    @property
+    def transports(self) -> list[Connection]:
+        """The QUIC connections below them."""
+        return [guest.connection for guest in self._guests.values()]
 
     def drain(self, reason: str) -> None:
         """Take no new connections and no new calls."""
@@ -84,8 +96,8 @@ class Acceptor:
         """Wait for every call to end, then for the clients to leave: until then the last answers are on their way."""
         for connection in self.connections:
             await connection.idle()
-        while self._admissions:
-            await next(iter(self._admissions)).gone()
+        while self._guests:
+            await next(iter(self._guests)).gone()
 
     async def close(self) -> None:
         """End every connection, its handlers and sessions, and the endpoint."""
@@ -105,8 +117,8 @@ class Acceptor:
 
     def turn_away_denied(self) -> None:
         """Close the connections of endpoints and credentials that are on the deny-list now."""
-        for connection, admission in list(self._admissions.items()):
-            if self._door.denied.denies(connection.peer, admission.credential_id):
+        for connection, guest in list(self._guests.items()):
+            if self._door.denied.denies(connection.peer, guest.admission.credential_id):
                 self._turn_away(connection)
 
     async def _accept(self) -> None:
@@ -126,7 +138,7 @@ class Acceptor:
         """Another process may write the list: `aster trust deny`."""
         while True:
             await asyncio.sleep(DENIED_SECONDS)
-            if self._admissions and self._door.denied.has_changed():
+            if self._guests and self._door.denied.has_changed():
                 self.turn_away_denied()
 
     async def _arrive(self, incoming: Incoming) -> None:
@@ -155,7 +167,7 @@ class Acceptor:
         than its share, so that one address can't keep the others out.
         """
         arriving, limits = len(self._arriving), self._limits
-        full = arriving > limits.max_handshakes or arriving + len(self._admissions) > limits.max_connections
+        full = arriving > limits.max_handshakes or arriving + len(self._guests) > limits.max_connections
         if not (self.is_draining or full) and 2 * arriving > limits.max_handshakes:
             if not await incoming.is_address_proven():
                 await incoming.retry()
@@ -191,13 +203,13 @@ class Acceptor:
             await self._refuse(connection, "it is on the deny-list")
             return
         lane = self._make_lane(pipe, connection, admission, self._over)
-        self._admissions[lane] = admission
+        self._guests[lane] = Guest(connection, admission)
         lane.start()
         if admission.expires_at is not None:
             self._watch(lane, connection.peer_id)
 
     def _over(self, lane: ServerConnection) -> None:
-        self._admissions.pop(lane, None)
+        self._guests.pop(lane, None)
         task = asyncio.get_running_loop().create_task(lane.settled())
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from aster.foundation.logs import get_logger
 from aster.rpc.client_connection import refusal_for
 from aster.rpc.gate import Gate
+from aster.rpc.lane import Lane
+from aster.rpc.protocol.core import ClientProtocol
 from aster.rpc.status import PermissionDeniedError, UnavailableError
 from aster.transport.endpoint import Connection
 from aster.transport.errors import CloseCode, ConnectionLost, FramingError
@@ -30,6 +32,8 @@ logger = get_logger("aster.trust")
 ADMISSION_ALPN = b"aster/admission/1"
 NOT_ADMITTED = "not admitted"
 MAX_WAITING = 2
+RECHECK_SECONDS = 60.0
+"""How long a timer may sleep before it looks at the clock again, which may have been set."""
 
 PRESENT = 1
 ADMITTED = 2
@@ -87,6 +91,17 @@ async def enter(
         frames.close()
         connection.close(*outcome)
     return producer
+
+
+def end_with_admission(lane: Lane[ClientProtocol], producer: Admission) -> None:
+    """End a client's connection when the producer's credential expires; who connects again asks for a new one."""
+    if lane.is_over or producer.expires_at is None:
+        return
+    left = producer.expires_at - time.time()
+    if left <= 0:
+        lane.close(CloseCode.DONE, "the producer's credential has expired")
+    else:
+        asyncio.get_running_loop().call_later(min(left, RECHECK_SECONDS), end_with_admission, lane, producer)
 
 
 async def receive(

@@ -7,7 +7,7 @@ from typing import Self
 from aster.config import AsterConfig
 from aster.config.pending import refuse_pending
 from aster.foundation.errors import ConfigError
-from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, enter
+from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, end_with_admission, enter
 from aster.rpc.client_connection import ClientConnection, refusal_for
 from aster.rpc.gate import anchors_of, instance_verifier
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
@@ -77,6 +77,13 @@ class AsterClient(Caller):
             raise FailedPreconditionError("the client is not connected")
         return self.current
 
+    @property
+    def endpoint_id(self) -> str:
+        """This client's key, 64 hex characters: what a server's deny-list and credentials know it by."""
+        if self._endpoint is None:
+            raise FailedPreconditionError("the client has not connected yet")
+        return self._endpoint.endpoint_id
+
     async def __aenter__(self) -> Self:
         await self.connect()
         return self
@@ -95,16 +102,20 @@ class AsterClient(Caller):
         presented, producers = own_presentation(self._config, identity), self._producer_check(identity)
         if self._endpoint is None:
             self._endpoint = await bind_endpoint(self._config, identity)
+        producer = None
         try:
             if presented is not None or producers is not None:
                 door = await self._endpoint.connect(target, ADMISSION_ALPN, self._limits.handshake_seconds)
-                await enter(door, presented, producers, self._limits.handshake_seconds)
+                producer = await enter(door, presented, producers, self._limits.handshake_seconds)
             connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
-            return await self._greet(connection)
+            lane = await self._greet(connection)
         except ConnectFailed as error:
             raise UnavailableError(error.message, hint=error.hint) from error
         except ConnectionLost as error:
             raise refusal_for(error) from error
+        if producer is not None:
+            end_with_admission(lane, producer)
+        return lane
 
     async def _greet(self, connection: Connection) -> ClientConnection:
         lane = ClientConnection(await connection.open_pipe(), self._limits, connection.close)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from prometheus_client import Gauge
+from prometheus_client.registry import Collector
 
 from aster.foundation.health import Health, Readiness
 from aster.foundation.http.plain import plain_service
@@ -22,6 +23,10 @@ class HealthServer:
         self._health.add_check("rpc", self._check)
         gauge = Gauge("aster_rpc_connections", "Peers that are connected.", registry=self._health.registry)
         gauge.set_function(connections)
+
+    def add_metrics(self, collector: Collector) -> None:
+        """More for `/metrics`."""
+        self._health.registry.register(collector)
 
     @property
     def url(self) -> str:

@@ -93,7 +93,9 @@ class AsterServer:
             door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, own)
             self._acceptor = Acceptor(self._endpoint, door, self._limits, self._make_lane)
             if self._config.health_port:
-                await self._start_health()
+                await self._start_health(self._endpoint, self._acceptor)
+            elif self._config.enable_monitoring:
+                logger.warning("enable_monitoring shows in /metrics, and health_port is 0: nothing is shown")
         except BaseException:
             await self.close()
             self._endpoint = self._acceptor = None
@@ -111,15 +113,20 @@ class AsterServer:
             await self._denied.deny(denial.id, denial.note)
         self._refusals = Refusals(journal)
 
-    async def _start_health(self) -> None:
-        from aster.rpc.health import HealthServer  # brings an HTTP server, which most servers don't need
+    async def _start_health(self, endpoint: Endpoint, acceptor: Acceptor) -> None:
+        # An HTTP server and its metrics, which most servers don't need.
+        from aster.rpc.health import HealthServer
 
         health = HealthServer(
             self._config.health_host,
             self._config.health_port,
-            accepts=lambda: self._acceptor is not None and not self._acceptor.is_draining,
-            connections=lambda: len(self._acceptor.connections) if self._acceptor is not None else 0,
+            accepts=lambda: not acceptor.is_draining,
+            connections=lambda: len(acceptor.connections),
         )
+        if self._config.enable_monitoring:
+            from aster.rpc.monitoring import NetworkStatistics
+
+            health.add_metrics(NetworkStatistics(endpoint.statistics, lambda: acceptor.transports))
         await health.start()
         self._health = health
 

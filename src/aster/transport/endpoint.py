@@ -28,6 +28,22 @@ class EndpointSettings:
         return f"EndpointSettings(alpns={self.alpns}, bind_addr={self.bind_addr}, relay={self.relay})"
 
 
+@dataclass(frozen=True, slots=True)
+class PathStatistics:
+    """One network path of a connection: ``kind`` is ``ip``, ``relay`` or ``other``; counts since it was opened."""
+
+    path: str
+    kind: str
+    is_selected: bool
+    rtt_seconds: float
+    sent_bytes: int
+    received_bytes: int
+    lost_packets: int
+    congestions: int
+    congestion_window: int
+    mtu: int
+
+
 class Connection:
     """An established QUIC connection to one peer."""
 
@@ -43,6 +59,10 @@ class Connection:
     async def accept_pipe(self) -> Pipe:
         """The next stream that the peer opened."""
         return await make_pipe(await settled(self._raw.accept_bi(), lost))
+
+    def paths(self) -> list[PathStatistics]:
+        """The open paths to the peer, as they are now."""
+        return [_path(each) for each in called(self._raw.paths, lost)]
 
     def close(self, code: CloseCode = CloseCode.DONE, reason: str = "") -> None:
         """End the connection at once; the peer reads the code and the reason."""
@@ -161,3 +181,19 @@ def _relay(iroh: Any, choice: str) -> tuple[Any, Any]:
         lambda: iroh.RelayMode.custom_from_urls([choice]), lambda words: BindFailed(f"relay {choice}: {words}")
     )
     return mode, iroh.preset_minimal()
+
+
+def _path(known: Any) -> PathStatistics:
+    stats = known.stats
+    return PathStatistics(
+        path=str(known.id),
+        kind="ip" if known.is_ip else "relay" if known.is_relay else "other",
+        is_selected=bool(known.is_selected),
+        rtt_seconds=known.rtt_ms / 1000,
+        sent_bytes=stats.udp_tx_bytes,
+        received_bytes=stats.udp_rx_bytes,
+        lost_packets=stats.lost_packets,
+        congestions=stats.congestion_events,
+        congestion_window=stats.cwnd,
+        mtu=stats.current_mtu,
+    )
