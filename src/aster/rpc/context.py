@@ -3,11 +3,14 @@
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 
+from aster.foundation.logs import add_request_fields
 from aster.rpc.metadata import NO_METADATA, Metadata
+
+MAX_REQUEST_ID = 64
 
 
 class CallContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,3 +47,24 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     def expired(self) -> bool:
         """The caller has stopped waiting."""
         return self.deadline is not None and time.monotonic() >= self.deadline
+
+
+def _running_call() -> Mapping[str, Any]:
+    """What every log record says that is written while a call is answered.
+
+    ``request_id`` is the caller's ``x-request-id`` metadata, else made of its key and the call's number.
+    """
+    call = CallContext.running.get(None)
+    if call is None:
+        return NO_METADATA
+    peer = call.peer or "local"
+    asked = call.metadata.get("x-request-id", "")[:MAX_REQUEST_ID]
+    return {
+        "request_id": asked or f"{peer[:8]}-{call.call_id}",
+        "service": call.service,
+        "method": call.method,
+        "peer": peer,
+    }
+
+
+add_request_fields(_running_call)
