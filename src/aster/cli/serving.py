@@ -1,25 +1,22 @@
 """Serving until told to stop: the first Ctrl-C or SIGTERM drains, the second ends the process at once."""
 
-import asyncio
 import os
-import signal
 import time
 from pathlib import Path
 
 import typer
 
+from aster.cli.running import stop_on_signals
 from aster.cli.terminal import print_json
 from aster.foundation.logs import configure_logging
 from aster.stack.options import EVERYTHING, StackOptions, System
 from aster.stack.stack import Stack
 
-FORCED = 130
-
 
 async def serve(*, data: Path, host: str, port: int, as_json: bool, systems: frozenset[System] = EVERYTHING) -> None:
     """Run a `Stack` in the foreground. Prints its addresses once it is ready."""
     started = time.perf_counter()
-    stop = _stop_on_signals()
+    stop = stop_on_signals()
     options = StackOptions.from_environment(os.environ, data=data, host=host, port=port, systems=systems)
     configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
     async with Stack(options) as stack:
@@ -33,17 +30,3 @@ async def serve(*, data: Path, host: str, port: int, as_json: bool, systems: fro
         await stop.wait()
         if not as_json:
             typer.echo("Finishing what is under way; Ctrl-C again ends at once")
-
-
-def _stop_on_signals() -> asyncio.Event:
-    stop = asyncio.Event()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            os._exit(FORCED)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    return stop
