@@ -111,3 +111,4 @@ def print_error(error: AsterError) -> None:
 
 def print_json(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode() + "\n")
+    sys.stdout.flush()  # a server that prints its addresses goes on running, perhaps with a pipe for its output
