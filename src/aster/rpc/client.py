@@ -1,6 +1,7 @@
 """`AsterClient`: one connection to one server, from an address."""
 
 import asyncio
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +11,7 @@ from aster.foundation.errors import ConfigError
 from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, end_with_admission, enter
 from aster.rpc.client_connection import ClientConnection, refusal_for
 from aster.rpc.gate import anchors_of, instance_verifier
+from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.node import (
     ALPN,
@@ -30,7 +32,8 @@ from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost, Inv
 class AsterClient(Caller):
     """Call services of the server at ``address`` (or the config's ``endpoint_addr``): ticket, hex id, or NodeAddr.
 
-    ``peer`` names an enrollment of the identity file, whose credential is presented to the server.
+    ``peer`` names an enrollment of the identity file, whose credential is presented to the server; ``interceptors``
+    stand around every call of its stubs, outermost first.
     """
 
     def __init__(
@@ -39,8 +42,10 @@ class AsterClient(Caller):
         address: str | None = None,
         config: AsterConfig | None = None,
         peer: str | None = None,
+        interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
     ) -> None:
+        self.interceptors = tuple(interceptors)
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(endpoint_addr=address)
         self._peer = peer

@@ -9,6 +9,10 @@ import msgspec
 
 from aster.foundation.logs import add_request_fields
 from aster.rpc.metadata import NO_METADATA, Metadata
+from aster.rpc.patterns import Pattern
+
+ATTEMPT = "aster-attempt"
+"""The metadata in which a client that tries again says so."""
 
 MAX_REQUEST_ID = 64
 
@@ -28,6 +32,9 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float | None = None
     attributes: Mapping[str, str] = NO_METADATA
 
+    definition: Any = None
+    """The `MethodDefinition` that is called."""
+
     running: ClassVar[ContextVar["CallContext"]] = ContextVar("aster_call")
 
     @classmethod
@@ -37,6 +44,22 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
             return cls.running.get()
         except LookupError:
             raise LookupError("CallContext.current() is only known while a handler runs") from None
+
+    @property
+    def pattern(self) -> Pattern:
+        """Who streams."""
+        return Pattern.UNARY if self.definition is None else self.definition.options.pattern
+
+    @property
+    def idempotent(self) -> bool:
+        """Calling twice does no harm."""
+        return self.definition is not None and self.definition.options.idempotent
+
+    @property
+    def attempt(self) -> int:
+        """1, or more when the caller tries again."""
+        word = self.metadata.get(ATTEMPT, "1")
+        return int(word) if word.isascii() and word.isdigit() and len(word) < 7 else 1
 
     @property
     def remaining_seconds(self) -> float | None:

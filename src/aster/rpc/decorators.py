@@ -103,6 +103,7 @@ def service(
     description: str | None = None,
     tags: Sequence[str] = (),
     deprecated: str | None = None,
+    interceptors: Sequence[Any] = (),
 ) -> Callable[[AnyClass], AnyClass]: ...
 @overload
 def service(
@@ -115,6 +116,7 @@ def service(
     description: str | None = None,
     tags: Sequence[str] = (),
     deprecated: str | None = None,
+    interceptors: Sequence[Any] = (),
 ) -> Callable[[AnyClass], AnyClass]: ...
 
 
@@ -123,7 +125,7 @@ def service(target: Any = None, /, *, name: str | None = None, version: int = 1,
 
     ``scoped="session"`` makes an instance a session instead of one for all; ``requires`` holds for every method;
     ``public=True`` says that strangers may call it, which silences the warning about open gates.
-    ``description``, ``tags`` and ``deprecated`` are for readers and tools.
+    ``interceptors`` stand around its methods; ``description``, ``tags`` and ``deprecated`` are for readers and tools.
     """
     local_names = sys._getframe(1).f_locals
     wire_name = target if isinstance(target, str) else name
@@ -151,6 +153,7 @@ def _define(
     description: str | None = None,
     tags: Sequence[str] = (),
     deprecated: str | None = None,
+    interceptors: Sequence[Any] = (),
 ) -> ServiceDefinition:
     name, where = wire_name or cls.__name__, cls.__qualname__
     if not _NAME.match(name):
@@ -173,6 +176,7 @@ def _define(
         public=public,
         tags=_tags(where, tags),
         deprecated=deprecated,
+        interceptors=tuple(interceptors),
     )
 
 

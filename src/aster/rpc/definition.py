@@ -80,7 +80,7 @@ class MethodDefinition:
 class ServiceDefinition:
     """A service as the wire knows it. ``requires`` must be met for every method, besides the method's own.
 
-    ``public`` says that anybody may call it on purpose.
+    ``public`` says that anybody may call it on purpose. ``interceptors`` stand around its methods, inside the server's.
     """
 
     name: str
@@ -92,6 +92,7 @@ class ServiceDefinition:
     public: bool = False
     tags: tuple[str, ...] = ()
     deprecated: str | None = None
+    interceptors: tuple[Any, ...] = ()
 
     def requirements(self, method: MethodDefinition) -> tuple[Requirement, ...]:
         """What a caller of ``method`` must meet, all of it."""

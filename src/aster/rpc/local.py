@@ -5,6 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from aster.rpc.client_connection import ClientConnection
+from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.metadata import NO_METADATA
 from aster.rpc.server_connection import ServerConnection
@@ -19,7 +20,8 @@ class LocalClient(Caller):
     """``async with LocalClient([MyService()]) as client: stub = await client.client(MyService)``.
 
     Code of the same process is trusted: it may call what `requires` a role. ``peer`` and ``attributes`` (``{}`` for a
-    stranger's) make this client look and be treated like a caller from outside.
+    stranger's) make this client look and be treated like a caller from outside. ``interceptors`` are those of the
+    server's side, ``client_interceptors`` those of the caller's.
     """
 
     def __init__(
@@ -28,10 +30,13 @@ class LocalClient(Caller):
         *,
         peer: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        client_interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
         debug_errors: bool = False,
     ) -> None:
-        self._table = ServiceTable(services)
+        self._table = ServiceTable(services, interceptors)
+        self.interceptors = tuple(client_interceptors)
         self._peer = peer
         self._attributes = NO_METADATA if attributes is None and peer is not None else attributes
         self._limits = limits

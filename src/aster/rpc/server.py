@@ -15,6 +15,7 @@ from aster.rpc.admission import ADMISSION_ALPN
 from aster.rpc.definition import ServiceDefinition
 from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trust
 from aster.rpc.hooks import ConnectionHook
+from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity, own_presentation
 from aster.rpc.server_connection import ServerConnection
@@ -39,7 +40,7 @@ class AsterServer:
 
     ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
-    ``debug_errors`` shows handlers' exceptions to callers.
+    ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
@@ -54,10 +55,11 @@ class AsterServer:
         allow_all_consumers: bool | None = None,
         allow_all_producers: bool | None = None,
         hook: ConnectionHook | None = None,
+        interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
         debug_errors: bool = False,
     ) -> None:
-        self._table = ServiceTable(services)
+        self._table = ServiceTable(services, interceptors)
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(
             root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers, allow_all_producers=allow_all_producers

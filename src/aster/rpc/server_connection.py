@@ -214,6 +214,7 @@ class ServerConnection(Lane[ServerProtocol]):
                 metadata=decode_metadata(event.metadata, self._limits) if event.metadata else NO_METADATA,
                 deadline=deadline,
                 attributes=self._attributes,
+                definition=method.definition,
             )
             CallContext.running.set(context)
             if method.pattern is not Pattern.UNARY:

@@ -2,13 +2,14 @@
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from aster.rpc.codec import MessageType
 from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.errors import ServiceDefinitionError
+from aster.rpc.interception import Interceptor, intercepted_handler
 from aster.rpc.protocol.wire import Declaration
 from aster.rpc.sessions import Make, Session, SessionFactory, maker_of
 from aster.rpc.status import (
@@ -26,23 +27,34 @@ Handler = Callable[[Any, CallContext], Any]
 class BoundMethod:
     """A method of a service instance, or of a session that has or makes one."""
 
-    def __init__(self, service: ServiceDefinition, method: MethodDefinition, call: Handler) -> None:
+    def __init__(
+        self, service: ServiceDefinition, method: MethodDefinition, call: Handler, interceptors: Sequence[Interceptor]
+    ) -> None:
+        self.definition = method
         self.service = service.name
         self.method = method.name
         self.request: MessageType = method.request
         self.reply: MessageType = method.reply
         self.pattern = method.options.pattern
-        self.call = call
+        self.call = intercepted_handler(interceptors, self.pattern, call)
 
 
 class SessionMethod:
     """A method of a session-scoped service, before it is known in which session."""
 
-    def __init__(self, service: ServiceDefinition, method: MethodDefinition, cls: type, make: Make) -> None:
+    def __init__(
+        self,
+        service: ServiceDefinition,
+        method: MethodDefinition,
+        cls: type,
+        make: Make,
+        interceptors: Sequence[Interceptor],
+    ) -> None:
         self._service = service
         self._method = method
         self._cls = cls
         self._make = make
+        self._interceptors = interceptors
 
     def within(self, session: Session) -> BoundMethod:
         """The method on this session's instance, in the session's turn."""
@@ -66,7 +78,8 @@ class SessionMethod:
                 async for answer in answers:
                     yield answer
 
-        return BoundMethod(self._service, method, stream if method.options.pattern.streams_output else call)
+        handle = stream if method.options.pattern.streams_output else call
+        return BoundMethod(self._service, method, handle, self._interceptors)
 
 
 Served = BoundMethod | SessionMethod
@@ -76,7 +89,8 @@ Methods = Mapping[str, tuple[MethodDefinition, Served]]
 class ServiceTable:
     """Services by name and version."""
 
-    def __init__(self, services: Iterable[object]) -> None:
+    def __init__(self, services: Iterable[object], interceptors: Sequence[Interceptor] = ()) -> None:
+        self._interceptors = tuple(interceptors)
         self.definitions: list[ServiceDefinition] = []
         self._services: dict[
             tuple[str, int], tuple[ServiceDefinition, Mapping[str, tuple[MethodDefinition, Served]]]
@@ -116,17 +130,22 @@ class ServiceTable:
         key = (definition.name, definition.version)
         if key in self._services:
             raise ServiceDefinitionError(f"two services named '{key[0]}' version {key[1]}")
-        serve = _per_session(definition, target) if definition.scope is Scope.SESSION else _shared(definition, target)
+        around = (*self._interceptors, *definition.interceptors)
+        serving = _per_session if definition.scope is Scope.SESSION else _shared
+        serve = serving(definition, target, around)
         self._services[key] = definition, {each.name: (each, serve(each)) for each in definition.methods.values()}
         self.definitions.append(definition)
 
 
-def _shared(definition: ServiceDefinition, target: object) -> Callable[[MethodDefinition], Served]:
+Serve = Callable[[MethodDefinition], Served]
+
+
+def _shared(definition: ServiceDefinition, target: object, around: Sequence[Interceptor]) -> Serve:
     instance = _instance(target)
-    return lambda method: BoundMethod(definition, method, handler_of(method, instance))
+    return lambda method: BoundMethod(definition, method, handler_of(method, instance), around)
 
 
-def _per_session(definition: ServiceDefinition, target: object) -> Callable[[MethodDefinition], Served]:
+def _per_session(definition: ServiceDefinition, target: object, around: Sequence[Interceptor]) -> Serve:
     if isinstance(target, SessionFactory):
         cls, make = target.service, target.make
     elif isinstance(target, type):
@@ -137,7 +156,7 @@ def _per_session(definition: ServiceDefinition, target: object) -> Callable[[Met
             f"{name} is made once a session, so an instance can't be served",
             hint=f"pass the class, or per_session({name}, lambda session: {name}(...))",
         )
-    return lambda method: SessionMethod(definition, method, cls, make)
+    return lambda method: SessionMethod(definition, method, cls, make, around)
 
 
 def _instance(target: object) -> object:

@@ -2,22 +2,21 @@
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.client_streams import call_with_stream, open_stream
-from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
-from aster.rpc.metadata import NO_METADATA, Metadata
+from aster.rpc.intercepted import intercepted
+from aster.rpc.interception import Interceptor
 from aster.rpc.patterns import Pattern
+from aster.rpc.propagation import call_options
 from aster.rpc.protocol.wire import Declaration
 from aster.rpc.status import FailedPreconditionError, InvalidArgumentError
 
 ServiceClass = TypeVar("ServiceClass")
-
-PROPAGATED = ("traceparent", "tracestate")
 
 
 class Caller(ABC):
@@ -28,6 +27,9 @@ class Caller(ABC):
 
     session: int = 0
     """The session that stubs call in; 0 is the connection's own."""
+
+    interceptors: Sequence[Interceptor] = ()
+    """Around every call of its stubs, outermost first."""
 
     @abstractmethod
     async def connection(self) -> ClientConnection:
@@ -45,7 +47,7 @@ class Caller(ABC):
         Raises `ResourceExhaustedError` when the server lets one connection have no more of them.
         """
         connection = await self.connection()
-        return ClientSession(connection, await connection.open_session())
+        return ClientSession(connection, await connection.open_session(), self.interceptors)
 
 
 class ClientSession(Caller):
@@ -55,8 +57,9 @@ class ClientSession(Caller):
     or with its connection: a client that connects again opens sessions again.
     """
 
-    def __init__(self, connection: ClientConnection, number: int) -> None:
+    def __init__(self, connection: ClientConnection, number: int, interceptors: Sequence[Interceptor] = ()) -> None:
         self.current = connection
+        self.interceptors = interceptors
         self.session = number
         self._connection = connection
 
@@ -98,7 +101,8 @@ class Stub:
     def __init__(self, caller: Caller, service: ServiceDefinition) -> None:
         self._service = service
         for method in service.methods.values():
-            remote = REMOTE[method.options.pattern](caller, service, method)
+            plain = REMOTE[method.options.pattern](caller, service, method)
+            remote = intercepted(plain, caller.interceptors, service, method)
             setattr(self, method.attribute, Inline(remote, method) if method.style is Style.INLINE else remote)
 
     def __repr__(self) -> str:
@@ -135,7 +139,7 @@ class RemoteUnary(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
         connection = self._caller.current or await self._caller.connection()
-        seconds, sent = _options(self._method, timeout, metadata)
+        seconds, sent = call_options(self._method, timeout, metadata)
         return await connection.call(self._declaration, self._method, request, seconds, sent)
 
 
@@ -153,7 +157,7 @@ class RemoteClientStream(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
         connection = self._caller.current or await self._caller.connection()
-        seconds, sent = _options(self._method, timeout, metadata)
+        seconds, sent = call_options(self._method, timeout, metadata)
         return await call_with_stream(connection, self._declaration, self._method, requests, seconds, sent)
 
 
@@ -171,7 +175,7 @@ class RemoteStream(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Any]:
         connection = self._caller.current or await self._caller.connection()
-        seconds, sent = _options(self._method, timeout, metadata)
+        seconds, sent = call_options(self._method, timeout, metadata)
         answers = open_stream(connection, self._declaration, self._method, requests, seconds, sent)
         async with contextlib.aclosing(answers):
             async for answer in answers:
@@ -225,21 +229,3 @@ REMOTE: Mapping[Pattern, type[RemoteMethod]] = {
     Pattern.SERVER_STREAM: RemoteStream,
     Pattern.BIDI_STREAM: RemoteStream,
 }
-
-
-def _options(
-    method: MethodDefinition, timeout: float | None, metadata: Mapping[str, str] | None
-) -> tuple[float | None, Metadata]:
-    seconds = method.options.timeout if timeout is None else timeout
-    sent = metadata or NO_METADATA
-    outer = CallContext.running.get(None)
-    return (seconds, sent) if outer is None else _within(outer, seconds, sent)
-
-
-def _within(outer: CallContext, seconds: float | None, metadata: Metadata) -> tuple[float | None, Metadata]:
-    """A nested call ends no later than the call that makes it, and belongs to the same trace."""
-    left = outer.remaining_seconds
-    if left is not None and (seconds is None or left < seconds):
-        seconds = left
-    inherited = {key: outer.metadata[key] for key in PROPAGATED if key in outer.metadata and key not in metadata}
-    return seconds, {**inherited, **metadata} if inherited else metadata
