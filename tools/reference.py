@@ -100,11 +100,27 @@ def cli_page() -> str:
     return "\n".join(parts)
 
 
+def findings_page() -> str:
+    from aster.policy.language.conversions import VIOLATIONS
+    from aster.policy.language.diagnostics import CATALOGUE
+    from aster.policy.language.faults import FAULTS
+
+    found = [(f"`{code}`", severity, message) for code, (severity, message) in CATALOGUE.items()]
+    parts = ["# What the policy language reports", "", "Messages are told in the locale of the policy.", ""]
+    parts += ["## Findings about a source", "", *_table(("Code", "Severity", "Message"), found), ""]
+    faults = [(f"`{code}`", message) for code, message in FAULTS.items()]
+    parts += ["## Faults of an evaluation", "", *_table(("Code", "Message"), faults), ""]
+    reasons = [(f"`{code}`", message) for code, message in VIOLATIONS.items()]
+    parts += ["## Why an argument does not fit (`INPUT_INVALID`)", "", *_table(("Key", "Reason"), reasons), ""]
+    return "\n".join(parts)
+
+
 PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "routes.md": routes_page,
     "errors.md": errors_page,
     "cli.md": cli_page,
+    "policy-findings.md": findings_page,
 }
 
 

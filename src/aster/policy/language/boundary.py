@@ -9,16 +9,18 @@ from typing import Any
 import msgspec
 
 from aster.policy.language.classes import Classes, is_optional
-from aster.policy.language.conversions import MISSING, Patient, Violations
+from aster.policy.language.conversions import MISSING, Patient, Violations, violation
 from aster.policy.language.core import RuleInfo
+from aster.policy.language.lexicon import Lexicon
 
 
 class Boundary:
     """The way in for one rule's arguments."""
 
-    def __init__(self, rule: RuleInfo, classes: Classes, *, lenient: bool) -> None:
+    def __init__(self, rule: RuleInfo, classes: Classes, lexicon: Lexicon, *, lenient: bool) -> None:
         self.rule = rule
         self.classes = classes
+        self.lexicon = lexicon
         self.lenient = lenient
         self.names = [parameter.name for parameter in rule.parameters]
         self.swift: type[msgspec.Struct] | None = None
@@ -49,11 +51,11 @@ class Boundary:
 
     def positional(self, values: list[Any]) -> list[Any]:
         if len(values) > len(self.names):
-            raise Violations([f"expected {len(self.names)} arguments, got {len(values)}"])
+            raise Violations([violation("V017", self.lexicon, expected=len(self.names), actual=len(values))])
         return self._convert([*values, *[MISSING] * (len(self.names) - len(values))], False)
 
     def _convert(self, values: list[Any], shorthand: bool) -> list[Any]:
-        patient = Patient(self.classes, self.lenient)
+        patient = Patient(self.classes, self.lexicon, self.lenient)
         converted = []
         for parameter, value in zip(self.rule.parameters, values, strict=True):
             path = "" if shorthand else parameter.name

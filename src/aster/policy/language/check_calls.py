@@ -1,6 +1,7 @@
 """Calls: of rules, of the library, of function values (specification §7.2, §8)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from aster.policy.language import core, tree
 from aster.policy.language.core import Expr
@@ -14,7 +15,6 @@ from aster.policy.language.types import (
     UNKNOWN,
     Type,
     conflicts,
-    show,
 )
 
 _SECRET_CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
@@ -43,6 +43,9 @@ class CallChecker(Scopes, ABC):
             name = ".".join((callee.base.name, *callee.names))
             if name in SIGNATURES:
                 return self._call_library(node, name, arguments)
+            rule = self.declarations.rule(name)
+            if rule is not None:
+                return self._call_rule(node, rule, arguments)
             return self._unknown_call(node, name, arguments)
         function = self.expression(callee)
         return core.CallValue(node.start, node.end, UNKNOWN, any_secret(arguments), function, arguments)
@@ -50,19 +53,21 @@ class CallChecker(Scopes, ABC):
     def _call_name(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
         variable = self.find(name)
         secret = any_secret(arguments)
-        if variable is not None and self.flow.get(variable.slot, UNKNOWN).kind in {"Function", "Unknown"}:
+        if variable is not None and self.flow[variable.slot].kind in {"Function", "Unknown"}:
             callee = self.local(variable, node.callee.start, node.callee.end)
             return core.CallValue(node.start, node.end, UNKNOWN, secret, callee, arguments)
-        if name in self.declarations.rules:
-            return self._call_rule(node, self.declarations.rules[name], arguments)
+        rule = self.declarations.rule(name)
+        if rule is not None:
+            return self._call_rule(node, rule, arguments)
         if name in {"Ok", "Err", "Some"} and len(arguments) == 1:
             return self.wrap(node, name, arguments[0])
         if name in {"None", "none"} and not arguments:
             return core.Const(node.start, node.end, NULL, False, None)
         if name in SIGNATURES:
             return self._call_library(node, name, arguments)
-        if name in self.declarations.records:
+        if self.declarations.record(name) is not None:
             self.report("P012", node.start, node.end, name=name)
+            return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
         return self._unknown_call(node, name, arguments)
 
     def _unknown_call(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
@@ -72,37 +77,40 @@ class CallChecker(Scopes, ABC):
         return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
 
     def _call_rule(self, node: tree.Call, rule: int, arguments: tuple[Expr, ...]) -> Expr:
-        wanted = self.declarations.tree.rules[rule].parameters
+        called, home = self.declarations.program.rules[rule]
+        wanted = home.parameter_types(called)
         if len(wanted) != len(arguments):
-            name = self.declarations.tree.rules[rule].name
+            name = self.declarations.program.name_of(rule)
             self.report("E105", node.start, node.end, name=name, expected=len(wanted), actual=len(arguments))
             values = {"name": name, "expected": str(len(wanted)), "actual": str(len(arguments))}
             return self.fail_with(node.start, node.end, "ARITY", arguments, **values)
         passed = []
-        for index, (parameter, argument) in enumerate(zip(wanted, arguments, strict=True)):
-            declared = self._parameter_type(rule, parameter)
+        for index, (declared, argument) in enumerate(zip(wanted, arguments, strict=True)):
             fitted = self.fitted(argument, declared)
             if fitted is None:
                 self.promises.distrust(rule, index)
-                if conflicts(argument.type, declared):
-                    self.report(
-                        "E001", argument.start, argument.end, expected=show(declared), actual=show(argument.type)
-                    )
+                self.report_misfit("E001", argument, declared)
             passed.append(fitted or argument)
+        if called.type_parameters:
+            self._check_bindings(called, arguments)
         secret = any_secret(arguments)
         return core.CallRule(node.start, node.end, self.promises.result_of(rule), secret, rule, tuple(passed))
 
-    def _parameter_type(self, rule: int, parameter: tree.Parameter) -> Type:
-        if parameter.type is None:
-            return UNKNOWN
-        declarations = self.declarations
-        mine, declarations.type_parameters = (
-            declarations.type_parameters,
-            frozenset(declarations.tree.rules[rule].type_parameters),
-        )
-        declared = declarations.resolve(parameter.type)
-        declarations.type_parameters = mine
-        return declared
+    def report_misfit(self, code: str, value: Expr, declared: Type) -> None:
+        """Report a value that can't be of a declared type, or may be null where the type does not allow it."""
+        if conflicts(value.type, declared):
+            self.report(code, value.start, value.end, expected=declared, actual=value.type)
+        elif value.type.kind in {"Maybe", "Option"} and declared.kind not in {"Maybe", "Option", "Unknown"}:
+            self.report("E021", value.start, value.end, expected=declared, actual=value.type)
+
+    def _check_bindings(self, called: tree.Rule, arguments: tuple[Expr, ...]) -> None:
+        """A type parameter stands for one type in a call."""
+        bound: dict[str, Type] = {}
+        for parameter, argument in zip(called.parameters, arguments, strict=True):
+            for name, kind in _bindings(parameter.type, argument.type, frozenset(called.type_parameters)):
+                known = bound.setdefault(name, kind)
+                if conflicts(kind, known) and conflicts(known, kind):
+                    self.report("E007", argument.start, argument.end, name=name, expected=known, actual=kind)
 
     def _call_library(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
         signature = SIGNATURES[name]
@@ -128,6 +136,18 @@ class CallChecker(Scopes, ABC):
 
 def any_secret(values: tuple[Expr, ...]) -> bool:
     return any(value.secret for value in values)
+
+
+def _bindings(node: tree.TypeNode | None, kind: Type, names: frozenset[str]) -> Iterator[tuple[str, Type]]:
+    """What the type parameters in a written type stand for, if a value of a type is passed."""
+    if isinstance(node, tree.NamedType) and node.name in names:
+        if kind.kind not in {"Unknown", "Nothing", "Null"}:
+            yield node.name, kind
+    elif isinstance(node, tree.PiiType):
+        yield from _bindings(node.base, kind, names)
+    elif isinstance(node, tree.WrappedType) and node.kind == kind.kind:
+        for inner, argument in zip(node.arguments, kind.args, strict=False):
+            yield from _bindings(inner, argument, names)
 
 
 def _arity(signature: Signature) -> tuple[int, int]:

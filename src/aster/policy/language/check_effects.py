@@ -10,6 +10,7 @@ import msgspec
 
 from aster.policy.language import tree
 from aster.policy.language.effects import CAPABILITIES, LEGACY_IO, effect_of
+from aster.policy.language.modules import Linked, LinkedModule
 from aster.policy.language.source import SourceText
 
 MAX_ATTEMPTS = 10
@@ -25,12 +26,23 @@ class _Found(msgspec.Struct):
     calls: set[str]
 
 
-def check_effects(module: tree.Module, source: SourceText) -> None:
+def check_effects(linked: Linked, source: SourceText) -> None:
     """Report what rules do without saying so, and what they say without doing it."""
-    found = {rule.name: _direct(rule, module) for rule in module.rules}
+    found = {
+        _whole(module, rule.name): _direct(rule, module) for module in linked.modules for rule in module.tree.rules
+    }
     _propagate(found)
-    for rule in module.rules:
-        _compare(rule, found[rule.name], source)
+    for module in linked.modules:
+        _check_module(module, found, source)
+
+
+def _whole(module: LinkedModule, name: str) -> str:
+    return f"{module.name}.{name}" if module.name else name
+
+
+def _check_module(module: LinkedModule, found: "dict[str, _Found]", source: SourceText) -> None:
+    for rule in module.tree.rules:
+        _compare(rule, found[_whole(module, rule.name)], source)
         _check_concurrency(rule, source)
         for node in walk(rule.body or ()):
             if isinstance(node, tree.Workflow):
@@ -60,8 +72,8 @@ def called_name(node: tree.Node) -> str | None:
     return None
 
 
-def _direct(rule: tree.Rule, module: tree.Module) -> _Found:
-    aliases = {item.alias: item.name for item in module.imports if item.alias is not None}
+def _direct(rule: tree.Rule, module: LinkedModule) -> _Found:
+    aliases = {item.alias: item.name for item in module.tree.imports if item.alias is not None} | dict(module.uses)
     found = _Found(set(), set(), set())
     for node in walk(rule.body or ()):
         name = called_name(node)
@@ -74,8 +86,7 @@ def _direct(rule: tree.Rule, module: tree.Module) -> _Found:
             found.effects.add(effect)
         if capability is not None:
             found.capabilities.add(capability)
-        if not dot:
-            found.calls.add(name)
+        found.calls.add(name if dot else _whole(module, name))
     return found
 
 
@@ -118,6 +129,8 @@ def _compare(rule: tree.Rule, found: _Found, source: SourceText) -> None:
             source.report("E302", start, end, name=name, other=capability)
         if CAPABILITIES[capability].effect == "io" and "io" not in declared:
             source.report("E303", start, end, other=capability)
+        elif CAPABILITIES[capability].effect == "cpu" and not declared:
+            source.report("E304", start, end, other=capability)
 
 
 def _check_concurrency(rule: tree.Rule, source: SourceText) -> None:
@@ -145,7 +158,7 @@ def _check_workflow(rule: tree.Rule, workflow: tree.Workflow, source: SourceText
     start, end = workflow.start, workflow.end
     if "io" not in (rule.effects or ()):
         source.report("E026", start, end)
-    _check_steps(workflow, source)
+    _check_steps(workflow, rule.capabilities, source)
     if workflow.attempts is not None:
         _check_retries(workflow.attempts, workflow.backoff, start, end, source)
     if workflow.timeout is not None:
@@ -165,7 +178,7 @@ def _check_retries(attempts: int, backoff: str | None, start: int, end: int, sou
         source.report("W105", start, end, found=waiting)
 
 
-def _check_steps(workflow: tree.Workflow, source: SourceText) -> None:
+def _check_steps(workflow: tree.Workflow, declared: tuple[str, ...] | None, source: SourceText) -> None:
     known = {step.name for step in workflow.steps}
     waits: dict[str, tuple[str, ...]] = {}
     previous: tuple[str, ...] = ()
@@ -177,13 +190,23 @@ def _check_steps(workflow: tree.Workflow, source: SourceText) -> None:
                 source.report("E029", step.start, step.end, name=step.name, other=other)
         waits[step.name] = step.dependencies or previous
         previous = (step.name,)
-        effects = {effect_of(called_name(node) or "")[0] for node in walk(step.body)}
+        effects, used = _effects_in(step.body)
         if "io" in effects and step.compensate is None:
             source.report("E023", step.start, step.end, name=step.name)
+        for capability in sorted(used - set(declared if declared is not None else used)):
+            source.report("E027", step.start, step.end, name=step.name, other=capability)
+        for capability in sorted(_effects_in(step.compensate or ())[1] - used):
+            source.report("E028", step.start, step.end, name=step.name, other=capability)
     for step in workflow.steps:
         cycle = _reaches(step.name, step.dependencies, waits)
         if cycle is not None:
             source.report("E030", step.start, step.end, name=step.name, other=cycle)
+
+
+def _effects_in(body: tree.Block) -> tuple[set[str], set[str]]:
+    """The effects and capabilities that a block uses by itself."""
+    found = [effect_of(called_name(node) or "") for node in walk(body)]
+    return {effect for effect, _ in found if effect}, {capability for _, capability in found if capability}
 
 
 def _reaches(name: str, first: tuple[str, ...], waits: dict[str, tuple[str, ...]]) -> str | None:

@@ -9,6 +9,7 @@ from aster.policy.language import core, tree
 from aster.policy.language.check_calls import CallChecker, any_secret
 from aster.policy.language.core import Expr, Stmt
 from aster.policy.language.library_types import SIGNATURES
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import LongLiteral
 from aster.policy.language.types import (
     BINARY_NUMBERS,
@@ -29,7 +30,6 @@ from aster.policy.language.types import (
     conflicts,
     join,
     list_of,
-    show,
 )
 
 _LITERAL_TYPES: dict[type, Type] = {int: INT, LongLiteral: LONG, float: FLOAT, Decimal: DECIMAL, str: TEXT, bool: BOOL}
@@ -52,32 +52,41 @@ class ExpressionChecker(CallChecker, ABC):
         variable = self.find(name)
         if variable is not None:
             return self.local(variable, start, end)
+        found = self._declared(name, start, end)
+        if found is not None:
+            return found
+        self.report("E101", start, end, name=name)
+        return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
+
+    def _declared(self, name: str, start: int, end: int) -> Expr | None:
+        """A variant or a rule of the module, or of one it uses (`Risk.High`, `Risk.Band.High`, `Risk.score`)."""
         declarations = self.declarations
-        enums = declarations.variants.get(name)
-        if enums is not None:
+        qualifier, _, variant = name.rpartition(".")
+        enum = declarations.enum(qualifier) if qualifier else None
+        enums = declarations.enums_with(name) if enum is None else [enum]
+        if enums:
             if len(enums) > 1:
                 hint = " or ".join(f"{enum.name}.{name}" for enum in enums)
                 self.report("E106", start, end, name=name, hint=hint)
-            enum = enums[-1]
-            return core.Variant(start, end, Type("Enum", enum.name), False, enum.index, name)
-        if name in declarations.rules:
-            rule = declarations.rules[name]
-            self.promises.distrust_all(rule)
-            return core.RuleValue(start, end, FUNCTION, False, rule)
-        self.report("E101", start, end, name=name)
-        return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
+            chosen = enums[-1]
+            if variant in chosen.variants:
+                return core.Variant(start, end, Type("Enum", chosen.name), False, chosen.index, variant)
+            self.report("E107", start, end, name=qualifier, other=variant)
+            return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
+        rule = declarations.rule(name)
+        if rule is None:
+            return None
+        self.promises.distrust_all(rule)
+        return core.RuleValue(start, end, FUNCTION, False, rule)
 
     def _field(self, node: tree.Field) -> Expr:
         if isinstance(node.base, tree.Name) and self.find(node.base.name) is None:
             whole = ".".join((node.base.name, *node.names))
             if whole in SIGNATURES:
                 return core.LibraryValue(node.start, node.end, FUNCTION, False, whole)
-            enum = self.declarations.enums.get(node.base.name)
-            if enum is not None and len(node.names) == 1:
-                if node.names[0] in enum.variants:
-                    return core.Variant(node.start, node.end, Type("Enum", enum.name), False, enum.index, node.names[0])
-                self.report("E107", node.start, node.end, name=enum.name, other=node.names[0])
-                return self.fail_with(node.start, node.end, "UNDEFINED_VARIABLE", name=whole)
+            declared = self._declared(whole, node.start, node.end)
+            if declared is not None:
+                return declared
         found = self.expression(node.base)
         for name in node.names:
             found = self._one_field(found, name, node)
@@ -86,7 +95,7 @@ class ExpressionChecker(CallChecker, ABC):
     def _one_field(self, base: Expr, name: str, node: tree.Field) -> Expr:
         kind = base.type.args[0] if base.type.kind == "Maybe" else base.type
         if kind.kind == "Record":
-            record = self.declarations.records[kind.name]
+            record = self.declarations.program.records[kind.name]
             for index, found in enumerate(record.fields):
                 if found.name == name:
                     certain = kind is base.type
@@ -114,11 +123,16 @@ class ExpressionChecker(CallChecker, ABC):
         if {left.kind, right.kind} == {"Decimal", "Float"}:
             self.report("E031", node.start, node.end)
             return
+        if operator in {"/", "//", "%"} and "Decimal" in {left.kind, right.kind}:
+            self.report("E032", node.start, node.end)
+            return
         if operator == "+" and ("Text" in {left.kind, right.kind} or "DateTime" in {left.kind, right.kind}):
             return
         for kind in (left, right):
             if kind.kind in {"Text", "DateTime", "Bool", "Record", "Enum", "List", "Map", "Null", "Function"}:
-                self.report("E001", node.start, node.end, expected="a number", actual=show(kind))
+                self.report("E001", node.start, node.end, expected=Term("a number"), actual=kind)
+            elif kind.kind in {"Maybe", "Option"}:
+                self.report("E021", node.start, node.end, expected=Term("a number"), actual=kind)
 
     def _comparison(self, node: tree.Comparison) -> Expr:
         left, right = self.expression(node.left), self.expression(node.right)
@@ -131,7 +145,13 @@ class ExpressionChecker(CallChecker, ABC):
         return core.Compare(node.start, node.end, BOOL, left.secret or right.secret, node.operator, left, right, bare)
 
     def _logic(self, node: tree.Logic) -> Expr:
-        operands = self.all(node.operands)
+        found = []
+        self.flow.fork()
+        for part in node.operands:
+            found.append(self.expression(part))
+            self.flow.assume(found[-1], node.operator == "and")
+        self.flow.back()
+        operands = tuple(found)
         return core.Logical(node.start, node.end, BOOL, any_secret(operands), node.operator, operands)
 
     def _not(self, node: tree.Not) -> Expr:
@@ -147,12 +167,22 @@ class ExpressionChecker(CallChecker, ABC):
         return core.Arith(node.start, node.end, result, operand.secret, zero, (step,))
 
     def _choice(self, node: tree.Choice) -> Expr:
-        branches = tuple((self.expression(condition), self.expression(value)) for condition, value in node.branches)
+        chosen = []
+        self.flow.fork()
+        for condition_node, value_node in node.branches:
+            condition = self.expression(condition_node)
+            self.flow.fork()
+            self.flow.assume(condition, True)
+            chosen.append((condition, self.expression(value_node)))
+            self.flow.back()
+            self.flow.assume(condition, False)
         otherwise = self.expression(node.otherwise)
+        self.flow.back()
+        branches = tuple(chosen)
         kind = otherwise.type
         for _, value in branches:
             if conflicts(value.type, kind) and conflicts(kind, value.type):
-                self.report("E008", node.start, node.end, expected=show(value.type), actual=show(kind))
+                self.report("E008", node.start, node.end, expected=value.type, actual=kind)
             kind = join(value.type, kind)
         secret = otherwise.secret or any(value.secret for _, value in branches)
         return core.Choose(node.start, node.end, kind, secret, branches, otherwise)
@@ -164,24 +194,28 @@ class ExpressionChecker(CallChecker, ABC):
         kind = NOTHING
         for item in items:
             if kind.kind != "Nothing" and conflicts(item.type, kind) and conflicts(kind, item.type):
-                self.report("E020", item.start, item.end, expected=show(kind), actual=show(item.type))
+                self.report("E020", item.start, item.end, expected=kind, actual=item.type)
             kind = join(kind, item.type)
         return core.MakeList(node.start, node.end, list_of(kind), any_secret(items), items)
 
     def _construction(self, node: tree.Construction) -> Expr:
         values = {name: self.expression(value) for name, value in node.fields}
-        for name, _ in node.fields:
-            if sum(other == name for other, _ in node.fields) > 1:
-                self.report("E104", node.start, node.end, name=name)
+        if len(values) < len(node.fields):
+            seen: set[str] = set()
+            for name, value in node.fields:
+                if name in seen:
+                    self.report("E104", value.start, value.end, name=name)
+                seen.add(name)
         secret = any_secret(tuple(values.values()))
-        record = self.declarations.records.get(node.name)
+        record = self.declarations.record(node.name)
         ordered: list[Expr] | None = None
         if record is not None:
             ordered = self._record_values(node, record, values)
         else:
             self.report("E006", node.start, node.start + len(node.name), name=node.name)
         if record is None or ordered is None:
-            return core.MakeLoose(node.start, node.end, UNKNOWN, secret, node.name, tuple(values.items()))
+            short = node.name.rpartition(".")[2]
+            return core.MakeLoose(node.start, node.end, UNKNOWN, secret, short, tuple(values.items()))
         return core.Make(node.start, node.end, Type("Record", record.name), secret, record.index, tuple(ordered))
 
     def _record_values(
@@ -202,7 +236,7 @@ class ExpressionChecker(CallChecker, ABC):
             if fitted is None:
                 certain = False
                 if conflicts(value.type, found.type):
-                    expected, actual = show(found.type), show(value.type)
+                    expected, actual = found.type, value.type
                     report = {"record": record.name, "name": found.name, "expected": expected, "actual": actual}
                     self.report("E012", value.start, value.end, **report)
             else:
@@ -218,13 +252,15 @@ class ExpressionChecker(CallChecker, ABC):
         return self.wrap(node, node.kind, self.expression(node.operand))
 
     def _await(self, node: tree.Await) -> Expr:
-        self.report("W600", node.start, node.end, name="'await'")
+        name = self.word("AWAIT")
+        self.report("W600", node.start, node.end, name=name)
         operand = self.expression(node.operand)
-        return self.fail_with(node.start, node.end, "NOT_EXECUTABLE", (operand,), name="'await'")
+        if operand.type.kind not in {"Maybe", "Option", "Result", "Unknown", "Null"}:
+            self.report("E015", node.start, node.end, actual=operand.type)
+        return self.fail_with(node.start, node.end, "NOT_EXECUTABLE", (operand,), name=name)
 
     def _lambda(self, node: tree.Lambda) -> Expr:
-        flow = self.flow
-        self.flow = dict(flow)
+        self.flow.fork()
         self.open_scope()
         captured: set[int] = set()
         first = self.slots
@@ -240,7 +276,7 @@ class ExpressionChecker(CallChecker, ABC):
         body = self.function_body(node.body)
         self.captures.pop()
         self.close_scope()
-        self.flow = flow
+        self.flow.back()
         return core.Function(node.start, node.end, FUNCTION, False, tuple(parameters), tuple(sorted(captured)), body)
 
     @abstractmethod

@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 from aster.policy.language import tree
 from aster.policy.language.check_effects import called_name
+from aster.policy.language.library_types import SIGNATURES
+from aster.policy.language.modules import Linked, LinkedModule
 from aster.policy.language.source import SourceText
+from aster.policy.language.terms import Term
 
 CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
 _CONSOLE = ("print", "IO.print", "Log.", "log")
@@ -27,7 +30,7 @@ class Label(NamedTuple):
 
     def __str__(self) -> str:
         categories = f" {'/'.join(sorted(self.categories))}" if self.categories else ""
-        return f"L{self.level}{categories}" if self.level else "plain"
+        return f"L{self.level}{categories}" if self.level else Term("plain")
 
 
 PLAIN = Label()
@@ -50,29 +53,44 @@ def label_of(node: tree.TypeNode | None) -> Label:
     return PLAIN
 
 
-def check_pii(module: tree.Module, source: SourceText) -> None:
+def check_pii(linked: Linked, source: SourceText) -> None:
     """Report personal data that reaches a sink, or a place declared to hold less."""
-    types = [field.type for record in module.records for field in record.fields]
-    types += [kind for rule in module.rules for kind in (rule.returns, *(item.type for item in rule.parameters))]
+    trees = [module.tree for module in linked.modules]
+    types = [field.type for found in trees for record in found.records for field in record.fields]
+    for found in trees:
+        types += [kind for rule in found.rules for kind in (rule.returns, *(item.type for item in rule.parameters))]
     if any(label_of(kind).level for kind in types):
-        flow = _Flow(module, source)
-        for rule in module.rules:
-            flow.rule(rule)
+        for module in linked.modules:
+            flow = _Flow(linked, module, source)
+            for rule in module.tree.rules:
+                flow.rule(rule)
 
 
 class _Flow:
-    def __init__(self, module: tree.Module, source: SourceText) -> None:
+    """The flow through the rules of one module; names of used modules are known by their import."""
+
+    def __init__(self, linked: Linked, module: LinkedModule, source: SourceText) -> None:
         self.source = source
-        self.rules = {rule.name: rule for rule in module.rules}
+        self.rules: dict[str, tree.Rule] = {}
         self.fields: dict[str, list[Label]] = {}
         self.record_fields: dict[tuple[str, str], Label] = {}
-        for record in module.records:
-            for field in record.fields:
-                self.fields.setdefault(field.name, []).append(label_of(field.type))
-                self.record_fields[record.name, field.name] = label_of(field.type)
+        for found in linked.modules:
+            used_as = [f"{alias}." for alias, name in module.uses.items() if name == found.name]
+            self._declare(found.tree, [""] if found is module else used_as)
         self.names: dict[str, Label] = {}
         self.returns = PLAIN
         self.declares_result = False
+
+    def _declare(self, module: tree.Module, prefixes: list[str]) -> None:
+        for record in module.records:
+            for field in record.fields:
+                label = label_of(field.type)
+                self.fields.setdefault(field.name, []).append(label)
+                for prefix in prefixes:
+                    self.record_fields[prefix + record.name, field.name] = label
+        for rule in module.rules:
+            for prefix in prefixes:
+                self.rules[prefix + rule.name] = rule
 
     def rule(self, rule: tree.Rule) -> None:
         self.names = {parameter.name: label_of(parameter.type) for parameter in rule.parameters}
@@ -90,7 +108,9 @@ class _Flow:
         elif isinstance(node, tree.Return):
             label = self.value(node.value)
             if self.declares_result and label.level > self.returns.level:
-                self.source.report("E070", node.start, node.end, name="the result", expected=self.returns, actual=label)
+                self.source.report(
+                    "E070", node.start, node.end, name=Term("the result"), expected=self.returns, actual=label
+                )
         elif isinstance(node, tree.If):
             for condition, body in node.branches:
                 self.value(condition)
@@ -168,7 +188,7 @@ class _Flow:
         for parameter, label in zip(rule.parameters, labels, strict=False):
             declared = label_of(parameter.type)
             if parameter.type is not None and label.level > declared.level:
-                self.source.report("E070", node.start, node.end, name=parameter.name, expected=declared, actual=label)
+                self.source.report("E073", node.start, node.end, name=parameter.name, expected=declared, actual=label)
         declared = label_of(rule.returns)
         return declared if rule.returns is not None else merge(labels)
 
@@ -181,8 +201,11 @@ class _Flow:
         elif name in _CONSOLE or name.startswith("Log."):
             if label.level >= 2:
                 self.source.report("E072", node.start, node.end, name=name, actual=label)
-        elif (name in _DATABASE or name == "emit") and label.level == 3:
-            self.source.report("E072", node.start, node.end, name=name, actual=label)
+        elif name in _DATABASE or name == "emit":
+            if label.level == 3:
+                self.source.report("E072", node.start, node.end, name=name, actual=label)
+        elif "." in name and name not in self.rules and name not in SIGNATURES:
+            self.source.report("W074", node.start, node.end, name=name, actual=label)
 
 
 def _parts(node: tree.Expression) -> list[tree.Expression]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 from aster.policy.language import core, tree
 from aster.policy.language.check_expressions import ExpressionChecker
 from aster.policy.language.core import RuleInfo, Stmt, Test
-from aster.policy.language.declarations import Declarations
-from aster.policy.language.types import NOTHING, NULL, UNKNOWN, WORKFLOW, Type, conflicts, join, show
+from aster.policy.language.declarations import DeclaredProgram
+from aster.policy.language.terms import Term
+from aster.policy.language.types import NOTHING, NULL, UNKNOWN, WORKFLOW, Type, conflicts, join
 
 if TYPE_CHECKING:
     from aster.policy.language.checker import Promises
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 class RuleChecker(ExpressionChecker):
     """Checks one rule and builds its core."""
 
-    def __init__(self, declarations: Declarations, promises: "Promises", index: int, *, report: bool) -> None:
-        super().__init__(declarations, promises, report=report)
+    def __init__(self, program: DeclaredProgram, promises: "Promises", index: int, *, report: bool) -> None:
         self.index = index
-        self.rule = declarations.tree.rules[index]
-        declarations.rule_types(self.rule)
+        self.rule, declarations = program.rules[index]
+        super().__init__(declarations, promises, report=report)
+        declarations.enter_rule(self.rule)
         self.declared_returns: Type | None = None
         self.returned: list[Type] = []
 
@@ -46,7 +47,7 @@ class RuleChecker(ExpressionChecker):
             self.report("W102", rule.start, rule.name_end, name=rule.name)
         result = self._result(ends or rule.body is None)
         return RuleInfo(
-            rule.name,
+            self.declarations.prefix + rule.name,
             self.index,
             rule.start,
             parameters,
@@ -93,20 +94,6 @@ class RuleChecker(ExpressionChecker):
     def statement(self, statement: tree.Statement) -> tuple[Stmt, ...]:
         return _STATEMENTS[type(statement)](self, statement)
 
-    def _branches(self, bodies: list[tree.Block]) -> list[tuple[Stmt, ...]]:
-        """Check alternatives from the same state; afterwards variables have the join of what may have been left."""
-        before = dict(self.flow)
-        after: dict[int, Type] | None = None
-        checked = []
-        for body in bodies:
-            self.flow = dict(before)
-            statements = self.block(body)
-            checked.append(statements)
-            if not always_returns(statements):
-                after = _join_flows(after, self.flow, before)
-        self.flow = after if after is not None else before
-        return checked
-
     def _let(self, node: tree.Let) -> tuple[Stmt, ...]:
         value = self.expression(node.value)
         if node.name in self.scopes[-1]:
@@ -123,8 +110,8 @@ class RuleChecker(ExpressionChecker):
             self.report("E101", node.start, node.end, name=node.name)
             variable = self.define(node.name, value.type, value.secret, node.start, node.end)
         elif conflicts(value.type, self.flow[variable.slot]) and self.flow[variable.slot].kind != "Null":
-            expected = show(self.flow[variable.slot])
-            self.report("E002", node.start, node.end, name=node.name, expected=expected, actual=show(value.type))
+            expected = self.flow[variable.slot]
+            self.report("E002", node.start, node.end, name=node.name, expected=expected, actual=value.type)
         self.flow[variable.slot] = value.type
         variable.secret |= value.secret
         return (core.Bind(node.start, node.end, variable.slot, node.name, value),)
@@ -136,51 +123,76 @@ class RuleChecker(ExpressionChecker):
             if fitted is not None:
                 self.returned.append(self.declared_returns)
                 return (core.Return(node.start, node.end, fitted),)
-            if conflicts(value.type, self.declared_returns):
-                expected = show(self.declared_returns)
-                self.report("E003", node.value.start, node.end, expected=expected, actual=show(value.type))
+            self.report_misfit("E003", value, self.declared_returns)
         self.returned.append(value.type)
         return (core.Return(node.start, node.end, value),)
 
     def _if(self, node: tree.If) -> tuple[Stmt, ...]:
-        conditions = [self._condition(condition) for condition, _ in node.branches]
-        bodies: list[tree.Block] = [body for _, body in node.branches]
-        bodies.append(node.otherwise if node.otherwise is not None else ())
-        blocks = self._branches(bodies)
-        branches = tuple(zip(conditions, blocks[:-1], strict=True))
-        return (core.If(node.start, node.end, branches, blocks[-1]),)
+        branches = []
+        ways = []
+        self.flow.fork()
+        for condition_node, body in node.branches:
+            condition = self._condition(condition_node)
+            self.flow.fork()
+            self.flow.assume(condition, True)
+            block = self.block(body)
+            changed = self.flow.back()
+            if not always_returns(block):
+                ways.append({**self.flow.changes(), **changed})
+            branches.append((condition, block))
+            self.flow.assume(condition, False)
+        otherwise = self.block(node.otherwise) if node.otherwise is not None else ()
+        changed = self.flow.back()
+        if not always_returns(otherwise):
+            ways.append(changed)
+        self.flow.meet(ways)
+        return (core.If(node.start, node.end, tuple(branches), otherwise),)
 
     def _condition(self, node: tree.Expression) -> core.Expr:
         condition = self.expression(node)
         if condition.type.kind not in {"Bool", "Unknown", "Nothing"}:
-            self.report("W104", node.start, node.end, actual=show(condition.type))
+            self.report("W104", node.start, node.end, actual=condition.type)
         return condition
 
     # match
 
     def _match(self, node: tree.Match) -> tuple[Stmt, ...]:
         subject = self.expression(node.subject)
-        before = dict(self.flow)
-        after: dict[int, Type] | None = None
+        ways = []
         arms = []
+        results: list[tuple[tree.Arm, Type]] = []
         for arm in node.arms:
-            self.flow = dict(before)
+            self.flow.fork()
             self.open_scope()
             test = self._test(arm.pattern, subject.type, subject.secret)
+            returned = len(self.returned)
             body = self.block(arm.body)
+            results += [(arm, kind) for kind in self.returned[returned:]]
             self.close_scope()
+            changed = self.flow.back()
             if not always_returns(body):
-                after = _join_flows(after, self.flow, before)
+                ways.append(changed)
             arms.append(core.Arm(arm.start, arm.end, test, body))
-        covers = covers_everything(tuple(arms), subject.type, self.declarations)
+        covers = covers_everything(tuple(arms), subject.type, self.declarations.program)
         self._report_coverage(node, subject.type, covers)
         if not covers:
-            after = _join_flows(after, before, before)
-        self.flow = after if after is not None else before
+            ways.append({})
+        self.flow.meet(ways)
+        if self.declared_returns is None:
+            self._report_disagreement(results)
         checked: list[Stmt] = [core.Match(node.start, node.end, subject, tuple(arms))]
         if covers and all(always_returns(arm.body) for arm in arms):
             checked.append(_unreachable(node))
         return tuple(checked)
+
+    def _report_disagreement(self, results: list[tuple[tree.Arm, Type]]) -> None:
+        """Arms of a rule without a declared result should yield one type."""
+        known: Type | None = None
+        for arm, kind in results:
+            if known is not None and conflicts(kind, known) and conflicts(known, kind):
+                self.report("E009", arm.start, arm.end, expected=known, actual=kind)
+                return
+            known = kind if known is None or kind.kind not in {"Unknown", "Null"} else known
 
     def _report_coverage(self, node: tree.Match, subject: Type, covers: bool) -> None:
         seen: set[str] = set()
@@ -192,11 +204,11 @@ class RuleChecker(ExpressionChecker):
         if covers:
             return
         if subject.kind == "Enum":
-            missing = [name for name in self.declarations.enums[subject.name].variants if name not in seen]
-            self.report("E018", node.start, node.end, missing=", ".join(missing) or "every variant")
+            missing = [name for name in self.declarations.program.enums[subject.name].variants if name not in seen]
+            self.report("E018", node.start, node.end, missing=", ".join(missing) or Term("every variant"))
         elif subject.kind == "Maybe":
             nulls = any(isinstance(arm.pattern, tree.NullPattern) for arm in node.arms)
-            self.report("E017", node.start, node.end, missing="a value" if nulls else "null")
+            self.report("E017", node.start, node.end, missing=Term("a value") if nulls else Term("null"))
 
     def _test(self, pattern: tree.Pattern, subject: Type, secret: bool) -> Test:
         start, end = pattern.start, pattern.end
@@ -210,7 +222,7 @@ class RuleChecker(ExpressionChecker):
                 and conflicts(Type("Int"), subject)
                 and subject.kind not in {"Float", "Decimal"}
             ):
-                self.report("E010", start, end, actual=show(subject))
+                self.report("E010", start, end, actual=subject)
             return core.TestValue(start, end, pattern.value)
         if isinstance(pattern, tree.ConstructorPattern):
             return self._test_parts(pattern, subject, secret)
@@ -220,20 +232,29 @@ class RuleChecker(ExpressionChecker):
         start, end, name = pattern.start, pattern.end, pattern.name
         declarations = self.declarations
         if pattern.enum is not None:
-            enum = declarations.enums.get(pattern.enum)
-            if enum is None or name not in enum.variants:
-                self.report("E107" if enum else "E101", start, end, name=pattern.enum, other=name)
-                return core.TestName(start, end, name)
-            return core.TestVariant(start, end, enum.index, name, subject == Type("Enum", enum.name))
-        if subject.kind == "Enum" and name in declarations.enums[subject.name].variants:
-            return core.TestVariant(start, end, declarations.enums[subject.name].index, name, True)
-        if name in declarations.variants or name in declarations.records or "A" <= name[0] <= "Z":
+            return self._test_qualified(pattern, subject)
+        if subject.kind == "Enum" and name in declarations.program.enums[subject.name].variants:
+            return core.TestVariant(start, end, declarations.program.enums[subject.name].index, name, True)
+        if declarations.enums_with(name) or declarations.record(name) is not None or "A" <= name[0] <= "Z":
             return core.TestName(start, end, name)
         variable = self.define(name, _not_null(subject), secret, start, end)
         return core.TestBind(start, end, variable.slot, name, False)
 
+    def _test_qualified(self, pattern: tree.NamePattern, subject: Type) -> Test:
+        """`Band.Light`, and of a used module `Risk.Light`, `Risk.Band.Light`, `Risk.Applicant`."""
+        declarations = self.declarations
+        start, end, name, qualifier = pattern.start, pattern.end, pattern.name, pattern.enum or ""
+        enum = declarations.enum(qualifier)
+        if enum is None:
+            enum = next(iter(declarations.enums_with(f"{qualifier}.{name}")), None)
+        if enum is not None and name in enum.variants:
+            return core.TestVariant(start, end, enum.index, name, subject == Type("Enum", enum.name))
+        if declarations.record(f"{qualifier}.{name}") is None:
+            self.report("E101" if enum is None else "E107", start, end, name=qualifier, other=name)
+        return core.TestName(start, end, name)
+
     def _test_parts(self, pattern: tree.ConstructorPattern, subject: Type, secret: bool) -> Test:
-        record = self.declarations.records.get(pattern.name)
+        record = self.declarations.record(pattern.name)
         types: list[Type] = [UNKNOWN] * len(pattern.parts)
         if record is not None and subject == Type("Record", record.name):
             for index, found in enumerate(record.fields[: len(types)]):
@@ -245,7 +266,7 @@ class RuleChecker(ExpressionChecker):
         if record is not None and len(pattern.parts) > len(fields):
             self.report("E105", pattern.start, pattern.end, name=pattern.name, expected=len(fields), actual=len(types))
         parts = tuple(self._part(part, kind, secret) for part, kind in zip(pattern.parts, types, strict=True))
-        return core.TestParts(pattern.start, pattern.end, pattern.name, fields, parts)
+        return core.TestParts(pattern.start, pattern.end, pattern.name.rpartition(".")[2], fields, parts)
 
     def _part(self, part: tree.Pattern, kind: Type, secret: bool) -> Test:
         """A part of a constructor: a lower-case name binds it, null or not."""
@@ -267,26 +288,25 @@ class RuleChecker(ExpressionChecker):
 
     def _start(self, node: tree.Start) -> tuple[Stmt, ...]:
         self.expression(node.value)
-        self.report("W600", node.start, node.end, name="'Start'")
+        self.report("W600", node.start, node.end, name=self.word("START"))
         variable = self.define(node.name, UNKNOWN, False, node.start, node.end)
         variable.used = True
-        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name="'Start'")
+        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name=self.word("START"))
         return (core.Bind(node.start, node.end, variable.slot, node.name, value),)
 
     def _wait(self, node: tree.Wait) -> tuple[Stmt, ...]:
-        self.report("W600", node.start, node.end, name="'Wait for'")
-        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name="'Wait for'")
+        self.report("W600", node.start, node.end, name=self.word("WAIT_FOR"))
+        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name=self.word("WAIT_FOR"))
         return (core.Discard(node.start, node.end, value),)
 
     def _workflow(self, node: tree.Workflow) -> tuple[Stmt, ...]:
-        self.report("W600", node.start, node.end, name="'workflow'")
+        self.report("W600", node.start, node.end, name=self.word("WORKFLOW"))
         for step in node.steps:
-            for body in (step.body, step.compensate or ()):
-                returned, self.returned = self.returned, []
-                declared, self.declared_returns = self.declared_returns, None
-                self.block(body)
-                self.returned, self.declared_returns = returned, declared
-        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name="'workflow'")
+            self._apart(step.body)
+            for kind in self._apart(step.compensate or ())[1]:
+                if kind.kind not in {"Result", "Unknown"}:
+                    self.report("E022", step.start, step.end, name=step.name, actual=kind)
+        value = self.fail_with(node.start, node.end, "NOT_EXECUTABLE", name=self.word("WORKFLOW"))
         self.returned.append(WORKFLOW)
         return (core.Return(node.start, node.end, value),)
 
@@ -294,11 +314,15 @@ class RuleChecker(ExpressionChecker):
         if isinstance(body, tree.Expression):
             value = self.expression(body)
             return (core.Return(body.start, body.end, value),)
-        returned, self.returned = self.returned, []
+        return self._apart(body)[0]
+
+    def _apart(self, body: tree.Block) -> tuple[tuple[Stmt, ...], list[Type]]:
+        """A block whose results are not those of the rule, and what they are."""
+        outside, self.returned = self.returned, []
         declared, self.declared_returns = self.declared_returns, None
-        checked = self.block(body)
-        self.returned, self.declared_returns = returned, declared
-        return checked
+        checked, results = self.block(body), self.returned
+        self.returned, self.declared_returns = outside, declared
+        return checked, results
 
 
 def _unreachable(node: tree.Match) -> Stmt:
@@ -318,7 +342,7 @@ def always_returns(statements: tuple[Stmt, ...]) -> bool:
     return False
 
 
-def covers_everything(arms: tuple[core.Arm, ...], subject: Type, declarations: Declarations) -> bool:
+def covers_everything(arms: tuple[core.Arm, ...], subject: Type, program: DeclaredProgram) -> bool:
     """Whether some arm matches every value of a type."""
     tests = [arm.pattern for arm in arms]
     if any(isinstance(test, core.TestAny) for test in tests):
@@ -327,25 +351,24 @@ def covers_everything(arms: tuple[core.Arm, ...], subject: Type, declarations: D
     nulls = any(isinstance(test, core.TestNull) for test in tests)
     if binds and (nulls or subject.kind not in {"Unknown", "Maybe", "Null", "Option"}):
         return True
+    if subject.kind == "Maybe" and nulls:
+        return covers_everything(arms, subject.args[0], program)
+    names = {test.name for test in tests if isinstance(test, core.TestParts) and _plain(test)}
     if subject.kind == "Enum":
         seen = {test.name for test in tests if isinstance(test, core.TestVariant)}
-        return seen >= set(declarations.enums[subject.name].variants)
+        return seen >= set(program.enums[subject.name].variants)
     if subject.kind == "Bool":
         return {test.value for test in tests if isinstance(test, core.TestValue)} >= {True, False}
-    if subject.kind == "Result":
-        parts = {test.name for test in tests if isinstance(test, core.TestParts) and _plain(test)}
-        return parts >= {"Ok", "Err"}
-    return False
+    if subject.kind == "Record":
+        names |= {test.name for test in tests if isinstance(test, core.TestName)}
+        return subject.name.rpartition(".")[2] in names
+    if subject.kind == "Option":
+        return nulls and "Some" in names
+    return subject.kind == "Result" and names >= {"Ok", "Err"}
 
 
 def _plain(test: core.TestParts) -> bool:
     return all(isinstance(part, core.TestAny | core.TestBind) for part in test.parts)
-
-
-def _join_flows(after: dict[int, Type] | None, flow: dict[int, Type], before: dict[int, Type]) -> dict[int, Type]:
-    if after is None:
-        return {slot: flow[slot] for slot in before}
-    return {slot: join(kind, flow[slot]) for slot, kind in after.items()}
 
 
 def _not_null(subject: Type) -> Type:

@@ -8,7 +8,8 @@ pass, where every declaration is taken at its word.
 
 from aster.policy.language.check_rules import RuleChecker
 from aster.policy.language.core import CheckedModule, RuleInfo
-from aster.policy.language.declarations import Declarations
+from aster.policy.language.declarations import DeclaredProgram
+from aster.policy.language.modules import Linked, alone
 from aster.policy.language.source import SourceText
 from aster.policy.language.tree import Module
 from aster.policy.language.types import UNKNOWN, Type
@@ -20,14 +21,14 @@ _PASSES = 8
 class Promises:
     """Which declared types may be relied on, and what the results of rules are."""
 
-    def __init__(self, declarations: Declarations) -> None:
-        rules = declarations.tree.rules
-        self.trusted = [[True] * len(rule.parameters) for rule in rules]
+    def __init__(self, program: DeclaredProgram) -> None:
+        rules = program.rules
+        self.trusted = [[True] * len(rule.parameters) for rule, _ in rules]
         self.returns: list[Type] = [UNKNOWN] * len(rules)
         self.frozen: set[int] = set()
         self.consulted: set[int] = set()
-        for index, rule in enumerate(rules):
-            declarations.rule_types(rule)
+        for index, (rule, declarations) in enumerate(rules):
+            declarations.enter_rule(rule)
             if rule.returns is not None and rule.body is not None:
                 self.returns[index] = declarations.resolve(rule.returns)
         self._broken: set[tuple[int, int]] = set()
@@ -63,17 +64,20 @@ class Promises:
         return rule in self.consulted
 
 
-def check(tree: Module, source: SourceText, *, trusting: bool = True) -> CheckedModule:
-    """The core of a module. ``trusting`` is false when the boundary will not check arguments against their types."""
-    declarations = Declarations(tree, source)
-    promises = Promises(declarations)
-    count = len(tree.rules)
+def check(tree: Module, source: SourceText, linked: Linked | None = None, *, trusting: bool = True) -> CheckedModule:
+    """The core of a module and of those it uses; its own rules come first.
+
+    ``trusting`` is false when the boundary will not check arguments against their types.
+    """
+    program = DeclaredProgram(linked or alone(tree), source)
+    promises = Promises(program)
+    count = len(program.rules)
     if not trusting:
         _rely_on_nothing(promises, count)
     rules: list[RuleInfo] = []
     for attempt in range(_PASSES):
         promises.consulted = set()
-        rules = [RuleChecker(declarations, promises, index, report=attempt == 0).check() for index in range(count)]
+        rules = [RuleChecker(program, promises, index, report=attempt == 0).check() for index in range(count)]
         changed = promises.withdraw()
         for index, rule in enumerate(rules):
             changed |= promises.learn(index, rule.returns, patient=attempt < _PATIENT_PASSES)
@@ -82,7 +86,7 @@ def check(tree: Module, source: SourceText, *, trusting: bool = True) -> Checked
         if attempt + 2 >= _PASSES:
             _rely_on_nothing(promises, count)
     return CheckedModule(
-        tree.name, tuple(declarations.records.values()), tuple(declarations.enums.values()), tuple(rules)
+        tree.name, tuple(program.records.values()), tuple(program.enums.values()), tuple(rules), len(tree.rules)
     )
 
 

@@ -32,7 +32,7 @@ class Classes:
         self.module = module
         make: Any = VariantValue  # the functional form of Enum, which type checkers do not follow for subclasses
         self.enums: list[Any] = [
-            make(enum.name, {f"m{index}": variant for index, variant in enumerate(enum.variants)})
+            make(short_name(enum.name), {f"m{index}": variant for index, variant in enumerate(enum.variants)})
             for enum in module.enums
         ]
         self._enum_of = {enum.name: made for enum, made in zip(module.enums, self.enums, strict=True)}
@@ -62,7 +62,7 @@ class Classes:
                 kind = self.swift_type(field, (record.name,))
                 default = msgspec.NODEFAULT if required_first or not is_optional(field) else None
                 columns.append((field.name, Any if kind is None else kind, default))
-            self._records[index] = record_class(record.name, _defaults_last(columns))
+            self._records[index] = record_class(short_name(record.name), _defaults_last(columns))
         return self._records[index]
 
     def swift_type(self, field: FieldInfo, inside: tuple[str, ...] = ()) -> Any:
@@ -107,6 +107,11 @@ class Classes:
             if not inside or name not in inside:
                 self._swift[name] = known
         return self.record_named(name)[0] if known else None
+
+
+def short_name(name: str) -> str:
+    """The name of a record or enum in its own module."""
+    return name.rpartition(".")[2]
 
 
 def _defaults_last(columns: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, Any]]:

@@ -1,23 +1,28 @@
 """Arguments converted value by value, with every violation told (specification §11.4)."""
 
 import math
+import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from aster.policy.language.classes import Classes, is_optional
+from aster.policy.language.classes import Classes, is_optional, short_name
 from aster.policy.language.core import FieldInfo
 from aster.policy.language.dates import parse_iso
+from aster.policy.language.diagnostics import localized
 from aster.policy.language.encoding import kind_of
 from aster.policy.language.faults import Fault
+from aster.policy.language.lexicon import Lexicon
 from aster.policy.language.patterns import compile_pattern
+from aster.policy.language.terms import Term
 from aster.policy.language.tree import Constraint
-from aster.policy.language.types import Type, show
+from aster.policy.language.types import Type
 from aster.policy.language.values import (
     INT_MAX,
     INT_MIN,
+    SAFE_INTEGER,
     WRAPPERS,
     Closure,
-    RecordValue,
     Some,
     VariantValue,
 )
@@ -31,6 +36,29 @@ LONG_KEY = 80
 
 MISSING = object()
 
+_WHOLE = re.compile(r"-?[0-9]{1,20}")
+
+VIOLATIONS: Mapping[str, str] = {
+    "V001": "is missing",
+    "V002": "expected {expected}, got {actual}",
+    "V003": "must be between {low} and {high}, got {actual}",
+    "V004": "must be at least {low}, got {actual}",
+    "V005": "must be at most {high}, got {actual}",
+    "V006": "must match the pattern {pattern}",
+    "V007": "is too long for its pattern",
+    "V008": "has a pattern that is none: {reason}",
+    "V009": "nested deeper than {limit} levels",
+    "V010": "does not fit 64 bits",
+    "V011": "is not a finite number",
+    "V012": "{actual} is not a JSON value",
+    "V013": "keys must be texts",
+    "V014": "a Decimal has at most 38 significant digits",
+    "V015": "expected an ISO date, got {actual}",
+    "V016": "expected {expected} ({variants}), got {actual}",
+    "V017": "expected {expected} arguments, got {actual}",
+}
+"""Why an argument does not fit; a locale's data file may translate any of them."""
+
 
 class Violations(Exception):
     """Arguments that do not fit; each entry is `path: reason`."""
@@ -43,19 +71,21 @@ class Violations(Exception):
 class Patient:
     """Converts value by value and collects what does not fit."""
 
-    def __init__(self, classes: Classes, lenient: bool) -> None:
+    def __init__(self, classes: Classes, lexicon: Lexicon, lenient: bool) -> None:
         self.classes = classes
+        self.lexicon = lexicon
         self.lenient = lenient
         self.violations: list[str] = []
         self._matching = MAX_MATCHING
 
-    def refuse(self, path: str, reason: str) -> Any:
+    def refuse(self, path: str, code: str, **values: Any) -> Any:
         if len(self.violations) < MAX_VIOLATIONS:
+            reason = violation(code, self.lexicon, **values)
             self.violations.append(f"{path}: {reason}" if path else reason)
         return None
 
     def expected(self, path: str, kind: Type, value: Any) -> Any:
-        return self.refuse(path, f"expected {show(kind)}, got {_shown(value)}")
+        return self.refuse(path, "V002", expected=kind, actual=_shown(value))
 
     def field(self, field: FieldInfo, value: Any, path: str, depth: int = 0) -> Any:
         """A parameter's (depth 0) or a record's field; a missing field of no declared type is null."""
@@ -77,33 +107,29 @@ class Patient:
         if field.declared is None and not required and (value is None or depth):
             return None
         if value is MISSING:
-            return self.refuse(path, "is missing")
-        return self.refuse(path, f"expected {show(field.type)}, got null")
+            return self.refuse(path, "V001")
+        return self.refuse(path, "V002", expected=field.type, actual=Term("null"))
 
     def constraint(self, constraint: Constraint, value: Any, path: str) -> None:
         if constraint.kind == "range" and type(value) in {int, float, Decimal}:
             low, high = constraint.low, constraint.high
             if (low is not None and value < low) or (high is not None and value > high):
-                limits = (
-                    f"between {low} and {high}"
-                    if None not in {low, high}
-                    else (f"at least {low}" if high is None else f"at most {high}")
-                )
-                self.refuse(path, f"must be {limits}, got {value}")
+                code = "V003" if None not in {low, high} else "V004" if high is None else "V005"
+                self.refuse(path, code, low=low, high=high, actual=value)
         elif constraint.kind == "pattern" and type(value) is str:
             try:
                 pattern = compile_pattern(constraint.pattern or "")
                 self._matching -= pattern.size * len(value)
                 if self._matching < 0:
-                    self.refuse(path, "is too long for its pattern")
+                    self.refuse(path, "V007")
                 elif not pattern.matches(value):
-                    self.refuse(path, f"must match the pattern {constraint.pattern!r}")
+                    self.refuse(path, "V006", pattern=repr(constraint.pattern))
             except Fault as fault:
-                self.refuse(path, str(fault.values.get("reason", fault.code)))
+                self.refuse(path, "V008", reason=fault.values.get("reason", fault.code))
 
     def typed(self, kind: Type, value: Any, path: str, depth: int) -> Any:
         if depth > MAX_INPUT_DEPTH:
-            return self.refuse(path, f"nested deeper than {MAX_INPUT_DEPTH} levels")
+            return self.refuse(path, "V009", limit=MAX_INPUT_DEPTH)
         convert = _CONVERSIONS.get(kind.kind)
         return self.plain(value, path, depth) if convert is None else convert(self, kind, value, path, depth + 1)
 
@@ -113,24 +139,24 @@ class Patient:
         if value is None or kind is bool or kind is str:
             return value
         if kind is int:
-            return value if INT_MIN <= value <= INT_MAX else self.refuse(path, "does not fit 64 bits")
+            return value if INT_MIN <= value <= INT_MAX else self.refuse(path, "V010")
         if kind is float:
-            return value if math.isfinite(value) else self.refuse(path, "is not a finite number")
+            return value if math.isfinite(value) else self.refuse(path, "V011")
         if kind is Decimal and value.is_finite():
             return value
         if depth > MAX_INPUT_DEPTH:
-            return self.refuse(path, f"nested deeper than {MAX_INPUT_DEPTH} levels")
+            return self.refuse(path, "V009", limit=MAX_INPUT_DEPTH)
         if kind is list or kind is tuple:
             return [self.plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
         if kind is dict:
             return self._plain_object(value, path, depth)
-        return self.refuse(path, f"{kind.__name__} is not a JSON value")
+        return self.refuse(path, "V012", actual=kind.__name__)
 
     def _plain_object(self, value: dict[Any, Any], path: str, depth: int) -> Any:
         found = {}
         for key, item in value.items():
             if type(key) is not str:
-                return self.refuse(path, "keys must be texts")
+                return self.refuse(path, "V013")
             name = key[:LONG_KEY]
             found[key] = self.plain(item, f"{path}.{name}" if path else name, depth + 1)
         wrapper = WRAPPERS.get(str(found.get("__type")))
@@ -143,11 +169,11 @@ class Patient:
     def _int(self, kind: Type, value: Any, path: str, depth: int) -> Any:
         if type(value) is float and value.is_integer():
             value = int(value)
-        if kind.kind == "Long" and type(value) is str and value.removeprefix("-").isdigit() and len(value) <= 20:
-            value = int(value)
+        if type(value) is str and _WHOLE.fullmatch(value) and (kind.kind == "Long" or abs(int(value)) > SAFE_INTEGER):
+            value = int(value)  # as `encode` writes whole numbers that JSON readers would round
         if type(value) is not int:
             return self.expected(path, kind, value)
-        return value if INT_MIN <= value <= INT_MAX else self.refuse(path, "does not fit 64 bits")
+        return value if INT_MIN <= value <= INT_MAX else self.refuse(path, "V010")
 
     def _float(self, kind: Type, value: Any, path: str, depth: int) -> Any:
         if type(value) not in {int, float, Decimal}:
@@ -156,7 +182,7 @@ class Patient:
             number = float(value)
         except OverflowError:
             number = math.inf
-        return number if math.isfinite(number) else self.refuse(path, "is not a finite number")
+        return number if math.isfinite(number) else self.refuse(path, "V011")
 
     def _decimal(self, kind: Type, value: Any, path: str, depth: int) -> Any:
         if type(value) not in {int, float, str, Decimal} or (type(value) is str and len(value) > 80):
@@ -166,7 +192,7 @@ class Patient:
         except InvalidOperation:
             return self.expected(path, kind, value)
         if not number.is_finite() or len(number.as_tuple().digits) > 38 or abs(number.adjusted()) > 40:
-            return self.refuse(path, "a Decimal has at most 38 significant digits")
+            return self.refuse(path, "V014")
         return number
 
     def _number(self, kind: Type, value: Any, path: str, depth: int) -> Any:
@@ -184,7 +210,7 @@ class Patient:
         if type(value) is not str:
             return self.expected(path, kind, value)
         if parse_iso(value[:10]) is None:
-            return self.refuse(path, f"expected an ISO date, got {_shown(value)}")
+            return self.refuse(path, "V015", actual=_shown(value))
         return value
 
     def _enum(self, kind: Type, value: Any, path: str, depth: int) -> Any:
@@ -195,16 +221,16 @@ class Patient:
         if type(name) is str and name in {member.value for member in made}:
             return made(name)
         variants = ", ".join(member.value for member in made)
-        return self.refuse(path, f"expected {kind.name} ({variants}), got {_shown(value)}")
+        return self.refuse(path, "V016", expected=kind, variants=variants, actual=_shown(value))
 
     def _record(self, kind: Type, value: Any, path: str, depth: int) -> Any:
-        if isinstance(value, RecordValue) and value.record_name == kind.name:
+        if isinstance(value, self.classes.record_named(kind.name)[0]):
             return value
         if type(value) is not dict:
             return self.expected(path, kind, value)
         tag = value.get("__type")
-        if tag is not None and tag != kind.name:
-            return self.refuse(path, f"expected {kind.name}, got {str(tag)[:40]}")
+        if tag is not None and tag != short_name(kind.name):
+            return self.refuse(path, "V002", expected=kind, actual=str(tag)[:40])
         record = self.classes.module.records[self.classes.record_index[kind.name]]
         given, made = self.classes.record_named(kind.name)
         values = []
@@ -262,6 +288,11 @@ _CONVERSIONS = {
 }
 
 
+def violation(code: str, lexicon: Lexicon, **values: Any) -> str:
+    """Why an argument does not fit, in the words of a locale."""
+    return lexicon.messages.get(code, VIOLATIONS[code]).format_map(localized(values, lexicon))
+
+
 def _shown(value: Any) -> str:
     """A short form of an offending value: texts and numbers as they are, the rest by kind."""
     if type(value) is str:
@@ -270,4 +301,4 @@ def _shown(value: Any) -> str:
         return "true" if value else "false"
     if type(value) in {int, float, Decimal}:
         return str(value)[:40]
-    return "a function" if type(value) is Closure else kind_of(value)
+    return Term("a function") if type(value) is Closure else kind_of(value)

@@ -259,7 +259,7 @@ class EnumInfo(msgspec.Struct, frozen=True):
 
 
 class RuleInfo(msgspec.Struct, frozen=True):
-    """A checked rule. ``slots`` counts its variables, parameters first."""
+    """A checked rule. ``slots`` counts its variables, parameters first; ``name`` is whole (`risk.core.score`)."""
 
     name: str
     index: int
@@ -275,7 +275,10 @@ class RuleInfo(msgspec.Struct, frozen=True):
 
 
 class CheckedModule(msgspec.Struct, frozen=True):
+    """A program. The first ``own`` rules are the module's; the others are those of the modules it uses."""
+
     name: str | None
     records: tuple[RecordInfo, ...]
     enums: tuple[EnumInfo, ...]
     rules: tuple[RuleInfo, ...]
+    own: int

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aster.policy.language.source import SourceText
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
 
 MAX_NESTING = 64
 _LAYOUT_WORDS = {
-    NEWLINE: "the end of the line",
-    INDENT: "an indented line",
-    DEDENT: "the end of the block",
-    END: "the end",
+    NEWLINE: Term("the end of the line"),
+    INDENT: Term("an indented line"),
+    DEDENT: Term("the end of the block"),
+    END: Term("the end"),
 }
 
 # What may follow an article that is a name of its own rather than an article (specification §2, step 12).

@@ -7,6 +7,7 @@ from typing import Any
 
 from aster.policy.language.encoding import kind_of
 from aster.policy.language.faults import Fault
+from aster.policy.language.terms import Term
 from aster.policy.language.values import Run
 
 EPOCH = date(1970, 1, 1).toordinal()
@@ -19,7 +20,7 @@ def _days(value: Any, function: str) -> int:
     if type(value) is float and value.is_integer():
         value = int(value)
     if type(value) is not int:
-        raise Fault("ARGUMENT_TYPE", function=function, expected="days (Date.fromISO)", actual=kind_of(value))
+        raise Fault("ARGUMENT_TYPE", function=function, expected=Term("days (Date.fromISO)"), actual=kind_of(value))
     if not FIRST_DAY <= value <= LAST_DAY:
         raise Fault("DATE_OUT_OF_RANGE", days=value)
     return value
@@ -48,7 +49,7 @@ def _date(value: Any, function: str) -> date:
 
 def _add_days(_: Run, days: Any, count: Any) -> int:
     if type(count) is not int:
-        raise Fault("ARGUMENT_TYPE", function="Date.addDays", expected="an Int", actual=kind_of(count))
+        raise Fault("ARGUMENT_TYPE", function="Date.addDays", expected=Term("an Int"), actual=kind_of(count))
     return _days(_days(days, "Date.addDays") + count, "Date.addDays")
 
 

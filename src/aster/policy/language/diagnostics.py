@@ -5,15 +5,24 @@ templates; a locale's data file may translate any of them.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
+from aster.policy.language.terms import Term
+from aster.policy.language.types import Type, show
+
+if TYPE_CHECKING:
+    from aster.policy.language.lexicon import Lexicon
 
 Severity = Literal["error", "warning", "info", "hint"]
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
-    """One finding. Lines and columns are 1-based and count the user's own characters; the end is exclusive."""
+    """One finding. Lines and columns are 1-based and count the user's own characters; the end is exclusive.
+
+    ``module`` names the used module it lies in, None for the source that was compiled.
+    """
 
     severity: Severity
     code: str
@@ -23,6 +32,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
     end_line: int
     end_column: int
     help: str | None = None
+    module: str | None = None
 
 
 CATALOGUE: Mapping[str, tuple[Severity, str]] = {
@@ -54,29 +64,43 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "P016": ("error", "comparisons cannot be chained; join them with 'and'"),
     "P017": ("error", "more than {limit} {what}"),
     "P018": ("error", "a source needs at least one declaration"),
+    "M101": ("error", "the module {name} is not found"),
+    "M102": ("error", "the module {name} uses itself: {path}"),
+    "M103": ("error", "the module {name} is used in version {expected} and in version {actual}"),
+    "M104": ("error", "the module {name} can't be used: {found}"),
     "E001": ("error", "type mismatch: expected {expected}, got {actual}"),
     "E002": ("error", "'{name}' was {expected} and is set to {actual}"),
     "E003": ("error", "the rule produces {expected}, but this returns {actual}"),
     "E005": ("warning", "type parameter '{name}' is never used"),
     "E006": ("error", "unknown type '{name}'"),
+    "E007": ("error", "the type parameter '{name}' would be both {expected} and {actual}"),
     "E008": ("error", "the branches of this 'if' disagree: {expected} and {actual}"),
+    "E009": ("error", "the arms of this match disagree: {expected} and {actual}"),
     "E010": ("error", "a number pattern never matches {actual}"),
     "E011": ("error", "{record} has no field '{name}'"),
     "E012": ("error", "field '{name}' of {record} is {expected}, got {actual}"),
     "E013": ("error", "{record} needs the field '{name}'"),
+    "E015": ("warning", "only an optional value or a result can be waited for, not {actual}"),
     "E016": ("warning", "'{name}' is matched twice"),
     "E017": ("warning", "this match does not cover {missing}"),
     "E018": ("warning", "this match does not cover {missing}"),
     "E020": ("error", "the list mixes {expected} and {actual}"),
+    "E021": ("error", "{actual} may be null; {expected} is needed here (match it, or give a default)"),
+    "E022": ("error", "the compensation of step '{name}' must yield a result, not {actual}"),
     "E023": ("warning", "step '{name}' has effects and no compensation"),
     "E024": ("error", "the number of attempts must be positive"),
     "E025": ("error", "the timeout must be positive"),
     "E026": ("error", "a workflow needs 'It performs io'"),
+    "E027": ("error", "step '{name}' uses the capability {other} without the rule declaring it"),
+    "E028": ("error", "the compensation of step '{name}' uses the capability {other}, which the step does not"),
     "E029": ("error", "step '{name}' depends on the unknown step '{other}'"),
     "E030": ("error", "step '{name}' depends on itself through '{other}'"),
     "E031": ("error", "Decimal and Float cannot be mixed"),
+    "E032": ("error", "a Decimal is divided by Decimal.divide, which is told how to round"),
     "E070": ("error", "'{name}' is declared {expected} but holds {actual} data"),
     "E072": ("error", "{actual} data reaches '{name}' without redaction"),
+    "E073": ("error", "'{name}' is declared {expected} but is given {actual} data"),
+    "W074": ("warning", "{actual} data goes to '{name}', of which nothing is known"),
     "E100": ("warning", "import '{name}' is declared twice"),
     "E101": ("error", "'{name}' is not defined"),
     "E102": ("error", "more than one rule is marked @entry"),
@@ -93,6 +117,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "E301": ("error", "'{name}' uses the capability {other} without declaring it"),
     "E302": ("info", "'{name}' declares the capability {other} but never uses it"),
     "E303": ("error", "the capability {other} needs 'It performs io'"),
+    "E304": ("error", "the capability {other} needs 'It performs cpu'"),
     "E400": ("error", "{actual} data is sent over the network by '{name}'"),
     "E500": ("error", "'{name}' is started but never waited for"),
     "E501": ("error", "'{name}' is waited for but never started"),
@@ -111,7 +136,22 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
 }
 
 
-def describe(code: str, translations: Mapping[str, str], values: Mapping[str, Any]) -> tuple[Severity, str]:
-    """The severity and the filled-in message of a code, translated where the locale has a translation."""
+def describe(code: str, lexicon: "Lexicon", values: Mapping[str, Any]) -> tuple[Severity, str]:
+    """The severity and the filled-in message of a code, in the locale's words where it has them."""
     severity, template = CATALOGUE[code]
-    return severity, translations.get(code, template).format_map(values)
+    return severity, lexicon.messages.get(code, template).format_map(localized(values, lexicon))
+
+
+def localized(values: Mapping[str, Any], lexicon: "Lexicon") -> dict[str, Any]:
+    """What fills the places of a message: types and terms in the locale's words."""
+    return {name: _in_words(value, lexicon) for name, value in values.items()}
+
+
+def _in_words(value: Any, lexicon: "Lexicon") -> Any:
+    if isinstance(value, Type):
+        return show(value, lexicon.type_words)
+    if type(value) is Term:
+        return lexicon.terms.get(value, value)
+    if type(value) is tuple:
+        return f" {lexicon.keywords['AND']} ".join(str(_in_words(part, lexicon)) for part in value)
+    return value

@@ -6,7 +6,9 @@ from typing import Any
 
 from aster.policy.language.faults import Fault
 from aster.policy.language.metering import TEXT_STEP, spend
+from aster.policy.language.terms import Term
 from aster.policy.language.values import (
+    SAFE_INTEGER,
     Closure,
     RecordValue,
     VariantValue,
@@ -19,7 +21,13 @@ MAX_DEPTH = 100
 MAX_RESULT = 1_000_000
 """Items, and ``TEXT_STEP`` characters each, of one value in JSON form; parts that are shared count every time."""
 
-_NAMES = {int: "Int", float: "Float", bool: "Bool", str: "Text", Decimal: "Decimal", list: "List", type(None): "null"}
+_NAMES = {
+    kind: Term(name)
+    for kind, name in (
+        *((int, "Int"), (float, "Float"), (bool, "Bool"), (str, "Text")),
+        *((Decimal, "Decimal"), (list, "List"), (type(None), "null")),
+    )
+}
 
 
 def kind_of(value: Any) -> str:
@@ -30,10 +38,10 @@ def kind_of(value: Any) -> str:
     if isinstance(value, RecordValue):
         return value.record_name
     if isinstance(value, dict):
-        return str(value.get("__type", "a record"))
+        return str(value["__type"]) if "__type" in value else Term("a record")
     if isinstance(value, VariantValue):
         return type(value).__name__
-    return "a function" if isinstance(value, Closure) else type(value).__name__
+    return Term("a function") if isinstance(value, Closure) else type(value).__name__
 
 
 def truthy(value: Any) -> bool:
@@ -96,7 +104,7 @@ def encode(value: Any, depth: int = 0, room: list[int] | None = None) -> Any:
     if kind is bool or value is None:
         return value
     if kind is int:
-        return value
+        return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
     if kind is float:
         return int(value) if value.is_integer() and abs(value) < 1e15 else value
     if kind is Decimal:
@@ -129,7 +137,7 @@ def _encode_parts(value: Any, depth: int, room: list[int]) -> Any:
 def _take(room: list[int], size: int) -> None:
     room[0] -= size
     if room[0] < 0:
-        raise Fault("SIZE_LIMIT", what="value", limit=MAX_RESULT)
+        raise Fault("SIZE_LIMIT", what=Term("value"), limit=MAX_RESULT)
 
 
 def variant_name(value: Any) -> str | None:

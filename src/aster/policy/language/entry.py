@@ -1,6 +1,7 @@
 """One rule seen from outside: arguments in, JSON out, faults with their place."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +13,7 @@ from aster.policy.language.budget import DEFAULT_DEPTH, DEFAULT_SECONDS, DEFAULT
 from aster.policy.language.compiler import FILE
 from aster.policy.language.conversions import Violations
 from aster.policy.language.core import RuleInfo
+from aster.policy.language.diagnostics import localized
 from aster.policy.language.encoding import encode
 from aster.policy.language.errors import (
     BudgetExceeded,
@@ -23,12 +25,17 @@ from aster.policy.language.faults import BUDGET_CODES, FAULTS, Fault
 from aster.policy.language.metering import current
 from aster.policy.language.trace import Recorder
 from aster.policy.language.types import BOOL, INT, NULL, TEXT
-from aster.policy.language.values import Run
+from aster.policy.language.values import SAFE_INTEGER, Run
 
 if TYPE_CHECKING:
     from aster.policy.language.program import Program
 
-_PLAIN_RESULTS = frozenset({BOOL, INT, TEXT, NULL})
+_SWIFT_FORMS = {
+    **dict.fromkeys((BOOL, TEXT, NULL), "{call}"),
+    INT: f"v if -{SAFE_INTEGER} <= (v := {{call}}) <= {SAFE_INTEGER} else str(v)",
+}
+"""JSON forms without `encode`, by the type of the result."""
+
 _NO_ARGUMENTS: dict[str, Any] = {}
 
 
@@ -50,8 +57,7 @@ class Entry:
         self.name = rule.name
         self.plan = program._plans[rule.index]
         self.call: Callable[..., Any] = program._functions[f"f{rule.index}"]
-        self.boundary = Boundary(rule, program._classes, lenient=program._lenient)
-        self.plain_result = rule.returns in _PLAIN_RESULTS
+        self.boundary = Boundary(rule, program._classes, program._source.lexicon, lenient=program._lenient)
         self.attributes = tuple(f"p{index}" for index in range(len(rule.parameters)))
         self.swift = self._swift_call()
 
@@ -59,10 +65,15 @@ class Entry:
         """Arguments straight from a context into the function, for rules that need no budget at run time."""
         if self.boundary.swift is None or self.plan.needs_run or self.plan.cost > DEFAULT_STEPS:
             return None
-        names = {"convert": msgspec.convert, "Arguments": self.boundary.swift, "call": self.call, "encode": encode}
+        names: dict[str, Any] = {
+            "convert": msgspec.convert,
+            "Arguments": self.boundary.swift,
+            "call": self.call,
+            "encode": encode,
+        }
         call = f"call({', '.join(f'a.{name}' for name in self.attributes)})"
-        value = call if self.plain_result else f"encode({call})"
-        text = f"def swift(context):\n a = convert(context, Arguments)\n return {value}"
+        form = _SWIFT_FORMS.get(self.rule.returns, "encode({call})")
+        text = f"def swift(context):\n a = convert(context, Arguments)\n return {form.format(call=call)}"
         exec(text, names)  # noqa: S102 - made of numbered names only
         swift: Any = names["swift"]
         return cast("Callable[[Any], Any]", swift)
@@ -180,24 +191,24 @@ class Entry:
             if code.co_filename == FILE:
                 position = list(code.co_positions())[traceback.tb_lasti // 2]
                 line, column = position[0], None if position[2] is None else position[2] + 1
-                rule = self._rule_at(line, column)
+                rule = self._rule_of(code.co_qualname)
             traceback = traceback.tb_next
         return self._fault_error(fault, rule, line, column)
 
-    def _rule_at(self, line: int | None, column: int | None) -> str:
-        """The rule whose text holds a position; rules do not overlap, so the last one that begins before it."""
-        position = self.program._source.position
-        found = self.rule.name
-        for rule in self.program._checked.rules:
-            if line is not None and position(rule.start) <= (line, column or 1):
-                found = rule.name
-        return found
+    def _rule_of(self, function: str) -> str:
+        """The rule of a generated function's qualified name: `f2`, or `f2.<locals>.l1` for a function value in it."""
+        return self.program._checked.rules[int(function.partition(".")[0][1:])].name
+
+    def _rule_at(self, offset: int) -> str:
+        """The rule whose text holds an offset: rules do not overlap, and their starts rise."""
+        rules = self.program._checked.rules
+        return rules[max(0, bisect_right(rules, offset, key=lambda rule: rule.start) - 1)].name
 
     def _located(self, fault: Fault, at: int | None, rule: int | None) -> PolicyEvaluationError:
         if at is None:
             return self._fault_error(fault, None, None, None)
         line, column = self.program._source.position(at)
-        return self._fault_error(fault, self._rule_at(line, column), line, column)
+        return self._fault_error(fault, self._rule_at(at), line, column)
 
     def _fault_error(
         self, fault: Fault, rule: str | None, line: int | None, column: int | None
@@ -205,5 +216,5 @@ class Entry:
         templates = self.program._source.lexicon.messages
         template = templates.get(fault.code, FAULTS[fault.code])
         family = BudgetExceeded if fault.code in BUDGET_CODES else RuntimeFault
-        message = template.format_map(fault.values)
+        message = template.format_map(localized(fault.values, self.program._source.lexicon))
         return family(message, code=fault.code, rule=rule or self.rule.name, line=line, column=column)

@@ -42,6 +42,9 @@ class Lexicon(msgspec.Struct, frozen=True):
     open_quote: str
     close_quote: str
     messages: MappingProxyType[str, str]
+    terms: MappingProxyType[str, str]
+    type_words: MappingProxyType[str, str]
+    spellings: MappingProxyType[str, tuple[str, ...]]
 
 
 def _read(locale: str) -> dict[str, Any]:
@@ -64,6 +67,30 @@ def _phrase_index(spellings: list[tuple[str, str]]) -> dict[str, tuple[Phrase, .
     return {first: tuple(sorted(found, key=lambda phrase: -len(phrase.words))) for first, found in index.items()}
 
 
+_TYPE_KEYWORDS = {
+    "Text": "TEXT", "Int": "INT_TYPE", "Float": "FLOAT_TYPE", "Bool": "BOOL_TYPE", "Long": "LONG_TYPE",
+    "Decimal": "DECIMAL_TYPE", "DateTime": "DATETIME_TYPE", "Number": "NUMBER_TYPE", "Null": "NULL",
+}  # fmt: skip
+
+
+def _type_words(keywords: dict[str, str]) -> dict[str, str]:
+    """How types are told, as they are written in the locale."""
+    words = {kind: keywords[keyword] for kind, keyword in _TYPE_KEYWORDS.items()}
+    words["List"] = keywords["LIST_OF"] + " {0}"
+    words["Option"] = keywords["OPTION_OF"] + " {0}"
+    words["Result"] = f"{keywords['RESULT_OF']} {{0}} {keywords['OR']} {{1}}"
+    words["Map"] = f"{keywords['MAP_OF']} {{0}} {keywords['TO_WORD']} {{1}}"
+    return words
+
+
+def _by_kind(spellings: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Every spelling of a keyword, the locale's own first."""
+    found: dict[str, list[str]] = {}
+    for phrase, kind in spellings:
+        found.setdefault(kind, []).append(phrase)
+    return {kind: tuple(phrases) for kind, phrases in found.items()}
+
+
 def locale_id(locale: str) -> str:
     """The shipped locale a tag names: case and `_`/`-` do not matter. Raises `UnsupportedLocale`."""
     wanted = locale.replace("_", "-").lower()
@@ -83,6 +110,7 @@ def _load(shipped: str) -> Lexicon:
     if data["fold_width"]:
         folding = {**_FULL_WIDTH, **folding}
     punctuation = data["punctuation"]
+    type_words = _type_words(data["keywords"])
     return Lexicon(
         id=data["id"],
         name=data["name"],
@@ -94,6 +122,9 @@ def _load(shipped: str) -> Lexicon:
         open_quote=punctuation["open_quote"],
         close_quote=punctuation["close_quote"],
         messages=MappingProxyType(data["messages"]),
+        terms=MappingProxyType({**type_words, "null": type_words["Null"], **data["terms"]}),
+        type_words=MappingProxyType(type_words),
+        spellings=MappingProxyType(_by_kind(spellings)),
     )
 
 

@@ -8,6 +8,7 @@ from aster.policy.language.encoding import kind_of
 from aster.policy.language.faults import Fault
 from aster.policy.language.metering import TEXT_STEP, charge
 from aster.policy.language.operations import MAX_TEXT
+from aster.policy.language.terms import Term
 from aster.policy.language.values import Closure, Run
 
 GLANCE = 256
@@ -18,7 +19,7 @@ Library = dict[str, Callable[..., Any]]
 
 def need(value: Any, kind: type, expected: str, function: str) -> Any:
     if type(value) is not kind:
-        raise Fault("ARGUMENT_TYPE", function=function, expected=expected, actual=kind_of(value))
+        raise Fault("ARGUMENT_TYPE", function=function, expected=Term(expected), actual=kind_of(value))
     return value
 
 
@@ -40,14 +41,14 @@ def need_list(run: Run, value: Any, function: str) -> list[Any]:
 
 def need_number(value: Any, function: str) -> Any:
     if type(value) not in {int, float, Decimal}:
-        raise Fault("ARGUMENT_TYPE", function=function, expected="a number", actual=kind_of(value))
+        raise Fault("ARGUMENT_TYPE", function=function, expected=Term("a number"), actual=kind_of(value))
     return value
 
 
 def need_callback(run: Run, value: Any, arity: int, calls: int, function: str) -> Callable[..., Any]:
     """The callable of a function value, its calls paid in advance."""
     if type(value) is not Closure:
-        raise Fault("ARGUMENT_TYPE", function=function, expected="a function", actual=kind_of(value))
+        raise Fault("ARGUMENT_TYPE", function=function, expected=Term("a function"), actual=kind_of(value))
     if value.arity != arity:
         raise Fault("ARITY", name=f"the function given to {function}", expected=value.arity, actual=arity)
     charge(run, value.cost * calls)
@@ -64,6 +65,6 @@ def read_text(run: Run, value: Any, function: str) -> str:
 
 def made_text(run: Run, text: str) -> str:
     if len(text) > MAX_TEXT:
-        raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
+        raise Fault("SIZE_LIMIT", what=Term("text"), limit=MAX_TEXT)
     charge(run, 1 + len(text) // TEXT_STEP)
     return text

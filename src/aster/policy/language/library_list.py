@@ -18,6 +18,7 @@ from aster.policy.language.library_arguments import (
 from aster.policy.language.library_map import map_key
 from aster.policy.language.metering import charge
 from aster.policy.language.operations import add
+from aster.policy.language.terms import Term
 from aster.policy.language.values import Run, Some
 
 MAX_LIST = 1_000_000
@@ -124,7 +125,7 @@ def _range(run: Run, start: Any, end: Any) -> list[int]:
     first, last = need_int(start, "List.range"), need_int(end, "List.range")
     count = max(0, last - first)
     if count > MAX_LIST:
-        raise Fault("SIZE_LIMIT", what="list", limit=MAX_LIST)
+        raise Fault("SIZE_LIMIT", what=Term("list"), limit=MAX_LIST)
     charge(run, 1 + count)
     return list(range(first, last))
 
@@ -135,7 +136,7 @@ def _combinations(run: Run, items: Any, size: Any) -> list[list[Any]]:
     if count < 0:
         raise Fault("RANGE_INVALID", function="List.combinations", start=count, end=len(found))
     if len(found) > MAX_COMBINED or comb(len(found), count) > MAX_COMBINATIONS:
-        raise Fault("SIZE_LIMIT", what="list of combinations", limit=MAX_COMBINATIONS)
+        raise Fault("SIZE_LIMIT", what=Term("list of combinations"), limit=MAX_COMBINATIONS)
     charge(run, 1 + comb(len(found), count) * (1 + count))
     return [list(chosen) for chosen in combinations(found, count)]
 

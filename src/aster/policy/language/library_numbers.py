@@ -13,7 +13,6 @@ from aster.policy.language.library_arguments import (
     need_number,
     need_text,
 )
-from aster.policy.language.metering import charge
 from aster.policy.language.operations import DECIMAL_CONTEXT, finite, multiply, whole
 from aster.policy.language.values import Run
 
@@ -80,7 +79,7 @@ def _round_to(value: Any, function: str, rounding: str) -> int:
     return whole(int(Decimal(found).to_integral_value(rounding)))
 
 
-def _power(run: Run, base: Any, exponent: Any) -> Any:
+def _power(_: Run, base: Any, exponent: Any) -> Any:
     times = need_int(exponent, "Math.pow")
     number = need_number(base, "Math.pow")
     if type(number) is float or times < 0:
@@ -92,7 +91,6 @@ def _power(run: Run, base: Any, exponent: Any) -> Any:
             raise Fault("FLOAT_OVERFLOW") from None
     result: Any = 1
     while times:
-        charge(run, 1)
         if times & 1:
             result = multiply(result, number)
         times >>= 1

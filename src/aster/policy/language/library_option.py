@@ -5,6 +5,7 @@ from typing import Any
 from aster.policy.language.encoding import kind_of
 from aster.policy.language.faults import Fault
 from aster.policy.language.library_arguments import Library, need_callback
+from aster.policy.language.terms import Term
 from aster.policy.language.values import Err, Ok, Run, Some
 
 
@@ -21,7 +22,7 @@ def _or_else(_: Run, value: Any, default: Any) -> Any:
 
 def _unwrap_option(_: Run, value: Any) -> Any:
     if value is None:
-        raise Fault("WRONG_VARIANT", function="unwrap", expected="a value", actual="none")
+        raise Fault("WRONG_VARIANT", function="unwrap", expected=Term("a value"), actual=Term("none"))
     return _unwrapped(value)
 
 
@@ -35,7 +36,7 @@ def _result(value: Any, function: str) -> Ok | Err:
         return value
     if type(value) is dict and value.get("__type") in {"Ok", "Err"}:
         return (Ok if value["__type"] == "Ok" else Err)(value.get("value"))
-    raise Fault("ARGUMENT_TYPE", function=function, expected="a Result", actual=kind_of(value))
+    raise Fault("ARGUMENT_TYPE", function=function, expected=Term("a Result"), actual=kind_of(value))
 
 
 def _unwrap_result(value: Any, wanted: type, function: str) -> Any:

@@ -8,13 +8,14 @@ from aster.policy.language.library_arguments import Library, made_text, need_int
 from aster.policy.language.metering import charge
 from aster.policy.language.operations import MAX_TEXT
 from aster.policy.language.patterns import compile_pattern
+from aster.policy.language.terms import Term
 from aster.policy.language.values import Run
 
 
 def _concat(run: Run, *parts: Any) -> str:
     texts = [text_of(part) for part in parts]
     if sum(map(len, texts)) > MAX_TEXT:
-        raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
+        raise Fault("SIZE_LIMIT", what=Term("text"), limit=MAX_TEXT)
     return made_text(run, "".join(texts))
 
 
@@ -58,7 +59,7 @@ def _replace(run: Run, text: Any, old: Any, new: Any) -> str:
     found, part, other = (read_text(run, value, "Text.replace") for value in (text, old, new))
     count = found.count(part) if part else len(found) + 1
     if len(found) + count * max(0, len(other) - len(part)) > MAX_TEXT:
-        raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
+        raise Fault("SIZE_LIMIT", what=Term("text"), limit=MAX_TEXT)
     return made_text(run, found.replace(part, other))
 
 
@@ -66,7 +67,7 @@ def _join(run: Run, items: Any, separator: Any) -> str:
     texts = [text_of(item) for item in need_list(run, items, "Text.join")]
     between = need_text(separator, "Text.join")
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_TEXT:
-        raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
+        raise Fault("SIZE_LIMIT", what=Term("text"), limit=MAX_TEXT)
     return made_text(run, between.join(texts))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from aster.policy.language.encoding import kind_of, text_of, variant_name
 from aster.policy.language.faults import Fault
 from aster.policy.language.metering import TEXT_STEP, charge, enter, leave
+from aster.policy.language.terms import Term
 from aster.policy.language.values import (
     INT_MAX,
     INT_MIN,
@@ -45,18 +46,23 @@ def operands(operator: str, left: Any, right: Any) -> str:
         return "int"
     for kind in (first, second):
         if kind is not int and kind is not float and kind is not Decimal:
-            raise Fault("TYPE_MISMATCH", operator=operator, expected="numbers", actual=_pair(left, right))
+            raise Fault("TYPE_MISMATCH", operator=operator, expected=Term("numbers"), actual=_pair(left, right))
     if first is Decimal or second is Decimal:
         if first is float or second is float:
             other = left if first is float else right
             if not other.is_integer():
-                raise Fault("TYPE_MISMATCH", operator=operator, expected="no mix of Decimal and Float", actual="both")
+                raise Fault(
+                    "TYPE_MISMATCH",
+                    operator=operator,
+                    expected=Term("no mix of Decimal and Float"),
+                    actual=Term("both"),
+                )
         return "decimal"
     return "float"
 
 
-def _pair(left: Any, right: Any) -> str:
-    return f"{kind_of(left)} and {kind_of(right)}"
+def _pair(left: Any, right: Any) -> tuple[str, str]:
+    return kind_of(left), kind_of(right)
 
 
 def _exact(value: Any) -> Decimal:
@@ -84,7 +90,7 @@ def join_texts(run: Run, left: str, right: str) -> str:
     if length > TEXT_STEP:
         charge(run, length // TEXT_STEP)
         if length > MAX_TEXT:
-            raise Fault("SIZE_LIMIT", what="text", limit=MAX_TEXT)
+            raise Fault("SIZE_LIMIT", what=Term("text"), limit=MAX_TEXT)
     return left + right
 
 
@@ -113,7 +119,7 @@ def divide(left: Any, right: Any) -> Any:
     """Real division; a Decimal is divided by `Decimal.divide`, which is told how to round."""
     if operands("/", left, right) == "decimal":
         raise Fault(
-            "TYPE_MISMATCH", operator="/", expected="no Decimal (use Decimal.divide)", actual=_pair(left, right)
+            "TYPE_MISMATCH", operator="/", expected=Term("no Decimal (use Decimal.divide)"), actual=_pair(left, right)
         )
     if right == 0:
         raise Fault("DIVISION_BY_ZERO")
@@ -124,7 +130,7 @@ def quotient(left: Any, right: Any) -> Any:
     """Division with truncation toward zero."""
     kind = operands("//", left, right)
     if kind == "decimal":
-        raise Fault("TYPE_MISMATCH", operator="//", expected="no Decimal", actual=_pair(left, right))
+        raise Fault("TYPE_MISMATCH", operator="//", expected=Term("no Decimal"), actual=_pair(left, right))
     if right == 0:
         raise Fault("DIVISION_BY_ZERO")
     if kind == "float":
@@ -137,7 +143,7 @@ def remainder(left: Any, right: Any) -> Any:
     """The remainder with the sign of the dividend."""
     kind = operands("%", left, right)
     if kind == "decimal":
-        raise Fault("TYPE_MISMATCH", operator="%", expected="no Decimal", actual=_pair(left, right))
+        raise Fault("TYPE_MISMATCH", operator="%", expected=Term("no Decimal"), actual=_pair(left, right))
     if right == 0:
         raise Fault("DIVISION_BY_ZERO")
     if kind == "float":
@@ -204,7 +210,7 @@ def call_value(run: Run, function: Any, *arguments: Any) -> Any:
     if type(function) is not Closure:
         raise Fault("UNDEFINED_FUNCTION", name=kind_of(function))
     if function.arity != len(arguments):
-        raise Fault("ARITY", name="the function", expected=function.arity, actual=len(arguments))
+        raise Fault("ARITY", name=Term("the function"), expected=function.arity, actual=len(arguments))
     enter(run, function.cost)
     value = function.call(*arguments)
     leave(run)

@@ -4,6 +4,7 @@ from abc import ABC
 from decimal import Decimal
 
 from aster.policy.language.parse_primaries import PrimaryParser
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import SIGN, WORD, LongLiteral
 from aster.policy.language.tree import (
     Arithmetic,
@@ -11,6 +12,7 @@ from aster.policy.language.tree import (
     Choice,
     Comparison,
     Expression,
+    Field,
     Literal,
     Logic,
     Name,
@@ -29,6 +31,7 @@ COMPARISONS = {
     "EQUALS_TO": "==",
     "NOT_EQUAL_TO": "!=",
 }
+MEMBERSHIPS = {"IS_ONE_OF": "in", "IS_NOT_ONE_OF": "not in"}
 COMPARISON_SIGNS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "=": "==", "==": "==", "!=": "!="}
 SUMS = {"PLUS": "+", "MINUS_WORD": "-"}
 PRODUCTS = {"TIMES": "*", "DIVIDED_BY": "/", "INTEGER_DIVIDED_BY": "//", "MODULO": "%"}
@@ -58,7 +61,7 @@ class ExpressionParser(PrimaryParser, ABC):
             branches.append((condition, self.expression_in_choice()))
             self.expect_keyword("OTHERWISE")
             if len(branches) > MAX_BRANCHES:
-                raise self.failure("P017", limit=MAX_BRANCHES, what="branches")
+                raise self.failure("P017", limit=MAX_BRANCHES, what=Term("branches"))
         otherwise = self.expression_in_choice()
         return Choice(start, self.last_end, tuple(branches), otherwise)
 
@@ -109,11 +112,15 @@ class ExpressionParser(PrimaryParser, ABC):
         if operator is None:
             return left
         right = self._sum()
-        if operator.startswith("not "):
-            compared: Expression = Comparison(left.start, self.last_end, operator[4:], left, right)
-            compared = Not(left.start, self.last_end, compared)
+        end = self.last_end
+        negated, _, positive = operator.rpartition(" ")
+        if positive == "in":
+            contains = Field(left.start, left.start, Name(left.start, left.start, "List"), ("contains",))
+            compared: Expression = Call(left.start, end, contains, (right, left))
         else:
-            compared = Comparison(left.start, self.last_end, operator, left, right)
+            compared = Comparison(left.start, end, positive, left, right)
+        if negated:
+            compared = Not(left.start, end, compared)
         if self._comparison_operator() is not None:
             raise self.failure("P016")
         return compared
@@ -129,6 +136,9 @@ class ExpressionParser(PrimaryParser, ABC):
             if kind in COMPARISONS:
                 self.advance(length)
                 return COMPARISONS[kind]
+            if kind in MEMBERSHIPS:
+                self.advance(length)
+                return MEMBERSHIPS[kind]
             if kind in {"IS", "IS_NOT"}:
                 self.advance(length)
                 negated = kind == "IS_NOT" or (kind == "IS" and self._accept_not())
@@ -175,7 +185,7 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def _limit_chain(self, rest: list[tuple[str, Expression]]) -> None:
         if len(rest) > MAX_CHAIN:
-            raise self.failure("P017", limit=MAX_CHAIN, what="operands")
+            raise self.failure("P017", limit=MAX_CHAIN, what=Term("operands"))
 
     def _operator(self, words: dict[str, str], *signs: str) -> str | None:
         token = self.token

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 
 from aster.policy.language.parse_types import TypeParser
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import INDENT, NUMBER, SIGN, TEXT, WORD, Token
 from aster.policy.language.tree import (
     Await,
@@ -65,12 +66,15 @@ class PrimaryParser(TypeParser, ABC):
         for _ in range(MAX_PATH):
             if self.name_adjacent():
                 parsed = self._fields(parsed)
+                if self.token.phrases and self.at_keyword("TYPE_WITH") and self._begins_fields():
+                    name = _dotted_name(parsed)
+                    return parsed if name is None else self._construction(parsed.start, name)
             elif self.at_sign("(") and self.token.start == self.last_end and _callable(parsed):
                 arguments = self._arguments()
                 parsed = Call(parsed.start, self.last_end, parsed, arguments)
             else:
                 return parsed
-        raise self.failure("P017", limit=MAX_PATH, what="calls or fields")
+        raise self.failure("P017", limit=MAX_PATH, what=Term("calls or fields"))
 
     def _fields(self, base: Expression) -> Expression:
         names: list[str] = []
@@ -78,7 +82,7 @@ class PrimaryParser(TypeParser, ABC):
             self.advance()
             names.append(str(self.advance().value))
             if len(names) > MAX_PATH:
-                raise self.failure("P017", limit=MAX_PATH, what="fields")
+                raise self.failure("P017", limit=MAX_PATH, what=Term("fields"))
         return Field(base.start, self.last_end, base, tuple(names)) if names else base
 
     def _arguments(self) -> tuple[Expression, ...]:
@@ -91,7 +95,7 @@ class PrimaryParser(TypeParser, ABC):
         while not self.accept_sign(closer):
             items.append(self.expression())
             if len(items) > MAX_ITEMS:
-                raise self.failure("P017", limit=MAX_ITEMS, what="items")
+                raise self.failure("P017", limit=MAX_ITEMS, what=Term("items"))
             if not self.accept_sign(","):
                 self.expect_sign(closer)
                 break
@@ -116,7 +120,7 @@ class PrimaryParser(TypeParser, ABC):
             return self._primary()
         self.advance()
         if self.at_keyword("TYPE_WITH") and self._begins_fields():
-            return self._construction(token)
+            return self._construction(token.start, str(token.value))
         return Name(token.start, token.end, token.value)
 
     def _signed_primary(self, token: Token) -> Expression:
@@ -167,14 +171,14 @@ class PrimaryParser(TypeParser, ABC):
         ahead = self.at_keyword("TYPE_WITH")
         return self._field_at(ahead) or (self.peek(ahead).kind is WORD and self.peek(ahead + 1).value == "=")
 
-    def _construction(self, name: Token) -> Expression:
+    def _construction(self, start: int, name: str) -> Expression:
         self.accept_keyword("TYPE_WITH")
         self.constructing += 1
         fields = [self._field_set()]
         while self._next_field():
             fields.append(self._field_set())
         self.constructing -= 1
-        return Construction(name.start, self.last_end, name.value, tuple(fields))
+        return Construction(start, self.last_end, name, tuple(fields))
 
     def _next_field(self) -> bool:
         ahead = 1 if self.at_sign(",") else 0
@@ -190,7 +194,7 @@ class PrimaryParser(TypeParser, ABC):
     def _field_set(self) -> tuple[str, Expression]:
         name = self.expect_name()
         if not self.accept_sign("=") and not self.accept_keywords("SET", "TO_WORD"):
-            raise self.failure("P004", expected="set to")
+            raise self.failure("P004", expected=Term("set to"))
         return name, self.expression()
 
     # function values
@@ -250,6 +254,13 @@ class PrimaryParser(TypeParser, ABC):
             and (after.kind is WORD or after.value in {":", ".", "@"})
             and not self.at_keyword("IMPORT_ALIAS", ahead + length)
         )
+
+
+def _dotted_name(parsed: Expression) -> str | None:
+    """`Risk.Applicant`: the name of a used module's type."""
+    if isinstance(parsed, Field) and isinstance(parsed.base, Name):
+        return ".".join((parsed.base.name, *parsed.names))
+    return None
 
 
 def _callable(parsed: Expression) -> bool:

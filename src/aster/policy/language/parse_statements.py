@@ -6,6 +6,7 @@ from decimal import Decimal
 from aster.policy.language.cursor import ParseFailure
 from aster.policy.language.parse_expressions import MAX_BRANCHES, ExpressionParser
 from aster.policy.language.parse_primaries import LITERAL_WORDS
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD
 from aster.policy.language.tree import (
     AnyPattern,
@@ -132,7 +133,7 @@ class StatementParser(ExpressionParser):
                 end = condition.end
                 branches.append((condition, self._branch()))
                 if len(branches) > MAX_BRANCHES:
-                    raise self.failure("P017", limit=MAX_BRANCHES, what="branches")
+                    raise self.failure("P017", limit=MAX_BRANCHES, what=Term("branches"))
                 if not self._accept_otherwise():
                     break
                 if not self.accept_keyword("IF"):
@@ -158,7 +159,7 @@ class StatementParser(ExpressionParser):
         """One statement in a line; its end is left open when `else` follows."""
         start = self.token.start
         for kind, length in self.token.phrases:
-            if kind in {"RETURN", "FUNC_PRODUCE"}:
+            if kind in _RETURNS:
                 self.advance(length)
                 value = self.expression()
                 if not self.at_keyword("OTHERWISE"):
@@ -230,10 +231,14 @@ class StatementParser(ExpressionParser):
         return self._named_pattern(token.start, str(token.value))
 
     def _named_pattern(self, start: int, name: str) -> Pattern:
-        if self.name_adjacent():
+        qualifier = ""
+        while self.name_adjacent():
             self.advance()
-            variant = str(self.advance().value)
-            return NamePattern(start, self.last_end, variant, name)
+            qualifier, name = f"{qualifier}.{name}" if qualifier else name, str(self.advance().value)
+        if not self.at_sign("("):
+            return NamePattern(start, self.last_end, name, qualifier or None)
+        if qualifier:
+            name = f"{qualifier}.{name}"
         if not self.accept_sign("("):
             return NamePattern(start, self.last_end, name)
         parts: list[Pattern] = []
@@ -311,7 +316,7 @@ class StatementParser(ExpressionParser):
             self.expect_sign("[")
             while not self.accept_sign("]"):
                 if not self.at(TEXT):
-                    raise self.failure("P003", expected="the name of a step, as text")
+                    raise self.failure("P003", expected=Term("the name of a step, as text"))
                 dependencies.append(str(self.advance().value))
                 self.accept_sign(",")
         self.expect_sign(":")
@@ -354,7 +359,7 @@ class StatementParser(ExpressionParser):
     def _whole_number(self) -> int:
         negative = self.accept_sign("-")
         if not self.at(NUMBER) or not isinstance(self.token.value, int):
-            raise self.failure("P003", expected="a whole number")
+            raise self.failure("P003", expected=Term("a whole number"))
         value = int(self.advance().value)
         return -value if negative else value
 
@@ -364,6 +369,7 @@ _STATEMENTS: dict[str, Callable[[StatementParser, int], Statement]] = {
     "SET": StatementParser._set,
     "RETURN": StatementParser._return,
     "FUNC_PRODUCE": StatementParser._return,
+    "RESULT_IS": StatementParser._return,
     "IF": StatementParser._if,
     "MATCH": StatementParser._match,
     "WITHIN": StatementParser._within,
@@ -371,4 +377,5 @@ _STATEMENTS: dict[str, Callable[[StatementParser, int], Statement]] = {
     "WAIT_FOR": StatementParser._wait,
     "WORKFLOW": StatementParser._workflow,
 }
-_BEFORE_BRACKET = frozenset({"RETURN", "FUNC_PRODUCE", "IF", "MATCH"})
+_RETURNS = frozenset({"RETURN", "FUNC_PRODUCE", "RESULT_IS"})
+_BEFORE_BRACKET = _RETURNS | {"IF", "MATCH"}

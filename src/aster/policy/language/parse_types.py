@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from aster.policy.language.cursor import Cursor
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import NUMBER, TEXT, WORD
 from aster.policy.language.tree import Constraint, NamedType, Parameter, PiiType, TypeNode, WrappedType
 
@@ -98,7 +99,7 @@ class TypeParser(Cursor):
         self.expect_sign("(")
         level = _PII_LEVELS.get(self.expect_name().lower(), 0)
         if not level:
-            raise self.failure("P003", expected="L1, L2 or L3")
+            raise self.failure("P003", expected=Term("L1, L2 or L3"))
         category = ""
         if self.accept_sign(","):
             category = str(self.advance().value) if self.at(TEXT) else self.expect_name()
@@ -166,7 +167,7 @@ class TypeParser(Cursor):
     def _bound(self) -> int | float | Decimal:
         negative = self.accept_sign("-")
         if not self.at(NUMBER):
-            raise self.failure("P003", expected="a number")
+            raise self.failure("P003", expected=Term("a number"))
         value: Any = self.advance().value
         number: int | float | Decimal = int(value) if isinstance(value, int) else value
         return -number if negative else number

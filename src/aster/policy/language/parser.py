@@ -6,6 +6,7 @@ from aster.policy.language.cursor import ParseFailure
 from aster.policy.language.effects import CAPABILITIES
 from aster.policy.language.parse_statements import StatementParser
 from aster.policy.language.source import SourceText
+from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD, tokenize
 from aster.policy.language.tree import (
     Alias,
@@ -33,7 +34,7 @@ def parse(source: SourceText) -> Module:
         return parser.module()
     except RecursionError:
         parser.depth = 0
-        parser.failure("P015", limit="the parser's")
+        parser.failure("P015", limit=Term("the parser's"))
         return Module(None, (), (), (), (), ())
 
 
@@ -59,7 +60,7 @@ class ModuleParser(StatementParser):
             self.failure("P018")
         rules = _pick(found, Rule)
         if len(rules) > MAX_RULES:
-            self.failure("P017", limit=MAX_RULES, what="rules")
+            self.failure("P017", limit=MAX_RULES, what=Term("rules"))
         return Module(name, _pick(found, Import), _pick(found, Alias), _pick(found, Record), _pick(found, Enum), rules)
 
     def _recover_declaration(self) -> None:
@@ -101,7 +102,7 @@ class ModuleParser(StatementParser):
         version = None
         if self.accept_keyword("IMPORT_VERSION"):
             if not self.at(NUMBER) or not isinstance(self.token.value, int):
-                raise self.failure("P003", expected="a version number")
+                raise self.failure("P003", expected=Term("a version number"))
             version = int(self.advance().value)
         alias = self.expect_name() if self.accept_keyword("IMPORT_ALIAS") else None
         self._end()
@@ -120,9 +121,10 @@ class ModuleParser(StatementParser):
         while True:
             fields.append(self.parameter())
             indents += self._skip_layout()
-            if not self._separator():
+            opened = self._separator()
+            if opened < 0:
                 break
-            indents += self._skip_layout()
+            indents += opened + self._skip_layout()
         self._close(indents)
         return Record(start, self.last_end, name, tuple(fields))
 
@@ -132,17 +134,20 @@ class ModuleParser(StatementParser):
         variants = [self.expect_name()]
         while True:
             indents += self._skip_layout()
-            if not self._separator():
+            opened = self._separator()
+            if opened < 0:
                 break
-            indents += self._skip_layout()
+            indents += opened + self._skip_layout()
             variants.append(self.expect_name())
         self._close(indents)
         return Enum(start, self.last_end, name, tuple(variants))
 
-    def _separator(self) -> bool:
+    def _separator(self) -> int:
+        """Step over a comma, `and` or `or`; gives the indentations opened on the way, -1 if there is no separator."""
         comma = self.accept_sign(",")
+        indents = self._skip_layout() if comma else 0
         word = self.accept_keyword("AND") or self.accept_keyword("OR")
-        return comma or word
+        return indents if comma or word else -1
 
     def _skip_layout(self) -> int:
         """Step over line ends inside a definition; counts the indentations opened less those closed."""
@@ -156,7 +161,8 @@ class ModuleParser(StatementParser):
 
     def _goes_on(self) -> bool:
         before = self.tokens[self.index - 1]
-        return before.value == "," or self.peek().value in {",", "."}
+        joins = self.at_keyword("AND", 1) or self.at_keyword("OR", 1)
+        return before.value == "," or bool(joins) or self.peek().value in {",", "."}
 
     def _close(self, indents: int) -> None:
         if not self.accept_sign(".") and not self.at(NEWLINE) and not self.at(END):
@@ -178,7 +184,7 @@ class ModuleParser(StatementParser):
                     key = self.expect_name()
                     self.expect_sign(":")
                     if not self.at(TEXT) and not self.at(NUMBER) and not self.at(WORD):
-                        raise self.failure("P003", expected="a literal")
+                        raise self.failure("P003", expected=Term("a literal"))
                     arguments.append((key, self.advance().value))
                     self.accept_sign(",")
             found.append(Annotation(start, self.last_end, name, tuple(arguments)))
@@ -191,7 +197,9 @@ class ModuleParser(StatementParser):
         name = self.expect_name()
         name_end = self.last_end
         if self.at_sign("-"):
-            raise self.failure("P005", help_text="names have no hyphens; write discountedPrice or discounted_price")
+            raise self.failure(
+                "P005", help_text=Term("names have no hyphens; write discountedPrice or discounted_price")
+            )
         type_parameters = self._type_parameters() if self.accept_keyword("OF") else ()
         effect_parameters = self._effect_parameters()
         parameters: tuple[Parameter, ...] = ()

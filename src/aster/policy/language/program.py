@@ -19,8 +19,10 @@ from aster.policy.language.errors import (
     RuleNotFound,
 )
 from aster.policy.language.lexicon import load_lexicon
+from aster.policy.language.modules import ImportedModule, Linked, Resolver, alone, link
 from aster.policy.language.parser import parse
 from aster.policy.language.source import SourceText
+from aster.policy.language.terms import Term
 from aster.policy.language.tree import Module
 from aster.policy.language.vocabulary import Vocabulary
 
@@ -35,11 +37,13 @@ def compile_source(
     lenient: bool = False,
     max_source: int = MAX_SOURCE,
     vocabulary: Vocabulary | None = None,
+    modules: Resolver | None = None,
 ) -> "Program":
     """Compile a policy. Raises `PolicySyntaxError` with every finding, or `UnsupportedLocale`.
 
     ``strict`` also refuses type errors, which otherwise are in ``program.diagnostics``; ``lenient`` passes arguments on
-    without holding them against their declared types; ``vocabulary`` translates the words of a domain.
+    without holding them against their declared types; ``vocabulary`` translates the words of a domain; ``modules``
+    finds what the source imports (see `ModuleFolder`), without it imports stay unknown.
     """
     lexicon = load_lexicon(locale)
     if len(source) > max_source:
@@ -51,27 +55,33 @@ def compile_source(
     if text.has_errors:
         raise PolicySyntaxError(text.findings)
     try:
-        module = check(tree, text, trusting=not lenient)
+        linked = alone(tree) if modules is None or not tree.imports else link(tree, text, modules, max_source)
+        if text.has_errors:
+            raise PolicySyntaxError(text.findings)
+        module = check(tree, text, linked, trusting=not lenient)
         if strict:
-            _examine(tree, text)
+            _examine(linked, text)
         if not text.is_fatal and not (strict and text.has_errors):
-            return Program(tree, text, module, lenient=lenient)
+            return Program(tree, linked, text, module, lenient=lenient)
     except RecursionError:
-        text.report("P015", 0, 0, limit="the compiler's")
+        text.report("P015", 0, 0, limit=Term("the compiler's"))
     raise PolicySyntaxError(text.findings)
 
 
-def _examine(tree: Module, source: SourceText) -> None:
+def _examine(linked: Linked, source: SourceText) -> None:
     """The checks no evaluation depends on; made when somebody asks for findings."""
-    check_effects(tree, source)
-    check_pii(tree, source)
+    check_effects(linked, source)
+    check_pii(linked, source)
 
 
 class Program:
     """A policy ready to decide. It keeps no state between evaluations and may be used from any thread."""
 
-    def __init__(self, tree: Module, source: SourceText, module: CheckedModule, *, lenient: bool) -> None:
+    def __init__(
+        self, tree: Module, linked: Linked, source: SourceText, module: CheckedModule, *, lenient: bool
+    ) -> None:
         self._tree = tree
+        self._linked = linked
         self._source = source
         self._checked = module
         self._lenient = lenient
@@ -89,6 +99,15 @@ class Program:
     def locale(self) -> str:
         return self._source.lexicon.id
 
+    @property
+    def imported(self) -> tuple[ImportedModule, ...]:
+        """The modules it was compiled with, their versions and hashes."""
+        return self._linked.imported
+
+    @property
+    def _own_rules(self) -> tuple[RuleInfo, ...]:
+        return self._checked.rules[: self._checked.own]
+
     @cached_property
     def _tracing_functions(self) -> dict[str, Any] | None:
         """The tracing build, None if the program is nested too deep for one (the interpreter then tells the trace)."""
@@ -103,12 +122,12 @@ class Program:
     @cached_property
     def rules(self) -> tuple[str, ...]:
         """The names of all rules, in the order of the source."""
-        return tuple(rule.name for rule in self._checked.rules)
+        return tuple(rule.name for rule in self._own_rules)
 
     @cached_property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Everything noted about the source, errors of types included (they do not keep it from running)."""
-        _examine(self._tree, self._source)
+        _examine(self._linked, self._source)
         return self._source.findings
 
     @property
@@ -165,7 +184,7 @@ class Program:
         return found
 
     def _select(self, name: str | None) -> RuleInfo:
-        rules = self._checked.rules
+        rules = self._own_rules
         if name is not None:
             for rule in reversed(rules):
                 if rule.name == name:

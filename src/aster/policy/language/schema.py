@@ -28,7 +28,7 @@ def describe_rule(module: CheckedModule, rule: RuleInfo) -> dict[str, Any]:
         "success": True,
         "moduleName": module.name,
         "functionName": rule.name,
-        "functions": [found.name for found in module.rules],
+        "functions": [found.name for found in module.rules[: module.own]],
         "parameters": [
             {**_field(module, parameter, 0), "position": index} for index, parameter in enumerate(rule.parameters)
         ],

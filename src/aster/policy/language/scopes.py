@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from aster.policy.language import core
 from aster.policy.language.core import Expr
 from aster.policy.language.declarations import Declarations
+from aster.policy.language.flow import Flow
 from aster.policy.language.types import (
     FLOAT,
     INTEGERS,
@@ -39,13 +40,17 @@ class Scopes:
         self.promises = promises
         self.reporting = report
         self.scopes: list[dict[str, Variable]] = [{}]
-        self.flow: dict[int, Type] = {}
+        self.flow = Flow()
         self.slots = 0
         self.captures: list[tuple[int, set[int]]] = []
 
     def report(self, code: str, start: int, end: int, **values: Any) -> None:
         if self.reporting:
             self.declarations.source.report(code, start, end, **values)
+
+    def word(self, kind: str) -> str:
+        """A keyword in the locale of the source, quoted."""
+        return f"'{self.declarations.source.lexicon.keywords[kind]}'"
 
     def open_scope(self) -> None:
         self.scopes.append({})
@@ -82,8 +87,7 @@ class Scopes:
         for first, captured in self.captures:
             if variable.slot < first:
                 captured.add(variable.slot)
-        kind = self.flow.get(variable.slot, UNKNOWN)
-        return core.Local(start, end, kind, variable.secret, variable.slot, variable.name)
+        return core.Local(start, end, self.flow[variable.slot], variable.secret, variable.slot, variable.name)
 
     def fail_with(self, start: int, end: int, code: str, operands: tuple[Expr, ...] = (), **values: str) -> Expr:
         return core.Fail(start, end, UNKNOWN, False, code, tuple(values.items()), operands)

@@ -24,13 +24,33 @@ class SourceText:
             starts.append(position + 1)
             position = find("\n", position + 1)
         self._starts = starts
+        self._parts: list[tuple[int, int, str]] = []
+        self.comments: list[tuple[int, int]] = []
         self.is_fatal = False
         self._findings: dict[tuple[int, str, str], Diagnostic] = {}
 
+    def append(self, other: "SourceText", module: str) -> int:
+        """Append the text of a used module, whose positions stay its own; gives what its offsets begin at."""
+        base = len(self.text) + 1
+        self._parts.append((base, len(self._starts), module))
+        self.text = f"{self.text}\n{other.text}"
+        self._starts += [start + base for start in other._starts]
+        return base
+
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset."""
+        """Line and column of an offset, in the module it belongs to."""
         line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        column = offset - self._starts[line - 1] + 1
+        if self._parts and offset >= self._parts[0][0]:
+            line -= self._part(offset)[1]
+        return line, column
+
+    def module_at(self, offset: int) -> str | None:
+        """The used module an offset lies in, None in the user's own text."""
+        return self._part(offset)[2] if self._parts and offset >= self._parts[0][0] else None
+
+    def _part(self, offset: int) -> tuple[int, int, str]:
+        return self._parts[bisect_right(self._parts, offset, key=lambda part: part[0]) - 1]
 
     def excerpt(self, start: int, end: int) -> str:
         """The user's own words between two offsets, on one line."""
@@ -43,20 +63,26 @@ class SourceText:
 
     def report(self, code: str, start: int, end: int, help_text: str | None = None, **values: Any) -> None:
         """Note a finding; the same finding at the same place counts once."""
-        severity, message = describe(code, self.lexicon.messages, values)
+        severity, message = describe(code, self.lexicon, values)
+        if help_text is not None:
+            help_text = self.lexicon.terms.get(help_text, str(help_text))
         if len(self._findings) >= MAX_FINDINGS and severity != "error":
             return
         line, column = self.position(start)
         end_line, end_column = self.position(max(end, start))
-        finding = Diagnostic(severity, code, message, line, column, end_line, end_column, help_text)
+        module = self.module_at(start)
+        finding = Diagnostic(severity, code, message, line, column, end_line, end_column, help_text, module)
         self._findings.setdefault((start, code, message), finding)
 
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
         """Everything reported so far, in the order of the text."""
-        ordered = sorted(self._findings.values(), key=lambda found: (found.start_line, found.start_column, found.code))
-        return tuple(ordered)
+        return tuple(sorted(self._findings.values(), key=_place))
 
     @property
     def has_errors(self) -> bool:
         return any(found.severity == "error" for found in self._findings.values())
+
+
+def _place(found: Diagnostic) -> tuple[str, int, int, str]:
+    return found.module or "", found.start_line, found.start_column, found.code

@@ -38,17 +38,18 @@ _MARKS = (
 _TOKEN = re.compile(
     rf"""[ \t]*(?:(?P<comment>//[^\n]*|\#[^\n]*)|(?P<line>\n)
     |(?P<word>[^\W\d_][\w{_MARKS}]*|_(?![\w]))|(?P<number>[0-9]+(?:\.[0-9]+)?[LlMm]?)
-    |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「])|(?P<other>.)|(?P<end>\Z))""",
+    |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「„])
+    |(?P<possessive>['’]s(?=[ \t]+[^\W\d_]))|(?P<other>.)|(?P<end>\Z))""",
     re.VERBOSE,
 )
-_CLOSERS = {'"': '"', "“": "”", "「": "」", "＂": "＂"}
+_CLOSERS = {'"': '"', "“": "”", "„": "“", "「": "」", "＂": "＂"}
 _TEXT_END = {
     closer: re.compile(rf"[^\\{re.escape(closer)}]*(?:\\.[^\\{re.escape(closer)}]*)*", re.DOTALL)
     for closer in _CLOSERS.values()
 }
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "0": "\0"}
-_ESCAPES.update({"“": "“", "”": "”", "「": "「", "」": "」"})
+_ESCAPES.update({"„": "„", "“": "“", "”": "”", "「": "「", "」": "」"})
 _CONTINUING_SIGNS = frozenset({"+", "-", "*", "/", "<", ">", "<=", ">=", "==", "!=", "="})
 _CONTINUING_KINDS = frozenset(
     [
@@ -125,7 +126,13 @@ def _scan(source: SourceText) -> list[Token]:
             append(Token(NUMBER, _number(source, found.group(group), position, end), position, end))
         elif group == "quote":
             end = _text(source, tokens, position)
-        elif group == "other":
+        elif group == "possessive" and tokens and tokens[-1].kind is WORD and tokens[-1].end == position:
+            while text[end] in " \t":
+                end += 1
+            append(Token(SIGN, ".", position, end))  # `driver's age` is `driver.age`
+        elif group == "comment":
+            source.comments.append((position, end))
+        elif group in {"other", "possessive"}:
             source.report("L001", position, end, found=repr(text[position:end]))
         position = end
     append(Token(END, None, length, length))

@@ -125,7 +125,7 @@ class Recorder:
         (self._open[-1].children if self._open else self._steps).append(step)
 
     def _shown(self, value: Any) -> Any:
-        if value is None or type(value) in {bool, int}:
+        if value is None or type(value) is bool:
             return value
         try:
             shown = encode(value, room=[MAX_VALUE])

@@ -3,6 +3,7 @@
 The compiler relies on the promise to use bare operators; where nothing is certain it calls the general operations.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -54,21 +55,29 @@ def maybe(value: Type) -> Type:
     return Type("Maybe", "", (value,))
 
 
-def show(kind: Type) -> str:
-    """A type as people write it (specification §18): `Int`, `list of Text`, `Parcel?`."""
+ENGLISH_WORDS: Mapping[str, str] = {}
+"""The words for types in English are the kinds themselves."""
+
+
+def show(kind: Type, words: Mapping[str, str] = ENGLISH_WORDS) -> str:
+    """A type as people write it (specification §18): `Int`, `list of Text`, `Parcel?`; ``words`` are a locale's."""
     if kind.kind in {"Record", "Enum"}:
         return kind.name
     if kind.kind == "Maybe":
-        return f"{show(kind.args[0])}?"
-    if kind.kind == "List":
-        return f"list of {show(kind.args[0])}"
-    if kind.kind == "Option":
-        return f"option of {show(kind.args[0])}"
-    if kind.kind == "Result":
-        return f"result of {show(kind.args[0])} or {show(kind.args[1])}"
-    if kind.kind == "Map":
-        return f"map {show(kind.args[0])} to {show(kind.args[1])}"
-    return "null" if kind.kind == "Null" else kind.kind
+        return f"{show(kind.args[0], words)}?"
+    if kind.kind in _FORMS:
+        english, parts = _FORMS[kind.kind]
+        filled = [show(argument, words) for argument in kind.args]
+        return words.get(kind.kind, english).format(*filled[:parts])
+    return words.get(kind.kind, "null" if kind.kind == "Null" else kind.kind)
+
+
+_FORMS = {
+    "List": ("list of {0}", 1),
+    "Option": ("option of {0}", 1),
+    "Result": ("result of {0} or {1}", 2),
+    "Map": ("map {0} to {1}", 2),
+}
 
 
 def fits(actual: Type, declared: Type) -> bool:
