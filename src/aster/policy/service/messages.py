@@ -52,7 +52,7 @@ class EvaluateBatchRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SourceDiagnostic(msgspec.Struct, frozen=True, rename="camel"):
-    """What is wrong where; lines and columns from 1, the end exclusive."""
+    """What is wrong where; lines and columns from 1, the end exclusive. ``module``: a used one, if not this."""
 
     severity: str
     code: str
@@ -62,6 +62,7 @@ class SourceDiagnostic(msgspec.Struct, frozen=True, rename="camel"):
     end_line: int
     end_column: int
     help: str | None = None
+    module: str | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, rename="camel"):
