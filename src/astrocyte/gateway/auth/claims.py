@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from aster.foundation.tokens.jws import TokenRefused
 from astrocyte.access.identity import ACTOR_TYPES, ActorIdentity, AstrocyteContext, parse_principal
-from astrocyte.gateway.auth.bearer import TokenRefused
 
 MAX_PRINCIPAL = 256
 MAPPED = frozenset(

@@ -7,8 +7,9 @@ from jwt.exceptions import InvalidKeyError
 
 from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
+from aster.foundation.tokens.jws import TokenRefused, checked_header, verified_claims
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.gateway.auth.bearer import INVALID, TokenRefused, bearer_token, checked_header, verified_claims
+from astrocyte.gateway.auth.bearer import INVALID, bearer_token
 from astrocyte.gateway.auth.claimed import refuse_claims_of_delegation
 from astrocyte.gateway.auth.claims import SubjectMissing, plain_identity
 from astrocyte.gateway.auth.errors import AuthNotConfigured, Unauthenticated

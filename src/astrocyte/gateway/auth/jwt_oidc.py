@@ -5,16 +5,17 @@ from urllib.parse import urlsplit
 
 from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
+from aster.foundation.tokens.fetch import Fetcher
+from aster.foundation.tokens.jwks import JwksCache, KeysUnavailable
+from aster.foundation.tokens.jwks_document import ALGORITHM
+from aster.foundation.tokens.jws import TokenRefused, checked_header, verified_claims
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.gateway.auth.bearer import INVALID, TokenRefused, bearer_token, checked_header, verified_claims
+from astrocyte.gateway.auth.bearer import INVALID, bearer_token
 from astrocyte.gateway.auth.claimed import refuse_claims_of_delegation
 from astrocyte.gateway.auth.claims import SubjectMissing, structured_identity
 from astrocyte.gateway.auth.dev import LOOPBACK
-from astrocyte.gateway.auth.errors import AuthNotConfigured, Unauthenticated
+from astrocyte.gateway.auth.errors import AuthNotConfigured, IdentityProviderUnavailable, Unauthenticated
 from astrocyte.gateway.auth.headers import Authenticator, Headers
-from astrocyte.gateway.auth.jwks import JwksCache
-from astrocyte.gateway.auth.jwks_document import ALGORITHM
-from astrocyte.gateway.auth.jwks_fetch import JwksFetcher
 
 if TYPE_CHECKING:
     from astrocyte.gateway.settings import GatewaySettings
@@ -32,7 +33,7 @@ def create(settings: "GatewaySettings") -> Authenticator:
     missing = NO_URL if url is None else None if issuer and audience else NO_NAMES
     if missing is not None:
         logger.warning(f"{missing}: every request will be refused")
-    cache = JwksCache(JwksFetcher(_checked_url(url))) if url is not None else None
+    cache = JwksCache(Fetcher(_checked_url(url)), logger_name="astrocyte.gateway") if url is not None else None
 
     async def authenticate(headers: Headers) -> AstrocyteContext | None:
         token = bearer_token(headers)
@@ -42,6 +43,8 @@ def create(settings: "GatewaySettings") -> Authenticator:
         try:
             claims = await _verified(token, cache, issuer=issuer, audience=audience)
             return structured_identity(claims, default_type=settings.oidc_actor_type)
+        except KeysUnavailable as error:
+            raise IdentityProviderUnavailable(error.message) from None
         except SubjectMissing:
             raise Unauthenticated("Token missing sub", challenge=INVALID) from None
         except TokenRefused as refusal:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from astrocyte.gateway.auth.bearer import MAX_TOKEN_BYTES, TokenRefused, checked_header
+from aster.foundation.tokens.jws import MAX_TOKEN_BYTES, TokenRefused, checked_header
 from astrocyte.gateway.auth.errors import Unauthenticated
 
 SECRET = "a secret of at least thirty-two bytes"

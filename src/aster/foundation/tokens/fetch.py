@@ -1,7 +1,8 @@
-"""Fetching a provider's keys: one GET with limits on time and size, off nobody's thread but the loop's own waiting."""
+"""One GET of a small document: with limits on time and size, off nobody's thread but the loop's own waiting."""
 
 import asyncio
 import ssl
+from collections.abc import Mapping
 
 import httpx
 
@@ -14,11 +15,20 @@ class FetchFailed(Exception):
     """Why there is no document, in words that may be logged."""
 
 
-class JwksFetcher:
-    """Fetches one address. Redirects are not followed: the keys come from where the operator said, or not at all."""
+class Fetcher:
+    """Fetches one address. Redirects are not followed: the answer comes from there, or there is none."""
 
-    def __init__(self, url: str, *, seconds: float = SECONDS, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
         self._url = url
+        # Uncompressed, so that a small answer can't unfold into a large one.
+        self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         self._seconds = seconds
         self._max_bytes = max_bytes
         self._tls: ssl.SSLContext | None = None
@@ -36,11 +46,9 @@ class JwksFetcher:
     async def _get(self) -> bytes:
         if self._tls is None:  # reading the machine's certificates takes tens of milliseconds
             self._tls = await asyncio.to_thread(httpx.create_ssl_context)
-        # Uncompressed, so that a small answer can't unfold into a large one.
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
         async with (
             httpx.AsyncClient(verify=self._tls, timeout=self._seconds, follow_redirects=False) as client,
-            client.stream("GET", self._url, headers=headers) as answer,
+            client.stream("GET", self._url, headers=self._headers) as answer,
         ):
             if answer.status_code != OK:
                 raise FetchFailed(f"status {answer.status_code}")

@@ -9,7 +9,7 @@ Rules it keeps:
   fetch that failed there is none for 5 seconds.
 * At most one fetch runs; whoever needs it waits for the same one, and a caller that goes away does not stop it.
 * "I don't know this key" is only said when the provider has answered: while it is down the answer is
-  `IdentityProviderUnavailable`, because the token may well be good.
+  `KeysUnavailable`, because the token may well be good.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
+from aster.foundation.errors import AsterError
 from aster.foundation.logs import get_logger
-from astrocyte.gateway.auth.errors import IdentityProviderUnavailable
-from astrocyte.gateway.auth.jwks_document import KeySet, Unusable, parse_keys
-from astrocyte.gateway.auth.jwks_fetch import FetchFailed
+from aster.foundation.tokens.fetch import FetchFailed
+from aster.foundation.tokens.jwks_document import KeySet, Unusable, parse_keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -30,14 +30,28 @@ STALE_SECONDS = 24 * 3600.0
 COOL_DOWN_SECONDS = 30.0
 RETRY_SECONDS = 5.0
 
-logger = get_logger("astrocyte.gateway")
+
+class KeysUnavailable(AsterError):
+    """A token can't be judged, because its issuer's keys can't be fetched."""
+
+    code = "KEYS_UNAVAILABLE"
 
 
 class JwksCache:
-    """The keys of one provider. ``fetch`` returns the document or raises `FetchFailed`; ``now`` counts seconds."""
+    """The keys of one provider. ``fetch`` returns the document or raises `FetchFailed`; ``now`` counts seconds.
 
-    def __init__(self, fetch: Callable[[], Awaitable[bytes]], *, now: Callable[[], float] = time.monotonic) -> None:
+    A fetch that fails is told to the logger called ``logger_name``.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[], Awaitable[bytes]],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        logger_name: str = "aster.tokens",
+    ) -> None:
         self._fetch = fetch
+        self._logger = get_logger(logger_name)
         self._now = now
         self._keys = KeySet()
         self._fetched_at: float | None = None
@@ -48,7 +62,7 @@ class JwksCache:
     async def keys(self, kid: str | None) -> "Sequence[RSAPublicKey]":
         """The keys that may have signed a token with this ``kid``; none when the provider has no such key.
 
-        Raises `IdentityProviderUnavailable` when that can't be told.
+        Raises `KeysUnavailable` when that can't be told.
         """
         found = self._keys.find(kid)
         is_fresh = self._age() < FRESH_SECONDS
@@ -59,7 +73,7 @@ class JwksCache:
         if found and self._age() < STALE_SECONDS:
             return found
         if self._failed_at is not None or self._age() >= STALE_SECONDS:
-            raise IdentityProviderUnavailable("the identity provider's keys are not available")
+            raise KeysUnavailable("the identity provider's keys are not available")
         return ()
 
     def _age(self) -> float:
@@ -84,6 +98,6 @@ class JwksCache:
             self._failed_at = None
         except (FetchFailed, Unusable) as error:
             self._failed_at = self._now()
-            logger.error("the identity provider's keys could not be fetched", reason=str(error))
+            self._logger.error("the identity provider's keys could not be fetched", reason=str(error))
         finally:
             self._running = None
