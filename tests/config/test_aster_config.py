@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aster.config import TABLE, AsterConfig, InlineSettings, SettingNotYetSupported
+from aster.config.aster_config import ALL
 from aster.config.pending import PENDING, refuse_pending
 from aster.config.table import SHOWN
 from aster.foundation.errors import ConfigError
@@ -20,12 +21,12 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_every_row_of_the_table_is_a_typed_attribute_and_an_inline_argument() -> None:
-    names = set(TABLE.by_name)
+    names = set(ALL.by_name)
     assert names == set(get_type_hints(InlineSettings))
     assert names == {name for name in get_type_hints(AsterConfig) if not name.startswith("_")}
     config = AsterConfig()
     for name in names:
-        assert getattr(config, name) == TABLE.by_name[name].default
+        assert getattr(config, name) == ALL.by_name[name].default
 
 
 def test_an_inline_argument_wins_over_the_environment_and_the_environment_over_a_file(
@@ -116,7 +117,7 @@ def test_a_setting_outside_the_short_list_is_printed_once_it_is_set(capsys: pyte
 def test_json_lists_every_setting_with_value_and_source() -> None:
     tree = json.loads(AsterConfig(health_port=8081).print_config(json=True))
     assert tree["health"]["port"] == {"value": 8081, "source": "inline"}
-    assert sum(len(section) for section in tree.values()) == len(TABLE.settings)
+    assert sum(len(section) for section in tree.values()) == len(ALL.settings)
 
 
 def test_a_config_is_frozen() -> None:
@@ -142,8 +143,8 @@ def test_a_setting_that_can_not_act_yet_stops_the_start_by_name(name: str) -> No
         refuse_pending(config)
 
 
-KEYS = st.sampled_from([setting.document_key for setting in TABLE.settings]) | st.text(max_size=12)
-SECTIONS = st.sampled_from(TABLE.sections) | st.text(max_size=8)
+KEYS = st.sampled_from([setting.document_key for setting in ALL.settings]) | st.text(max_size=12)
+SECTIONS = st.sampled_from(ALL.sections) | st.text(max_size=8)
 VALUES = st.one_of(st.text(max_size=20), st.integers(), st.booleans(), st.floats(allow_nan=False))
 
 

@@ -8,10 +8,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, Never, Self, TypedDict, Unpack
 
+from aster.config.instance_identity import INSTANCE_TABLE
 from aster.config.table import SHOWN, TABLE
-from aster.foundation.settings import Document, Resolved
+from aster.foundation.settings import Document, Resolved, SettingsTable
 
 DEFAULT = "default"
+ALL = SettingsTable([*TABLE.settings, *INSTANCE_TABLE.settings])
 
 
 class InlineSettings(TypedDict, total=False):
@@ -42,6 +44,11 @@ class InlineSettings(TypedDict, total=False):
     log_format: str | None
     log_level: str | None
     log_mask: bool | None
+    iid_aws_certificates: str | os.PathLike[str] | None
+    iid_gcp_jwks_url: str | None
+    iid_azure_certificates: str | os.PathLike[str] | None
+    iid_azure_tenant: str | None
+    iid_azure_jwks_url: str | None
 
 
 class AsterConfig:
@@ -72,6 +79,11 @@ class AsterConfig:
     log_format: str
     log_level: str
     log_mask: bool
+    iid_aws_certificates: str | None
+    iid_gcp_jwks_url: str
+    iid_azure_certificates: str | None
+    iid_azure_tenant: str | None
+    iid_azure_jwks_url: str | None
 
     _resolved: Resolved
 
@@ -103,7 +115,7 @@ class AsterConfig:
 
     def default(self, name: str) -> Any:
         """A setting's built-in default."""
-        return TABLE.by_name[name].default
+        return ALL.by_name[name].default
 
     def with_value(self, name: str, value: Any, source: str) -> Self:
         """The same settings with one changed by a rule that ``source`` names (``inline``, ``dev mode`` …)."""
@@ -112,7 +124,7 @@ class AsterConfig:
     def with_inline(self, **inline: Unpack[InlineSettings]) -> Self:
         """The same settings with inline arguments laid over them; None leaves a setting alone."""
         given = {name: value for name, value in inline.items() if value is not None}
-        checked = TABLE.resolve(inline=given)
+        checked = ALL.resolve(inline=given)
         config = self
         for name in given:
             config = config.with_value(name, checked[name], checked.source(name))
@@ -126,7 +138,7 @@ class AsterConfig:
 
     def _rows(self) -> Mapping[str, list[str]]:
         rows = {section: list(names) for section, names in SHOWN.items()}
-        for setting in TABLE.settings:
+        for setting in ALL.settings:
             listed = rows.get(setting.section, [])
             if setting.name not in listed and self.source(setting.name) != DEFAULT:
                 rows.setdefault(setting.section, listed).append(setting.name)
@@ -142,9 +154,9 @@ class AsterConfig:
         return hash(tuple(self._resolved.items()))
 
     def __repr__(self) -> str:
-        changed = [s for s in TABLE.settings if self.source(s.name) != DEFAULT]
+        changed = [s for s in ALL.settings if self.source(s.name) != DEFAULT]
         return f"AsterConfig({', '.join(f'{s.name}={self._resolved.shown(s)}' for s in changed)})"
 
 
 def _resolve(inline: Mapping[str, Any], document: Document | None = None) -> Resolved:
-    return TABLE.resolve(inline=inline, environ=os.environ, document=document)
+    return ALL.resolve(inline=inline, environ=os.environ, document=document)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from aster.foundation.kinds import Text
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RELAY_WORDS = ("default", "disabled")
 
 
@@ -52,5 +53,25 @@ class RelayChoice(Text):
         return word
 
 
+@dataclass(frozen=True, slots=True)
+class KeysAddress(Text):
+    """Where an issuer publishes its keys: https, or http on this machine alone."""
+
+    label: str = "an https:// address such as https://example.com/keys"
+
+    def from_text(self, text: str) -> str:
+        word = text.strip()
+        try:
+            url = urlsplit(word)
+            host, has_login, _ = url.hostname, url.username is not None or url.password is not None, url.port
+        except ValueError:
+            host, has_login, url = None, False, urlsplit("")
+        is_safe = url.scheme == "https" or (url.scheme == "http" and host in LOOPBACK)
+        if not host or has_login or not is_safe or not word.isprintable() or " " in word:
+            raise ValueError(f"expected {self.label}, got '{text[:60]}'")
+        return word
+
+
 BIND_ADDRESS = SocketAddress()
 RELAY_MODE = RelayChoice()
+KEYS_ADDRESS = KeysAddress()

@@ -5,9 +5,9 @@ import base64
 import json
 import socket
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -64,16 +64,24 @@ class Provider:
         await send({"type": "http.response.body", "body": self.document})
 
 
+App = TypeVar("App", bound=Callable[..., Awaitable[None]])
+
+
 @contextmanager
-def running_key_server() -> Iterator[Provider]:
-    """A `Provider` that answers until the context ends."""
+def running(make: Callable[[str], App]) -> Iterator[App]:
+    """What ``make`` makes of its own address, answering HTTP on loopback until the context ends."""
     listener = socket.create_server(("127.0.0.1", 0))
-    provider = Provider(f"http://127.0.0.1:{listener.getsockname()[1]}/jwks.json")
-    server = Server(uvicorn.Config(provider, ws="none", lifespan="off", log_config=None))
+    app = make(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    server = Server(uvicorn.Config(app, ws="none", lifespan="off", log_config=None))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     server.ready.wait()
-    yield provider
+    yield app
     server.should_exit = True
     thread.join()
     listener.close()
+
+
+def running_key_server() -> AbstractContextManager[Provider]:
+    """A `Provider` that answers until the context ends."""
+    return running(lambda address: Provider(f"{address}/jwks.json"))

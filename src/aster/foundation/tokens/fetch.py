@@ -1,6 +1,7 @@
 """One GET of a small document: with limits on time and size, off nobody's thread but the loop's own waiting."""
 
 import asyncio
+import functools
 import ssl
 from collections.abc import Mapping
 
@@ -13,6 +14,12 @@ OK = 200
 
 class FetchFailed(Exception):
     """Why there is no document, in words that may be logged."""
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """One for all: reading the machine's certificates takes tens of milliseconds."""
+    return httpx.create_ssl_context()
 
 
 class Fetcher:
@@ -31,7 +38,6 @@ class Fetcher:
         self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         self._seconds = seconds
         self._max_bytes = max_bytes
-        self._tls: ssl.SSLContext | None = None
 
     async def __call__(self) -> bytes:
         """The document; raises `FetchFailed` after at most ``seconds``."""
@@ -44,10 +50,9 @@ class Fetcher:
             raise FetchFailed(type(error).__name__) from None
 
     async def _get(self) -> bytes:
-        if self._tls is None:  # reading the machine's certificates takes tens of milliseconds
-            self._tls = await asyncio.to_thread(httpx.create_ssl_context)
+        tls = await asyncio.to_thread(_tls)
         async with (
-            httpx.AsyncClient(verify=self._tls, timeout=self._seconds, follow_redirects=False) as client,
+            httpx.AsyncClient(verify=tls, timeout=self._seconds, follow_redirects=False) as client,
             client.stream("GET", self._url, headers=self._headers) as answer,
         ):
             if answer.status_code != OK:
