@@ -40,7 +40,7 @@ TABLE = SettingsTable(
             "enrollment_credential_iid",
             TEXT,
             None,
-            "Cloud instance identity token, needed when the credential carries aster.iid_* attributes.",
+            "Cloud instance identity token, or @FILE; needed when the credential carries aster.iid_* attributes.",
             section="trust",
             env="ASTER_ENROLLMENT_CREDENTIAL_IID",
             secret=True,

@@ -51,7 +51,7 @@ class Door:
     refusals: Refusals
     hook: ConnectionHook | None
     hook_timeout_ms: int
-    own: Presentation | None
+    own: Callable[[], Presentation | None]
     """What this server shows to clients that demand a producer's credential."""
 
 
@@ -186,7 +186,7 @@ class Acceptor:
         elif not await passes(door.hook, attempt, door.hook_timeout_ms):
             await self._refuse(connection, "the connection hook did not let it pass")
         elif connection.alpn == ADMISSION_ALPN:
-            await receive(connection, door.gate, door.own, door.refusals, self._limits.handshake_seconds)
+            await receive(connection, door.gate, door.own(), door.refusals, self._limits.handshake_seconds)
         elif (admission := door.gate.admit(peer)) is None:
             await self._refuse(connection, "it is not admitted: no valid credential was presented before")
         else:

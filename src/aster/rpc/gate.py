@@ -13,10 +13,11 @@ from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
 from aster.rpc.metadata import NO_METADATA
 from aster.rpc.node import NodeIdentity
-from aster.trust.admission import Admission, CredentialGate, InstanceVerifier, NoInstances, judge
+from aster.trust.admission import Admission, CredentialGate, InstanceVerifier, judge
 from aster.trust.anchor import read_root_public_keys
 from aster.trust.credential import CredentialRefused
 from aster.trust.denials import DenyList
+from aster.trust.instance import InstanceSettings, InstanceVerifiers
 from aster.trust.keys import SigningKey
 from aster.trust.nonces import AdmissionJournal
 from aster.trust.presentation import Presentation, encode_presentation
@@ -81,8 +82,16 @@ def anchors_of(config: AsterConfig, identity: NodeIdentity) -> tuple[bytes, ...]
 
 
 def instance_verifier(config: AsterConfig) -> InstanceVerifier:
-    """What checks ``aster.iid_*`` attributes."""
-    return NoInstances()
+    """What checks ``aster.iid_*`` attributes, as the settings say; raises `ConfigError` for ones that can't work."""
+    return InstanceVerifiers(
+        InstanceSettings(
+            aws_certificates=config.iid_aws_certificates,
+            gcp_jwks_url=config.iid_gcp_jwks_url,
+            azure_certificates=config.iid_azure_certificates,
+            azure_tenant=config.iid_azure_tenant,
+            azure_jwks_url=config.iid_azure_jwks_url,
+        )
+    )
 
 
 def resolve_trust(

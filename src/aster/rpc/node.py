@@ -6,11 +6,13 @@ from pathlib import Path
 
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
-from aster.foundation.logs import ROOTS, configure_logging
+from aster.foundation.logs import ROOTS, configure_logging, get_logger
 from aster.transport.endpoint import DISABLED, Endpoint, EndpointSettings
 from aster.trust.credential import credential_json, read_credential_file
 from aster.trust.identity_file import DEFAULT_NAME, Identity, Peer, read_identity
 from aster.trust.presentation import MAX_TOKEN_BYTES, Presentation
+
+logger = get_logger("aster.trust")
 
 ALPN = b"aster/2"
 
@@ -55,11 +57,35 @@ def own_presentation(config: AsterConfig, identity: NodeIdentity) -> Presentatio
         credential = identity.peer.credential
     else:
         return None
-    token = config.enrollment_credential_iid
-    if token is not None and len(token) > MAX_TOKEN_BYTES:
-        source = config.source("enrollment_credential_iid")
-        raise ConfigError(f"{source}: expected a token of at most {MAX_TOKEN_BYTES} characters, got {len(token)}")
-    return Presentation(credential_json(credential), token)
+    return Presentation(credential_json(credential), _instance_token(config))
+
+
+def current_presentation(config: AsterConfig, identity: NodeIdentity) -> Presentation | None:
+    """The same for a server that runs: what can't be read any more is told in the log, and nothing is shown."""
+    try:
+        return own_presentation(config, identity)
+    except ConfigError as error:
+        logger.error("this server can't show its credential", reason=str(error))
+        return None
+
+
+def _instance_token(config: AsterConfig) -> str | None:
+    """The token itself, or what is in a file now when it is written as ``@`` and a path: tokens are short-lived."""
+    token, source = config.enrollment_credential_iid, config.source("enrollment_credential_iid")
+    if token is None:
+        return None
+    if token.startswith("@"):
+        file = Path(token[1:]).expanduser()
+        try:
+            with file.open("rb") as stream:
+                token = stream.read(MAX_TOKEN_BYTES + 1).decode("utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"{source}: {file} can't be read: {error.strerror or error}") from None
+        except UnicodeDecodeError:
+            raise ConfigError(f"{source}: {file} holds no token") from None
+    if len(token.encode()) > MAX_TOKEN_BYTES:
+        raise ConfigError(f"{source}: expected a token of at most {MAX_TOKEN_BYTES} bytes")
+    return token
 
 
 async def bind_endpoint(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> Endpoint:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -17,7 +18,14 @@ from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trus
 from aster.rpc.hooks import ConnectionHook
 from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import ALPN, apply_log_settings, bind_endpoint, find_identity, own_presentation
+from aster.rpc.node import (
+    ALPN,
+    apply_log_settings,
+    bind_endpoint,
+    current_presentation,
+    find_identity,
+    own_presentation,
+)
 from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
@@ -86,13 +94,14 @@ class AsterServer:
         identity = find_identity(self._config, "producer", self._peer)
         anchors = anchors_of(self._config, identity)
         own = own_presentation(self._config, identity)
+        show = partial(current_presentation, self._config, identity)
         try:
             await self._open_storage()
             trust = resolve_trust(self._config, anchors, self._journal or MemoryJournal(), self._refusals, self._denied)
             self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
             await check_own_enrollment(self._config, anchors, own, self._endpoint.endpoint_id)
             self._trust, self._config = trust, with_hooks(trust.config, self._hook)
-            door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, own)
+            door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, show)
             self._acceptor = Acceptor(self._endpoint, door, self._limits, self._make_lane)
             if self._config.health_port:
                 await self._start_health(self._endpoint, self._acceptor)
