@@ -75,7 +75,7 @@ class InstanceVerifiers:
         """Raise `CredentialRefused` unless ``token`` proves every ``aster.iid_*`` attribute for ``peer``."""
         wanted = Wanted.of(attributes)
         if not token:
-            raise CredentialRefused("it asks for an instance identity, and no token was presented")
+            raise CredentialRefused("its instance identity is not proven: no token was presented")
         if len(token.encode("utf-8", "surrogatepass")) > MAX_TOKEN_BYTES:
             raise CredentialRefused(f"its instance identity token has more than {MAX_TOKEN_BYTES} bytes")
         require_match(wanted, await self._proven(wanted, token, peer.lower(), now))
