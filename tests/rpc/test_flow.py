@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aster.rpc.flow import Inbox, SendWindow
+from aster.rpc.flow import Budget, Inbox, SendWindow
 from aster.rpc.protocol.core import ProtocolViolation
 
 
@@ -12,7 +12,7 @@ from aster.rpc.protocol.core import ProtocolViolation
 def test_a_sender_and_a_reader_never_stall_and_never_overrun(sizes: list[int], items: int, window: int) -> None:
     async def run() -> list[bytes]:
         send = SendWindow(items, window)
-        inbox = Inbox(items, window, send.add)
+        inbox = Inbox(items, window, send.add, Budget(10_000))
 
         async def sender() -> None:
             for size in sizes:
@@ -30,7 +30,7 @@ def test_a_sender_and_a_reader_never_stall_and_never_overrun(sizes: list[int], i
 
 async def test_a_sender_waits_for_its_reader() -> None:
     send = SendWindow(2, 1000)
-    inbox = Inbox(2, 1000, send.add)
+    inbox = Inbox(2, 1000, send.add, Budget(10_000))
     for _ in range(2):
         await send.take(1)
         inbox.put(b"x")
@@ -42,11 +42,11 @@ async def test_a_sender_waits_for_its_reader() -> None:
 
 
 async def test_a_peer_that_sends_without_credit_breaks_the_protocol() -> None:
-    inbox = Inbox(1, 1000, lambda items, size: None)
+    inbox = Inbox(1, 1000, lambda items, size: None, Budget(10_000))
     inbox.put(b"")
     with pytest.raises(ProtocolViolation, match="more items than credits"):
         inbox.put(b"")
-    few_bytes = Inbox(10, 5, lambda items, size: None)
+    few_bytes = Inbox(10, 5, lambda items, size: None, Budget(10_000))
     few_bytes.put(bytes(6))
     with pytest.raises(ProtocolViolation):
         few_bytes.put(b"")
@@ -58,7 +58,7 @@ def test_a_peer_that_gives_endless_credit_breaks_the_protocol() -> None:
 
 
 async def test_what_has_arrived_is_read_before_the_error() -> None:
-    inbox = Inbox(5, 100, lambda items, size: None)
+    inbox = Inbox(5, 100, lambda items, size: None, Budget(10_000))
     inbox.put(b"one")
     inbox.end(ValueError("lost"))
     inbox.end()

@@ -123,7 +123,7 @@ class AsterClient(Caller):
         return lane
 
     async def _greet(self, connection: Connection) -> ClientConnection:
-        lane = ClientConnection(await connection.open_pipe(), self._limits, connection.close)
+        lane = ClientConnection(await connection.open_pipe(), self._limits, connection.close, connection.side_streams())
         lane.start()
         await lane.ready()
         return lane

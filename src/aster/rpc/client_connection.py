@@ -13,7 +13,7 @@ from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import Metadata, encode_metadata
 from aster.rpc.protocol.core import ClientProtocol
 from aster.rpc.protocol.events import Failed, GoingAway, Greeted, PeerEnded, Replied, SessionOpened, SessionRefused
-from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration
+from aster.rpc.protocol.wire import MAX_MILLISECONDS, Declaration, FarBody
 from aster.rpc.status import (
     DeadlineExceededError,
     InvalidArgumentError,
@@ -24,6 +24,7 @@ from aster.rpc.status import (
 )
 from aster.transport.errors import CloseCode, ConnectionLost
 from aster.transport.pipe import Pipe
+from aster.transport.side_streams import SideStreams
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,12 @@ class StreamCall:
 class ClientConnection(Lane[ClientProtocol]):
     """One lane to one server."""
 
-    def __init__(self, pipe: Pipe, limits: RpcLimits, closer: Closer) -> None:
-        super().__init__(pipe, ClientProtocol(limits), limits, closer)
+    def __init__(self, pipe: Pipe, limits: RpcLimits, closer: Closer, streams: SideStreams | None = None) -> None:
+        body_streams = limits.body_streams if streams is not None else 0
+        super().__init__(pipe, ClientProtocol(limits, body_streams), limits, closer, streams)
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._arriving: dict[int, asyncio.Task[bytes]] = {}
         self._methods: dict[Declaration, int] = {}
         self._asked: dict[int, asyncio.Future[None]] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
@@ -82,11 +85,14 @@ class ClientConnection(Lane[ClientProtocol]):
         body = self.encode_request(declaration, method, request)
         while self._pipe.is_full:
             await self._pipe.writable()
-        number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-        call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
-        self._pipe.write(wire)
         future: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting[call] = future
+        if len(body) > self._far_above:
+            call = await self._request_far(declaration, seconds, metadata, body, future)
+        else:
+            number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
+            call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
+            self._pipe.write(wire)
+            self._waiting[call] = future
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
         try:
             answer = await future
@@ -104,14 +110,17 @@ class ClientConnection(Lane[ClientProtocol]):
         """Begin a call that streams: with one request message, or (None) with items to follow."""
         while self._pipe.is_full:
             await self._pipe.writable()
-        number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-        if request is None:
-            call, wire = self._protocol.stream(number, milliseconds, Encoding.MSGPACK, wire_metadata)
-        else:
-            call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, request)
-        self._pipe.write(wire)
         outcome: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting[call] = outcome
+        if request is not None and len(request) > self._far_above:
+            call = await self._request_far(declaration, seconds, metadata, request, outcome)
+        else:
+            number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
+            if request is None:
+                call, wire = self._protocol.stream(number, milliseconds, Encoding.MSGPACK, wire_metadata)
+            else:
+                call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, request)
+            self._pipe.write(wire)
+            self._waiting[call] = outcome
         outcome.add_done_callback(functools.partial(self._stream_over, call))
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
         return StreamCall(call, outcome, self.new_inbox(call), self.new_window(call), timer)
@@ -142,6 +151,46 @@ class ClientConnection(Lane[ClientProtocol]):
         if not self.is_over:
             self._pipe.write(self._protocol.leave(session))
 
+    async def _request_far(
+        self,
+        declaration: Declaration,
+        seconds: float | None,
+        metadata: Metadata,
+        body: bytes,
+        outcome: "asyncio.Future[bytes]",
+    ) -> int:
+        """Begin a call whose request travels on a stream of its own: its id, once the request is written.
+
+        A call that is over before that, refused or cancelled or past its deadline, is not written to its end.
+        """
+        calls: list[int] = []
+
+        def announce(place: FarBody) -> bool:
+            number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
+            call, wire = self._protocol.far_request(number, milliseconds, Encoding.MSGPACK, wire_metadata, place)
+            self._pipe.write(wire)
+            self._waiting[call] = outcome
+            calls.append(call)
+            return True
+
+        sending = self._loop.create_task(self._bodies_in_use.send(body, announce))
+        try:
+            waited_for: set[asyncio.Future[Any]] = {sending, outcome}
+            await asyncio.wait(waited_for, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        except asyncio.CancelledError:
+            for call in calls:
+                self.give_up(call)
+            raise
+        finally:
+            sending.cancel()
+        if not calls:
+            raise DeadlineExceededError(f"no answer within {seconds or 0:g} s")
+        if not sending.done() and not outcome.done():
+            self._expire(calls[0], seconds or 0)
+        return calls[0]
+
     def end_input(self, call: int) -> None:
         """The last item of a call was sent."""
         if not self.is_over:
@@ -152,6 +201,8 @@ class ClientConnection(Lane[ClientProtocol]):
         future = self._waiting.pop(call, None)
         if future is None:
             return
+        if reading := self._arriving.pop(call, None):
+            reading.cancel()
         if not self.is_over:
             self._pipe.write(self._protocol.cancel(call))
         if not future.done():
@@ -182,7 +233,8 @@ class ClientConnection(Lane[ClientProtocol]):
         return self._methods.get(declaration) or self._declare(declaration), milliseconds, wire_metadata
 
     def _stream_over(self, call: int, outcome: "asyncio.Future[bytes]") -> None:
-        self._forget_streams(call, None if outcome.cancelled() else outcome.exception())
+        left = outcome.cancelled()
+        self._forget_streams(call, None if left else outcome.exception(), reader_goes_on=not left)
 
     def _expire(self, call: int, seconds: float) -> None:
         self.give_up(call, DeadlineExceededError(f"no answer within {seconds:g} s"))
@@ -199,11 +251,35 @@ class ClientConnection(Lane[ClientProtocol]):
         return number
 
     def _replied(self, event: Replied) -> None:
+        body = event.body
+        if not isinstance(body, bytes):
+            self._reply_elsewhere(event.call, body)
+            return
         future = self._waiting.pop(event.call, None)
         if future is not None and not future.done():
-            future.set_result(event.body)
+            future.set_result(body)
         if self._refusal is not None:
             self._leave_when_done()
+
+    def _reply_elsewhere(self, call: int, place: FarBody) -> None:
+        reading = self._arriving[call] = self._bodies_in_use.receive(place)
+        reading.add_done_callback(functools.partial(self._reply_arrived, call))
+
+    def _reply_arrived(self, call: int, reading: "asyncio.Task[bytes]") -> None:
+        self._arriving.pop(call, None)
+        if reading.cancelled():
+            return
+        future = self._waiting.pop(call, None)
+        if future is not None and not future.done():
+            error = reading.exception()
+            if error is None:
+                future.set_result(reading.result())
+            else:
+                future.set_exception(error)
+        self._leave_when_done()
+
+    def _fail_call(self, call: int, error: RpcError) -> None:
+        self.give_up(call, error)
 
     def _failed(self, event: Failed) -> None:
         future = self._waiting.pop(event.call, None)
@@ -230,6 +306,7 @@ class ClientConnection(Lane[ClientProtocol]):
             asked.set_exception(RpcError.of(event.status.status, event.status.message, event.status.details))
 
     def _was_greeted(self, event: Greeted) -> None:
+        self._peer_greeted(event.hello)
         if not self._greeted.done():
             self._greeted.set_result(None)
 

@@ -1,17 +1,21 @@
 """A lane: one pipe, one side of the protocol, and the watch over the peer's life. The base of both connections."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from aster.rpc.flow import Inbox, SendWindow, StreamClosed
+from aster.rpc.bodies import Bodies
+from aster.rpc.flow import Budget, Inbox, Later, OverBudget, SendWindow, StreamClosed
 from aster.rpc.limits import RpcLimits
 from aster.rpc.liveness import Liveness
-from aster.rpc.protocol.core import ClientProtocol, ServerProtocol
-from aster.rpc.protocol.events import CreditReceived, ItemReceived
-from aster.rpc.protocol.wire import MAX_CREDIT
+from aster.rpc.protocol.core import ClientProtocol, ProtocolViolation, ServerProtocol
+from aster.rpc.protocol.events import CreditReceived, ItemReceived, Unwanted
+from aster.rpc.protocol.wire import MAX_CREDIT, FarBody, Hello
+from aster.rpc.status import ResourceExhaustedError, RpcError
 from aster.transport.errors import CloseCode, ConnectionLost, FramingError
 from aster.transport.pipe import HIGH_WATER, Pipe
+from aster.transport.side_streams import SideStreams
 
 UNREAD_MESSAGES = 4
 """So many full pipes and longest messages may wait for a peer that asks but does not read; then it is cut off."""
@@ -25,18 +29,25 @@ Closer = Callable[[CloseCode, str], None]
 class Lane(ABC, Generic[Side]):
     """Feeds received bytes to the protocol and its events to their handlers; ends once, through `_ended`."""
 
-    def __init__(self, pipe: Pipe, protocol: Side, limits: RpcLimits, closer: Closer) -> None:
+    def __init__(
+        self, pipe: Pipe, protocol: Side, limits: RpcLimits, closer: Closer, streams: SideStreams | None = None
+    ) -> None:
         self._pipe = pipe
         self._protocol: Side = protocol
         self._limits = limits
         self._closer = closer
         self._liveness: Liveness | None = None
         self._over: ConnectionLost | None = None
+        self._bodies = None if streams is None else Bodies(streams, limits)
+        self._far_above = limits.max_message_bytes
+        """Messages of more bytes leave the lane; none does until the peer said that it reads them."""
+        self._held = Budget(limits.max_bytes_in_flight)
         self._inboxes: dict[int, Inbox] = {}
         self._windows: dict[int, SendWindow] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             ItemReceived: self._item_received,
             CreditReceived: self._credit_received,
+            Unwanted: self._unwanted,
         }
         """What to do with each class of event; raising `ProtocolViolation` there ends the connection."""
 
@@ -78,7 +89,7 @@ class Lane(ABC, Generic[Side]):
                 self._pipe.write(self._protocol.credit(call, items, size))
 
         limits = self._limits
-        inbox = self._inboxes[call] = Inbox(limits.stream_window_items, limits.stream_window_bytes, grant)
+        inbox = self._inboxes[call] = Inbox(limits.stream_window_items, limits.stream_window_bytes, grant, self._held)
         return inbox
 
     def new_window(self, call: int) -> SendWindow:
@@ -94,21 +105,62 @@ class Lane(ABC, Generic[Side]):
             await window.take(len(body))
         while self._pipe.is_full:
             await self._pipe.writable()
-        if self._over is None:
+        if len(body) > self._far_above:
+            await self._bodies_in_use.send(body, functools.partial(self._announce_item, call))
+        elif self._over is None:
             self._pipe.write(self._protocol.item(call, body))
 
-    def _forget_streams(self, call: int, error: BaseException | None) -> None:
-        """A call is over: its reader gets what is here and then ``error``, its writer stops."""
+    def _announce_item(self, call: int, place: FarBody) -> bool:
+        return self._announced(self._protocol.far_item(call, place))
+
+    def _announced(self, wire: bytes) -> bool:
+        if self._over is None and wire:
+            self._pipe.write(wire)
+            return True
+        return False
+
+    @property
+    def _bodies_in_use(self) -> Bodies:
+        if self._bodies is None:
+            raise ProtocolViolation("messages on streams of their own were never offered here")
+        return self._bodies
+
+    def _peer_greeted(self, hello: Hello) -> None:
+        if self._bodies is not None and hello.body_streams > 0:
+            self._bodies.peer_reads(hello.body_streams)
+            self._far_above = self._limits.lane_message_bytes
+
+    def _unwanted(self, event: Unwanted) -> None:
+        self._bodies_in_use.refuse(event.body)
+
+    def _forget_streams(self, call: int, error: BaseException | None, *, reader_goes_on: bool = False) -> None:
+        """A call is over: a reader that goes on gets what is here and then ``error``, its writer stops."""
         inbox, window = self._inboxes.pop(call, None), self._windows.pop(call, None)
         if inbox is not None:
             inbox.end(error)
+            if not reader_goes_on:
+                inbox.abandon()
         if window is not None:
             window.fail(error or StreamClosed("the peer has ended the call"))
 
     def _item_received(self, event: ItemReceived) -> None:
-        inbox = self._inboxes.get(event.call)
-        if inbox is not None:
-            inbox.put(event.body)
+        inbox, body = self._inboxes.get(event.call), event.body
+        try:
+            if isinstance(body, bytes):
+                if inbox is not None:
+                    inbox.put(body)
+            elif inbox is None:
+                self._bodies_in_use.refuse(body)
+            else:
+                inbox.expect(body.length)
+                inbox.put_later(Later(body.length, self._bodies_in_use.receive(body)))
+        except OverBudget:
+            if not isinstance(body, bytes):
+                self._bodies_in_use.refuse(body)
+            self._fail_call(event.call, self._too_much())
+
+    def _too_much(self) -> RpcError:
+        return ResourceExhaustedError(f"more than {self._limits.max_bytes_in_flight} bytes unread on one connection")
 
     def _credit_received(self, event: CreditReceived) -> None:
         window = self._windows.get(event.call)
@@ -133,7 +185,13 @@ class Lane(ABC, Generic[Side]):
             self._over = lost
             if self._liveness is not None:
                 self._liveness.stop()
+            if self._bodies is not None:
+                self._bodies.close()
             self._ended(lost)
+
+    @abstractmethod
+    def _fail_call(self, call: int, error: RpcError) -> None:
+        """End one call badly, at both ends."""
 
     @abstractmethod
     def _ended(self, lost: ConnectionLost) -> None:

@@ -14,6 +14,7 @@ from aster.rpc.status import FailedPreconditionError
 from aster.rpc.stub import Caller
 from aster.transport.errors import CloseCode
 from aster.transport.memory import MemoryPipe
+from aster.transport.memory_streams import MemoryStreams
 
 
 class LocalClient(Caller):
@@ -50,6 +51,7 @@ class LocalClient(Caller):
 
     async def __aenter__(self) -> Self:
         near, far = MemoryPipe.pair()
+        near_streams, far_streams = MemoryStreams.pair()
         self._server = ServerConnection(
             far,
             self._table,
@@ -58,8 +60,9 @@ class LocalClient(Caller):
             peer=self._peer,
             attributes=self._attributes,
             debug_errors=self._debug_errors,
+            streams=far_streams,
         )
-        self.current = ClientConnection(near, self._limits, _no_closer)
+        self.current = ClientConnection(near, self._limits, _no_closer, near_streams)
         self._server.start()
         self.current.start()
         await self.current.ready()

@@ -253,6 +253,7 @@ class AsterServer:
             attributes=admission.attributes,
             debug_errors=self._debug_errors,
             on_end=on_end,
+            streams=connection.side_streams(),
         )
 
 

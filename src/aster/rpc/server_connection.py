@@ -12,7 +12,7 @@ from typing import Any
 from aster.foundation.logs import get_logger
 from aster.rpc.codec import ENCODERS
 from aster.rpc.context import CallContext
-from aster.rpc.flow import Inbox
+from aster.rpc.flow import Inbox, Later
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import NO_METADATA, decode_metadata
@@ -27,6 +27,7 @@ from aster.rpc.protocol.events import (
     SessionAsked,
     SessionLeft,
 )
+from aster.rpc.protocol.wire import FarBody
 from aster.rpc.requirements import roles_of
 from aster.rpc.services import BoundMethod, ServiceTable, SessionMethod
 from aster.rpc.sessions import SessionTable
@@ -41,6 +42,7 @@ from aster.rpc.status import (
 )
 from aster.transport.errors import CloseCode, ConnectionLost
 from aster.transport.pipe import Pipe
+from aster.transport.side_streams import SideStreams
 
 logger = get_logger("aster.rpc")
 
@@ -77,8 +79,10 @@ class ServerConnection(Lane[ServerProtocol]):
         attributes: Mapping[str, str] | None = None,
         debug_errors: bool = False,
         on_end: Callable[["ServerConnection"], None] | None = None,
+        streams: SideStreams | None = None,
     ) -> None:
-        super().__init__(pipe, ServerProtocol(limits), limits, closer)
+        body_streams = limits.body_streams if streams is not None else 0
+        super().__init__(pipe, ServerProtocol(limits, body_streams), limits, closer, streams)
         self.peer = peer
         self._services = services
         self._attributes = NO_METADATA if attributes is None else attributes
@@ -90,6 +94,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._methods: Methods = {}
         self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._requests: dict[int, Later] = {}
         self._draining: str | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -130,6 +135,7 @@ class ServerConnection(Lane[ServerProtocol]):
 
     def _was_greeted(self, event: Greeted) -> None:
         self._greeting_timer.cancel()
+        self._peer_greeted(event.hello)
 
     def _declared(self, event: MethodDeclared) -> None:
         # A connection's attributes don't change, so whether its caller may use a method is decided once.
@@ -172,6 +178,9 @@ class ServerConnection(Lane[ServerProtocol]):
     def _done(self, call: int) -> None:
         if self._inboxes or self._windows:
             self._forget_streams(call, None)
+        if self._requests and (request := self._requests.pop(call, None)):
+            request.reading.cancel()
+            self._held.release(request.size)
         if self._tasks.pop(call, None) is not None and not self._tasks:
             self._idle.set()
 
@@ -183,12 +192,24 @@ class ServerConnection(Lane[ServerProtocol]):
                 raise ProtocolViolation(f"a call of {method.service}.{method.method} that is not {method.pattern}")
             if event.streams:
                 self.new_inbox(event.call)
+            if not isinstance(event.body, bytes):
+                if not self._held.reserve(event.body.length):
+                    self._bodies_in_use.refuse(event.body)
+                    self._fail(event.call, self._too_much())
+                    return
+                self._requests[event.call] = Later(event.body.length, self._bodies_in_use.receive(event.body))
             task = self._new_task(self._answer(event, method))
             if not task.done():
                 self._tasks[event.call] = task
                 self._idle.clear()
         elif refusal is not None:
+            if not isinstance(event.body, bytes):
+                self._bodies_in_use.refuse(event.body)
             self._fail(event.call, refusal)
+
+    def _fail_call(self, call: int, error: RpcError) -> None:
+        self._fail(call, error)
+        self._cancel(call)
 
     def _refusal(self) -> RpcError | None:
         if self._draining is not None:
@@ -220,11 +241,11 @@ class ServerConnection(Lane[ServerProtocol]):
             if method.pattern is not Pattern.UNARY:
                 await self._answer_stream(event, method, context)
                 return
-            request = method.request.decode_request(event.body, event.encoding)
+            request = method.request.decode_request(await self._message(event), event.encoding)
             result = await method.call(request, context)
             while self._pipe.is_full:
                 await self._pipe.writable()
-            self._reply(call, method, result, event.encoding)
+            await self._reply(call, method, result, event.encoding)
         except RpcError as error:
             self._fail(call, error)
         except asyncio.CancelledError:
@@ -241,9 +262,9 @@ class ServerConnection(Lane[ServerProtocol]):
         if method.pattern.streams_input:
             request = self._items(self._inboxes[call], method, encoding)
         else:
-            request = method.request.decode_request(event.body, encoding)
+            request = method.request.decode_request(await self._message(event), encoding)
         if not method.pattern.streams_output:
-            self._reply(call, method, await method.call(request, context), encoding)
+            await self._reply(call, method, await method.call(request, context), encoding)
             return
         window = self.new_window(call)
         async with contextlib.aclosing(method.call(request, context)) as answers:
@@ -256,10 +277,19 @@ class ServerConnection(Lane[ServerProtocol]):
         async for body in inbox:
             yield method.request.decode_request(body, encoding)
 
-    def _reply(self, call: int, method: BoundMethod, result: Any, encoding: int) -> None:
+    async def _message(self, event: Requested) -> bytes:
+        """The request's message, wherever it travels."""
+        return event.body if isinstance(event.body, bytes) else await self._requests[event.call].reading
+
+    async def _reply(self, call: int, method: BoundMethod, result: Any, encoding: int) -> None:
         body = self._encoded(method, result, encoding)
-        if not self.is_over:
+        if len(body) > self._far_above:
+            await self._bodies_in_use.send(body, functools.partial(self._announce_reply, call))
+        elif not self.is_over:
             self._pipe.write(self._protocol.reply(call, body))
+
+    def _announce_reply(self, call: int, place: FarBody) -> bool:
+        return self._announced(self._protocol.far_reply(call, place))
 
     def _encoded(self, method: BoundMethod, result: Any, encoding: int) -> bytes:
         if not method.reply.accepts(result):
@@ -288,6 +318,9 @@ class ServerConnection(Lane[ServerProtocol]):
         return InternalError(words, details={"error_id": error_id})
 
     def _expire(self, call: int) -> None:
+        if not self._protocol.is_open(call):
+            # The answer is on its way on a stream of its own; whether it is still in time is for the caller to say.
+            return
         self._fail(call, DeadlineExceededError("the handler took longer than the caller's deadline"))
         self._cancel(call)
 

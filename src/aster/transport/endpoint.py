@@ -9,6 +9,7 @@ from aster.transport.binding import called, load_binding, lost, settled
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost, InvalidAddress, TransportError
 from aster.transport.pipe import Pipe
 from aster.transport.pipes import make_pipe
+from aster.transport.quic_streams import QuicStreams
 
 DISABLED = "disabled"
 DEFAULT_RELAYS = "default"
@@ -63,6 +64,10 @@ class Connection:
     def paths(self) -> list[PathStatistics]:
         """The open paths to the peer, as they are now."""
         return [_path(each) for each in called(self._raw.paths, lost)]
+
+    def side_streams(self) -> QuicStreams:
+        """The one-way streams of this connection."""
+        return QuicStreams(self._raw)
 
     def close(self, code: CloseCode = CloseCode.DONE, reason: str = "") -> None:
         """End the connection at once; the peer reads the code and the reason."""

@@ -194,8 +194,8 @@ def test_the_first_frame_must_be_a_greeting_of_this_version() -> None:
 
 
 def test_a_greeting_may_grow_new_fields() -> None:
-    newer = frame(Kind.HELLO, 0, encoded([PROTOCOL_VERSION, 100, 10, 5, 6, "something new"]))
-    assert ServerProtocol(LIMITS).receive(newer) == [Greeted(Hello(PROTOCOL_VERSION, 100, 10, 5, 6))]
+    newer = frame(Kind.HELLO, 0, encoded([PROTOCOL_VERSION, 100, 10, 5, 6, 7, "something new"]))
+    assert ServerProtocol(LIMITS).receive(newer) == [Greeted(Hello(PROTOCOL_VERSION, 100, 10, 5, 6, 7))]
 
 
 @given(data=st.binary(max_size=300), greeted=st.booleans())

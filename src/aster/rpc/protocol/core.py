@@ -26,10 +26,12 @@ from aster.rpc.protocol.events import (
     SessionLeft,
     SessionOpened,
     SessionRefused,
+    Unwanted,
 )
 from aster.rpc.protocol.states import CallStates, Role, SessionState, SessionStates
 from aster.rpc.protocol.wire import (
     CREDIT_BODY,
+    FAR_BODY,
     MAX_PING_BYTES,
     MAX_STATUS_CHARACTERS,
     MAX_STATUS_DETAILS,
@@ -37,6 +39,7 @@ from aster.rpc.protocol.wire import (
     REQUEST_HEAD,
     UNREADABLE,
     Declaration,
+    FarBody,
     Hello,
     Kind,
     Status,
@@ -69,8 +72,9 @@ class _Protocol:
     me: ClassVar[Role]
     other: ClassVar[Role]
 
-    def __init__(self, limits: RpcLimits) -> None:
+    def __init__(self, limits: RpcLimits, body_streams: int = 0) -> None:
         self._limits = limits
+        self._body_streams = body_streams
         self._splitter = FrameSplitter(limits.max_message_bytes + REQUEST_OVERHEAD)
         self._answers: list[bytes] = []
         self._calls = CallStates()
@@ -83,6 +87,7 @@ class _Protocol:
             Kind.ITEM: self._take_item,
             Kind.END: self._take_end,
             Kind.CREDIT: self._take_credit,
+            Kind.FAR_ITEM: self._take_far_item,
         }
 
     def hello(self) -> bytes:
@@ -94,6 +99,7 @@ class _Protocol:
             limits.max_concurrent_calls,
             limits.stream_window_items,
             limits.stream_window_bytes,
+            self._body_streams,
         )
         return frame(Kind.HELLO, 0, _encode(mine))
 
@@ -108,6 +114,13 @@ class _Protocol:
         self._calls.move(call, self.me, Kind.ITEM)
         return HEADER.pack(MIN_LENGTH + len(body), Kind.ITEM, call) + body
 
+    def far_item(self, call: int, place: FarBody) -> bytes:
+        """One message of a stream that travels elsewhere; nothing to write when the call is over."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, self.me, Kind.ITEM)
+        return frame(Kind.FAR_ITEM, call, _far(place))
+
     def end(self, call: int) -> bytes:
         """The end of this side's stream; nothing to write when the call is over."""
         if not self._calls.is_open(call):
@@ -121,6 +134,10 @@ class _Protocol:
             return b""
         self._calls.move(call, self.me, Kind.CREDIT)
         return frame(Kind.CREDIT, call, CREDIT_BODY.pack(items, size))
+
+    def is_open(self, call: int) -> bool:
+        """May this side still say something in a call?"""
+        return self._calls.is_open(call)
 
     def receive(self, data: bytes) -> list[Event]:
         """The events in ``data``; `ProtocolViolation` or `FramingError` end the connection."""
@@ -168,6 +185,12 @@ class _Protocol:
         if self._receive_move(call, Kind.ITEM):
             events.append(ItemReceived(call, body))
 
+    def _take_far_item(self, call: int, body: bytes, events: list[Event]) -> None:
+        place = _place(body)
+        if place.length > self._limits.max_message_bytes:
+            raise ProtocolViolation("an ITEM above the limit")
+        events.append(ItemReceived(call, place) if self._receive_move(call, Kind.ITEM) else Unwanted(place))
+
     def _take_end(self, call: int, body: bytes, events: list[Event]) -> None:
         if self._receive_move(call, Kind.END):
             events.append(PeerEnded(call))
@@ -199,11 +222,12 @@ class ClientProtocol(_Protocol):
 
     me, other = Role.CLIENT, Role.SERVER
 
-    def __init__(self, limits: RpcLimits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: RpcLimits, body_streams: int = 0) -> None:
+        super().__init__(limits, body_streams)
         self._methods = 0
         self._takers |= {
             Kind.REPLY: self._take_reply,
+            Kind.FAR_REPLY: self._take_far_reply,
             Kind.ERROR: self._take_error,
             Kind.GOAWAY: self._take_goaway,
             Kind.SESSION: self._take_session,
@@ -222,6 +246,15 @@ class ClientProtocol(_Protocol):
         size = _REQUEST_FRAME_BYTES + len(metadata) + len(body)
         head = HEADER.pack(size, Kind.REQUEST, call)
         return call, head + REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding) + metadata + body
+
+    def far_request(
+        self, method: int, milliseconds: int, encoding: int, metadata: bytes, place: FarBody
+    ) -> tuple[int, bytes]:
+        """Begin a call whose message travels elsewhere: its id, and its frame."""
+        call = self._calls.last_call + 1
+        self._calls.move(call, Role.CLIENT, Kind.REQUEST)
+        head = REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding)
+        return call, frame(Kind.FAR_REQUEST, call, head + metadata + _far(place))
 
     def stream(self, method: int, milliseconds: int, encoding: int, metadata: bytes) -> tuple[int, bytes]:
         """Begin a call whose input follows as items: its id, and its frame."""
@@ -258,6 +291,15 @@ class ClientProtocol(_Protocol):
         if self._receive_move(call, Kind.REPLY):
             events.append(Replied(call, body))
 
+    def _take_far_reply(self, call: int, body: bytes, events: list[Event]) -> None:
+        place = _place(body)
+        if not self._receive_move(call, Kind.REPLY):
+            events.append(Unwanted(place))
+        elif place.length > self._limits.max_message_bytes:
+            events += (Unwanted(place), Failed(call, _too_long("the answer", self._limits)))
+        else:
+            events.append(Replied(call, place))
+
     def _take_error(self, call: int, body: bytes, events: list[Event]) -> None:
         status = _decoded(_status, body, "ERROR")
         if self._receive_move(call, Kind.ERROR):
@@ -278,8 +320,8 @@ class ServerProtocol(_Protocol):
 
     me, other = Role.SERVER, Role.CLIENT
 
-    def __init__(self, limits: RpcLimits) -> None:
-        super().__init__(limits)
+    def __init__(self, limits: RpcLimits, body_streams: int = 0) -> None:
+        super().__init__(limits, body_streams)
         self._methods = 0
         self._released = 0
         self._methods_of: dict[int, list[int]] = {}
@@ -288,6 +330,7 @@ class ServerProtocol(_Protocol):
             Kind.SESSION: self._take_session,
             Kind.LEAVE: self._take_leave,
             Kind.REQUEST: self._take_request,
+            Kind.FAR_REQUEST: self._take_far_request,
             Kind.STREAM: self._take_stream,
             Kind.CANCEL: self._take_cancel,
         }
@@ -298,6 +341,13 @@ class ServerProtocol(_Protocol):
             return b""
         self._calls.move(call, Role.SERVER, Kind.REPLY)
         return HEADER.pack(MIN_LENGTH + len(body), Kind.REPLY, call) + body
+
+    def far_reply(self, call: int, place: FarBody) -> bytes:
+        """End a call well with a message that travels elsewhere; nothing to write when its caller has gone."""
+        if not self._calls.is_open(call):
+            return b""
+        self._calls.move(call, Role.SERVER, Kind.REPLY)
+        return frame(Kind.FAR_REPLY, call, _far(place))
 
     def fail(self, call: int, status: int, message: str, details: Mapping[str, str] | None = None) -> bytes:
         """End a call badly; nothing to write when its caller has gone. Long texts are cut."""
@@ -347,21 +397,29 @@ class ServerProtocol(_Protocol):
         self._receive_move(call, Kind.REQUEST)
         self._take_call(call, body, events, streams=False)
 
+    def _take_far_request(self, call: int, body: bytes, events: list[Event]) -> None:
+        self._receive_move(call, Kind.REQUEST)
+        self._take_call(call, body, events, streams=False, far=True)
+
     def _take_stream(self, call: int, body: bytes, events: list[Event]) -> None:
         self._receive_move(call, Kind.STREAM)
         self._take_call(call, body, events, streams=True)
 
-    def _take_call(self, call: int, body: bytes, events: list[Event], *, streams: bool) -> None:
+    def _take_call(self, call: int, body: bytes, events: list[Event], *, streams: bool, far: bool = False) -> None:
         if len(body) < HEAD_BYTES:
             raise ProtocolViolation("a REQUEST that is too short")
         method, milliseconds, metadata_bytes, encoding = REQUEST_HEAD.unpack_from(body)
         start = HEAD_BYTES + metadata_bytes
         if start > len(body) or not 0 < method <= self._methods or encoding > 1:
             raise ProtocolViolation("a REQUEST whose head contradicts itself")
-        if len(body) - start > self._limits.max_message_bytes:
+        message: bytes | FarBody = _place(body[start:]) if far else body[start:]
+        length = message.length if isinstance(message, FarBody) else len(message)
+        if length > self._limits.max_message_bytes:
             self._refuse_long(call)
+            if isinstance(message, FarBody):
+                events.append(Unwanted(message))
             return
-        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], body[start:], streams))
+        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], message, streams))
 
     def _take_cancel(self, call: int, body: bytes, events: list[Event]) -> None:
         if self._receive_move(call, Kind.CANCEL):
@@ -380,6 +438,16 @@ class ServerProtocol(_Protocol):
 
 def _too_long(what: str, limits: RpcLimits) -> Status:
     return Status(StatusCode.RESOURCE_EXHAUSTED, f"{what} is above the limit of {limits.max_message_bytes} bytes")
+
+
+def _far(place: FarBody) -> bytes:
+    return FAR_BODY.pack(place.stream, place.length)
+
+
+def _place(body: bytes) -> FarBody:
+    if len(body) != FAR_BODY.size:
+        raise ProtocolViolation("a message elsewhere, in a frame of the wrong length")
+    return FarBody(*FAR_BODY.unpack(body))
 
 
 def _decoded(decoder: "msgspec.msgpack.Decoder[T]", body: bytes, what: str) -> T:

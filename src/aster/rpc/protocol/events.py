@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from aster.rpc.protocol.wire import Declaration, Hello, Status
+from aster.rpc.protocol.wire import Declaration, FarBody, Hello, Status
 
 
 class Greeted(Struct, frozen=True):
@@ -26,7 +26,7 @@ class Requested(Struct, frozen=True, gc=False):
     milliseconds: int
     encoding: int
     metadata: bytes
-    body: bytes
+    body: bytes | FarBody
     streams: bool
 
 
@@ -34,7 +34,7 @@ class ItemReceived(Struct, frozen=True, gc=False):
     """One message of a running call's stream."""
 
     call: int
-    body: bytes
+    body: bytes | FarBody
 
 
 class PeerEnded(Struct, frozen=True, gc=False):
@@ -55,7 +55,13 @@ class Replied(Struct, frozen=True, gc=False):
     """A call ended well."""
 
     call: int
-    body: bytes
+    body: bytes | FarBody
+
+
+class Unwanted(Struct, frozen=True):
+    """A message on its way on a stream of its own, for a call that is over or can't have it."""
+
+    body: FarBody
 
 
 class Failed(Struct, frozen=True):
@@ -118,4 +124,5 @@ Event = (
     | SessionOpened
     | SessionRefused
     | SessionLeft
+    | Unwanted
 )

@@ -16,6 +16,8 @@ ERROR      server  MessagePack array `Status`
 CANCEL     client  nothing; the caller no longer waits
 PING       both    up to 16 bytes, which PONG returns; call id 0
 GOAWAY     server  MessagePack text: no new calls, and why; call id 0
+FAR_*      both    REQUEST, REPLY and ITEM whose message is elsewhere: in its place stands the number
+                   of a one-way stream u64 and the message's length u32
 SESSION    both    nothing; the frame's id is a session: the client asks for it, the server opens it
 LEAVE      both    the client ends a session: nothing; the server refuses one: MessagePack array `Status`
 =========  ======  ==============================================================================
@@ -55,6 +57,9 @@ class Kind(IntEnum):
     PONG = 11
     GOAWAY = 12
     STREAM = 13
+    FAR_REQUEST = 14
+    FAR_REPLY = 15
+    FAR_ITEM = 16
     SESSION = 17
     LEAVE = 18
 
@@ -67,6 +72,8 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     max_concurrent_calls: int
     window_items: int
     window_bytes: int
+    body_streams: int = 0
+    """How many messages on streams of their own this side reads at once; 0: none, all stay on the lane."""
 
 
 class Declaration(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +86,13 @@ class Declaration(msgspec.Struct, frozen=True, array_like=True):
     session: int = 0
 
 
+class FarBody(msgspec.Struct, frozen=True, gc=False):
+    """Where a message is that does not travel on the lane: the one-way stream of its sender, and its length."""
+
+    stream: int
+    length: int
+
+
 class Status(msgspec.Struct, frozen=True, array_like=True):
     """How a call failed."""
 
@@ -89,6 +103,7 @@ class Status(msgspec.Struct, frozen=True, array_like=True):
 
 REQUEST_HEAD = struct.Struct("<IIHB")
 CREDIT_BODY = struct.Struct("<II")
+FAR_BODY = struct.Struct("<QI")
 MAX_CREDIT = 2**31 - 1
 MAX_MILLISECONDS = 2**32 - 1
 MAX_PING_BYTES = 16

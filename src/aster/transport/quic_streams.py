@@ -1,0 +1,67 @@
+"""One-way QUIC streams through the bindings' own awaitables: rare and large, so their price does not show."""
+
+import re
+from typing import Any
+
+from aster.transport.binding import lost, settled
+from aster.transport.errors import TransportError
+from aster.transport.side_streams import IncomingStream, OutgoingStream, SideStreams
+
+GIVEN_UP = 1
+"""The error code of streams that are reset or stopped; the lane says why."""
+
+_NUMBER = re.compile(r"(\d+)\Z")
+
+
+class QuicStreams(SideStreams):
+    """The one-way streams of a QUIC connection, which closes them itself."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    async def open(self) -> OutgoingStream:
+        stream = await settled(self._raw.open_uni(), lost)
+        return QuicOutgoing(stream, await _number(stream))
+
+    async def accept(self) -> IncomingStream:
+        stream = await settled(self._raw.accept_uni(), lost)
+        return QuicIncoming(stream, await _number(stream))
+
+    def close(self) -> None:
+        pass
+
+
+class QuicOutgoing(OutgoingStream):
+    def __init__(self, raw: Any, number: int) -> None:
+        self._raw = raw
+        self.number = number
+
+    async def write(self, data: bytes) -> None:
+        await settled(self._raw.write_all(data), lost)
+
+    async def finish(self) -> None:
+        await settled(self._raw.finish(), lost)
+
+    async def abandon(self) -> None:
+        await settled(self._raw.reset(GIVEN_UP), lost)
+
+
+class QuicIncoming(IncomingStream):
+    def __init__(self, raw: Any, number: int) -> None:
+        self._raw = raw
+        self.number = number
+
+    async def read(self, size: int) -> bytes:
+        return bytes(await settled(self._raw.read(size), lost))
+
+    async def stop(self) -> None:
+        await settled(self._raw.stop(GIVEN_UP), lost)
+
+
+async def _number(stream: Any) -> int:
+    """The number in QUIC's own name of a stream: "client unidirectional stream 7"."""
+    name = await settled(stream.id(), lost)
+    found = _NUMBER.search(name)
+    if found is None:
+        raise TransportError(f"the bindings call a stream '{name:.60}', which has no number")
+    return int(found[1])
