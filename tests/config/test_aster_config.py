@@ -155,3 +155,47 @@ def test_reading_any_document_gives_a_config_or_a_config_error(
     text = f"[{json.dumps(section)}]\n{json.dumps(key)} = {json.dumps(value)}\n"
     with contextlib.suppress(ConfigError):
         AsterConfig.from_file(write(tmp_path_factory.mktemp("config"), text))
+
+
+VARIABLES = st.sampled_from([setting.env for setting in TABLE.settings if setting.env])
+# What an operating system can put into an environment: no NUL, and no half of a surrogate pair.
+ENVIRONMENT_TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=80)
+LIKELY = st.sampled_from(
+    ["true", "0x1", "-1", "9" * 40, "[::1]:0", "[::1", "https://[", "http://a:b", "A" * 44, "é" * 64]
+)
+
+
+@given(values=st.dictionaries(VARIABLES, ENVIRONMENT_TEXT | LIKELY, max_size=4))
+def test_any_environment_gives_a_config_or_a_config_error_that_names_a_variable(values: dict[str, str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in values.items():
+            patch.setenv(name, text)
+        said = ""
+        try:
+            AsterConfig.from_env()
+        except ConfigError as error:
+            said = str(error)
+    assert not said or said.partition(":")[0] in values
+
+
+@given(text=st.text(max_size=200) | st.lists(st.sampled_from(list("[]{}=\"'\n#.,ab1")), max_size=60).map("".join))
+def test_any_text_in_a_file_gives_a_config_or_a_config_error(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    file = tmp_path_factory.mktemp("config") / "aster.toml"
+    file.write_bytes(text.encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(ConfigError):
+        AsterConfig.from_file(file)
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe", b"\0", b"[" * 100_000, b"a=" + b"9" * 10_000, b'[trust]\n"\\uD800"=1'])
+def test_hostile_bytes_in_a_file_are_a_config_error(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "aster.toml"
+    file.write_bytes(raw)
+    with pytest.raises(ConfigError, match=r"aster\.toml"):
+        AsterConfig.from_file(file)
+
+
+def test_the_documents_health_section_is_read(tmp_path: Path) -> None:
+    config = AsterConfig.from_file(write(tmp_path, '[health]\nport = 8081\nhost = "0.0.0.0"\n'))
+    assert (config.health_port, config.health_host) == (8081, "0.0.0.0")

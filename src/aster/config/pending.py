@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from aster.config.aster_config import AsterConfig
 
 UNSETTABLE = "the QUIC bindings have no switch for it"
-LATER = "it takes effect in a later version"
 
 PENDING = {
     "clear_ip_transports": UNSETTABLE,

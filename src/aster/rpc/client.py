@@ -107,6 +107,11 @@ class AsterClient(Caller):
         presented, producers = own_presentation(self._config, identity), self._producer_check(identity)
         if self._endpoint is None:
             self._endpoint = await bind_endpoint(self._config, identity)
+        if self._endpoint.endpoint_id == target.endpoint_id:
+            raise ConfigError(
+                "this client has the key of the server that it calls",
+                hint="give each node an identity file, or ASTER_SECRET_KEY, of its own",
+            )
         producer = None
         try:
             if presented is not None or producers is not None:
