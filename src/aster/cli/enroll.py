@@ -6,6 +6,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from aster.cli.instance_token import token
 from aster.cli.signing import (
     AttributeOption,
     ExpiresOption,
@@ -19,6 +20,8 @@ from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
 
 app = typer.Typer(name="enroll", help="Give a node its identity and credentials.", no_args_is_help=True)
+
+app.command()(token)
 
 TYPES = {"policy": False, "one-time": True, "ott": True}
 

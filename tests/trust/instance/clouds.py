@@ -37,7 +37,7 @@ def certificate(
     issuer_key: RSAPrivateKey | None = None,
     dns: Sequence[str] = (),
     is_authority: bool = False,
-    ends: datetime = MOMENT + timedelta(days=300),
+    ends: datetime = MOMENT + timedelta(days=20_000),
 ) -> x509.Certificate:
     """A certificate for ``name``, signed by itself unless an issuer is given."""
     signer = issuer_key or key
@@ -47,7 +47,7 @@ def certificate(
         .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer or name)]))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(MOMENT - timedelta(days=30))
+        .not_valid_before(MOMENT - timedelta(days=4000))
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

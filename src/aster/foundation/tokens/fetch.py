@@ -1,4 +1,4 @@
-"""One GET of a small document: with limits on time and size, off nobody's thread but the loop's own waiting."""
+"""One request for a small document: with limits on time and size, off nobody's thread but the loop's own waiting."""
 
 import asyncio
 import functools
@@ -23,17 +23,24 @@ def _tls() -> ssl.SSLContext:
 
 
 class Fetcher:
-    """Fetches one address. Redirects are not followed: the answer comes from there, or there is none."""
+    """Asks one address. Redirects are not followed: the answer comes from there, or there is none.
+
+    The environment's proxies are used unless ``through_proxy`` is False.
+    """
 
     def __init__(
         self,
         url: str,
         *,
+        method: str = "GET",
         headers: Mapping[str, str] | None = None,
         seconds: float = SECONDS,
         max_bytes: int = MAX_BYTES,
+        through_proxy: bool = True,
     ) -> None:
         self._url = url
+        self._method = method
+        self._through_proxy = through_proxy
         # Uncompressed, so that a small answer can't unfold into a large one.
         self._headers = {"accept": "application/json", "accept-encoding": "identity", **(headers or {})}
         self._seconds = seconds
@@ -50,10 +57,10 @@ class Fetcher:
             raise FetchFailed(type(error).__name__) from None
 
     async def _get(self) -> bytes:
-        tls = await asyncio.to_thread(_tls)
+        tls, proxies = await asyncio.to_thread(_tls), self._through_proxy
         async with (
-            httpx.AsyncClient(verify=tls, timeout=self._seconds, follow_redirects=False) as client,
-            client.stream("GET", self._url, headers=self._headers) as answer,
+            httpx.AsyncClient(verify=tls, timeout=self._seconds, follow_redirects=False, trust_env=proxies) as client,
+            client.stream(self._method, self._url, headers=self._headers) as answer,
         ):
             if answer.status_code != OK:
                 raise FetchFailed(f"status {answer.status_code}")
