@@ -70,6 +70,8 @@ class Acceptor:
         self._guests: dict[ServerConnection, Guest] = {}
         self._settling: set[asyncio.Task[None]] = set()
         self.is_draining = False
+        self.accepted = 0
+        """How many peers were let in."""
 
     def start(self) -> None:
         """Begin to accept."""
@@ -204,6 +206,7 @@ class Acceptor:
             return
         lane = self._make_lane(pipe, connection, admission, self._over)
         self._guests[lane] = Guest(connection, admission)
+        self.accepted += 1
         lane.start()
         if admission.expires_at is not None:
             self._watch(lane, connection.peer_id)

@@ -14,6 +14,7 @@ from aster.foundation.logs import get_logger
 from aster.rpc.acceptor import Acceptor, Door
 from aster.rpc.admission import ADMISSION_ALPN
 from aster.rpc.definition import ServiceDefinition
+from aster.rpc.exposure import warn_of_exposed
 from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trust
 from aster.rpc.hooks import ConnectionHook
 from aster.rpc.interception import Interceptor
@@ -38,6 +39,7 @@ from aster.trust.nonces import MemoryJournal, StoredJournal
 from aster.trust.refusals import Refusals
 
 if TYPE_CHECKING:
+    from aster.rpc.call_metrics import CallMetrics
     from aster.rpc.health import HealthServer
 
 logger = get_logger("aster.rpc")
@@ -68,6 +70,7 @@ class AsterServer:
         debug_errors: bool = False,
     ) -> None:
         self._table = ServiceTable(services, interceptors)
+        self._interceptors = tuple(interceptors)
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(
             root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers, allow_all_producers=allow_all_producers
@@ -83,6 +86,7 @@ class AsterServer:
         self._denied = DenyList()
         self._refusals = Refusals(MemoryJournal())
         self._health: HealthServer | None = None
+        self._metrics: CallMetrics | None = None
         self._stopped = asyncio.Event()
 
     async def start(self) -> None:
@@ -101,6 +105,7 @@ class AsterServer:
             self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
             await check_own_enrollment(self._config, anchors, own, self._endpoint.endpoint_id)
             self._trust, self._config = trust, with_hooks(trust.config, self._hook)
+            warn_of_exposed(self._table.definitions, self._interceptors, self._config)
             door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, show)
             self._acceptor = Acceptor(self._endpoint, door, self._limits, self._make_lane)
             if self._config.health_port:
@@ -126,6 +131,7 @@ class AsterServer:
 
     async def _start_health(self, endpoint: Endpoint, acceptor: Acceptor) -> None:
         # An HTTP server and its metrics, which most servers don't need.
+        from aster.rpc.call_metrics import CallMetrics
         from aster.rpc.health import HealthServer
 
         health = HealthServer(
@@ -134,6 +140,15 @@ class AsterServer:
             accepts=lambda: not acceptor.is_draining,
             connections=lambda: len(acceptor.connections),
         )
+        self._metrics = CallMetrics(health.registry)
+        health.add_count(
+            "aster_rpc_sessions", "Sessions that are open.", lambda: sum(each.sessions for each in acceptor.connections)
+        )
+        for name, words, value in (
+            ("aster_rpc_accepted", "Peers that were let in.", lambda: acceptor.accepted),
+            ("aster_rpc_refused", "Peers that were turned away.", lambda: self._refusals.count),
+        ):
+            health.add_count(name, words, value, only_grows=True)
         if self._config.enable_monitoring:
             from aster.rpc.monitoring import NetworkStatistics
 
@@ -244,7 +259,12 @@ class AsterServer:
     def _make_lane(
         self, pipe: Pipe, connection: Connection, admission: Admission, on_end: Callable[[ServerConnection], None]
     ) -> ServerConnection:
-        return ServerConnection(
+        make: Callable[..., ServerConnection] = ServerConnection
+        if self._metrics is not None:
+            from aster.rpc.metered_connection import MeteredConnection
+
+            make = partial(MeteredConnection, metrics=self._metrics)
+        return make(
             pipe,
             self._table,
             self._limits,

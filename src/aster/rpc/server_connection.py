@@ -110,6 +110,11 @@ class ServerConnection(Lane[ServerProtocol]):
         }
         self._greeting_timer = self._loop.call_later(limits.handshake_seconds, self._no_greeting)
 
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open here."""
+        return len(self._sessions)
+
     def drain(self, reason: str) -> None:
         """Refuse new calls; running ones go on."""
         if self._draining is None:

@@ -28,10 +28,13 @@ class Refusals:
         self._budget = float(BURST)
         self._seen = clock()
         self._suppressed = 0
+        self.count = 0
+        """How many were turned away."""
 
     async def record(self, peer: str | None, reason: str) -> None:
         """``peer`` is an EndpointId in hex, None when the connection ended before it proved one."""
         logger.info("a peer was refused", peer=peer, reason=reason)
+        self.count += 1
         if not self._may_write():
             self._suppressed += 1
             return
