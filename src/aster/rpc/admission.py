@@ -60,7 +60,7 @@ class ProducerCheck:
                 f"the server is not an admitted producer: {error.message}",
                 hint="enroll it (aster enroll node --as producer), or allow_all_producers=True to skip the check",
             ) from None
-        return Admission.of(credential)
+        return Admission.of(credential, time.time())
 
 
 async def enter(

@@ -23,6 +23,8 @@ from aster.trust.presentation import decode_presentation
 from aster.trust.refusals import Refusals
 
 MAX_ADMITTED = 100_000
+INSTANCE_PROOF_SECONDS = 24 * 3600.0
+"""A machine's identity is proven anew at least so often: machines end, their credentials last for weeks."""
 
 
 class InstanceVerifier(Protocol):
@@ -55,8 +57,17 @@ class Admission:
     credential_id: str | None = None
 
     @classmethod
-    def of(cls, credential: Credential) -> "Admission":
-        return cls(credential.admitted_attributes, float(credential.expires_at), credential_id(credential))
+    def of(cls, credential: Credential, now: float) -> "Admission":
+        """As long as the credential lasts; `INSTANCE_PROOF_SECONDS` at most when a machine had to be proven for it."""
+        until = float(credential.expires_at)
+        if asks_for_instance(credential):
+            until = min(until, now + INSTANCE_PROOF_SECONDS)
+        return cls(credential.admitted_attributes, until, credential_id(credential))
+
+
+def asks_for_instance(credential: Credential) -> bool:
+    """Must its holder prove on which machine it runs?"""
+    return any(name.startswith(INSTANCE_PREFIX) for name in credential.attributes)
 
 
 async def judge(
@@ -75,7 +86,7 @@ async def judge(
     presentation = decode_presentation(presented)
     credential = parse_credential(presentation.credential)
     verify(credential, roots=roots, role=role or credential.role, peer=peer, now=now)
-    if any(name.startswith(INSTANCE_PREFIX) for name in credential.attributes):
+    if asks_for_instance(credential):
         await instances.verify(credential.attributes, presentation.instance_token, peer=peer, roots=roots, now=now)
     return credential
 
@@ -124,7 +135,7 @@ class CredentialGate:
             return False
         if len(self._admitted) >= MAX_ADMITTED:
             self._forget_expired()
-        self._admitted[peer] = Admission.of(credential)
+        self._admitted[peer] = Admission.of(credential, self._clock())
         return True
 
     def forget(self, peer: str) -> None:
