@@ -96,6 +96,24 @@ class Program:
         return self._checked.name
 
     @property
+    def checked(self) -> CheckedModule:
+        """The checked tree, for tools that read programs instead of running them."""
+        return self._checked
+
+    def checked_rule(self, rule: str | None = None) -> RuleInfo:
+        """The checked rule that `evaluate` would run. Raises `RuleNotFound` and `EntryAmbiguous`."""
+        return self._select(rule)
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, 1-based, of an offset of the checked tree."""
+        return self._source.position(offset)
+
+    def with_rules(self, rules: tuple[RuleInfo, ...]) -> "Program":
+        """The same program with other checked rules: what it would decide if they were different."""
+        module = CheckedModule(self._checked.name, self._checked.records, self._checked.enums, rules)
+        return Program(self._tree, self._source, module, lenient=self._lenient)
+
+    @property
     def locale(self) -> str:
         return self._source.lexicon.id
 
