@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from aster.cli import policy_files
+from aster.cli import policy_analysis, policy_files
 from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
 
@@ -22,6 +22,8 @@ def policy() -> None:
 
 app.command("check")(policy_files.check)
 app.command("eval")(policy_files.evaluate)
+app.command("analyze")(policy_analysis.analyze)
+app.command("diff")(policy_analysis.diff)
 
 
 @app.command()

@@ -14,7 +14,7 @@ Rule helper given p as Int, q as Int, produce Int:
     Return p minus q.
   Return q integer divided by (p plus 1).
 @entry
-Rule main given a as Int between -1 and 3, p as Point, c as Colour, m as maybe Int at least 0 at most 1, t as Text, produce:
+Rule main given a as Int between -1 and 3, p as Point, c as Colour, m as maybe Int between 0 and 1, t as Text, produce:
 """
 TEXTS = ("x", "y", "other")
 """Of texts only equality with these matters to the programs, so they stand for all."""
@@ -72,7 +72,8 @@ class Writer:
         if kind == 7:
             return f"List.any([a, p.x], (v) => v over {self.integer(depth - 1)})"
         if kind == 8:
-            return f"({self.integer(depth - 1)} divided by 2) {self.pick('over', 'at most', 'is')} {self.pick('0.5', '1', '1.5')}"
+            compare, bound = self.pick("over", "at most", "is"), self.pick("0.5", "1", "1.5")
+            return f"({self.integer(depth - 1)} divided by 2) {compare} {bound}"
         compare = self.pick("over", "under", "at least", "at most", "is", "is not")
         return f"{self.integer(depth - 1)} {compare} {self.integer(depth - 1)}"
 
@@ -106,7 +107,11 @@ class Writer:
                     lines += self.block(indent + 2, 1)
             else:
                 lines.append(f"{blank}If {self.condition(2)}")
-                lines += self.block(indent + 1, 1) if indent < 3 and self.chance.random() < 0.5 else [self.answer(indent + 1)]
+                lines += (
+                    self.block(indent + 1, 1)
+                    if indent < 3 and self.chance.random() < 0.5
+                    else [self.answer(indent + 1)]
+                )
                 if self.chance.random() < 0.3:
                     lines.append(f"{blank}Otherwise")
                     lines.append(self.answer(indent + 1))

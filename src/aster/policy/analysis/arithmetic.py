@@ -9,14 +9,29 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, Protocol
 
-from aster.policy.analysis.logic import Condition, Term, World, both, compare, either, implies, is_term, number, real, z3
+from aster.policy.analysis.logic import (
+    Condition,
+    Term,
+    World,
+    both,
+    compare,
+    either,
+    implies,
+    is_term,
+    number,
+    real,
+    z3,
+)
 from aster.policy.analysis.values import NEVER, Number, Value
+from aster.policy.language.operations import DECIMAL_DIGITS
 from aster.policy.language.values import FLOAT_MAX, INT_MAX, INT_MIN
 
 EXACT_INTEGERS = 2**53
 FLOAT_ROUNDING = Fraction(1, 2**51)
 FLOAT_LEAST = Fraction(1, 10**300)
 DECIMAL_ROUNDING = Fraction(1, 10**78)
+INT_DIGITS = 19
+UNKNOWN_SIZE = (DECIMAL_DIGITS, DECIMAL_DIGITS)
 MAX_NEIGHBOURS = 12
 DECIMAL_SAFE = 10**200
 """No Decimal below overflows; what reaches it may or may not."""
@@ -132,7 +147,9 @@ def rounded(world: World, kind: str, key: Any, exact: Any, certain: Condition = 
         world.define(both(implies(exact >= place, result >= place), implies(exact <= place, result <= place)))
     known = world.roundings.setdefault(kind, [])
     for other, other_exact in known[-MAX_NEIGHBOURS:]:
-        world.define(both(implies(exact >= other_exact, result >= other), implies(exact <= other_exact, result <= other)))
+        world.define(
+            both(implies(exact >= other_exact, result >= other), implies(exact <= other_exact, result <= other))
+        )
     known.append((result, exact))
     return result
 
@@ -206,10 +223,33 @@ def _decimal(run: Failing, operator: str, left: Number, right: Number) -> Value:
     world = run.world
     key = ("decimal", operator, world.key(left.term), world.key(right.term))
     term = _EXACT[operator](number(mine), number(other))
+    size = _size_of_result(operator, _size(world, left.term), _size(world, right.term))
+    if sum(size) <= DECIMAL_DIGITS:
+        world.key(term)
+        world.sizes[term.get_id()] = size
+        return Number("decimal", term)
     overflow = world.variable("Bool", (*key, "overflow"))
     world.define(implies(_within(term, Fraction(DECIMAL_SAFE)), z3.Not(overflow)))
     run.fault("DECIMAL_OVERFLOW", overflow)
     return Number("decimal", rounded(world, "decimal", key, term))
+
+
+def _size(world: World, term: Term) -> tuple[int, int]:
+    """The most digits a number can have before and after the point."""
+    if is_term(term):
+        return (INT_DIGITS, 0) if term.is_int() else world.sizes.get(term.get_id(), UNKNOWN_SIZE)
+    value = Fraction(term)
+    scale = 0
+    while value.denominator != 1 and scale <= DECIMAL_DIGITS:
+        value *= 10
+        scale += 1
+    return len(str(abs(Fraction(term).__trunc__()))), scale
+
+
+def _size_of_result(operator: str, left: tuple[int, int], right: tuple[int, int]) -> tuple[int, int]:
+    if operator == "*":
+        return left[0] + right[0], left[1] + right[1]
+    return max(left[0], right[0]) + 1, max(left[1], right[1])
 
 
 def _has_few_digits(value: Fraction) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from aster.policy.analysis.equality import equal
 from aster.policy.analysis.execution import Execution, Observer
 from aster.policy.analysis.inputs import Example, Inputs
-from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, either, negated
+from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, either, negated, z3
 from aster.policy.analysis.replay import Answer, differ, replay
 from aster.policy.analysis.signatures import landmarks_of, looks_into_texts
 from aster.policy.analysis.solving import OutOfTime, Solver, Undecided, holds
@@ -140,6 +140,8 @@ class _Analysis:
             self._leave_open(self.rule.start, "the rest of the rule: the time is over (--timeout)")
         except AnalysisTooLarge as error:
             self._leave_open(self.rule.start, f"the rule: {error.message}")
+        except z3.Z3Exception as error:
+            self._leave_open(self.rule.start, f"the rest of the rule: the solver gave up: {error}")
         ordered = sorted(self.findings, key=lambda found: (found.line, found.column))
         return RuleAnalysis(self.rule.name, tuple(ordered), tuple(sorted(self.open, key=lambda place: place.line)))
 
@@ -147,8 +149,7 @@ class _Analysis:
         module = self.program.checked
         inputs = Inputs(self.world, module, constrained=not self.called)
         arguments = [
-            inputs.argument(self._within(index), parameter.name)
-            for index, parameter in enumerate(self.rule.parameters)
+            inputs.argument(self._within(index), parameter.name) for index, parameter in enumerate(self.rule.parameters)
         ]
         self.solver.tell(both(*inputs.accepted))
         execution = Execution(self.world, module, self.solver.may_hold)
@@ -156,8 +157,7 @@ class _Analysis:
         execution.call_rule(self.rule.index, arguments, observed)
         for skipped in execution.skipped:
             self._leave_open(skipped.at, skipped.what)
-        for branch in observed.branches:
-            self._judge(branch)
+        self._judge_branches(observed.branches)
         self._judge_end(execution)
         self._judge_overlaps(observed)
         self._judge_faults(execution)
@@ -171,20 +171,39 @@ class _Analysis:
 
     # claims
 
-    def _judge(self, branch: _Branch) -> None:
+    def _judge_branches(self, branches: list[_Branch]) -> None:
+        """One question for most: an input that takes a branch often shows that the one before need not be taken."""
+        before: _Branch | None = None
+        for branch in branches:
+            taken = self._judge(branch)
+            if before is not None:
+                self._judge_always(before, taken)
+            before = branch if taken is not None else None
+        if before is not None:
+            self._judge_always(before, None)
+
+    def _judge(self, branch: _Branch) -> Any | None:
+        """What is to be said of a branch, and a model in which it is taken."""
         what = "pattern" if branch.is_arm else "condition"
         try:
-            reached = self.solver.model(branch.reached)
-            if reached is None:
-                return
             taken = self.solver.model(branch.reached, branch.holds)
-            if taken is None:
+            if taken is None and self.solver.model(branch.reached) is not None:
                 self.unreachable.add(branch.start)
                 self._claim("unreachable", branch.start, branch.end, f"this {what} never holds where it is asked")
-            elif not branch.is_arm and self.solver.model(branch.reached, negated(branch.holds)) is None:
-                self._claim("always", branch.start, branch.end, "this condition always holds where it is asked")
         except Undecided as undecided:
             self._leave_open(branch.start, f"this {what}: {undecided}")
+            return None
+        return taken
+
+    def _judge_always(self, branch: _Branch, following: Any | None) -> None:
+        """Whether a branch that can be taken always is; ``following`` is a model in which the next one is."""
+        if branch.is_arm or (following is not None and _passes(following, branch)):
+            return
+        try:
+            if self.solver.model(branch.reached, negated(branch.holds)) is None:
+                self._claim("always", branch.start, branch.end, "this condition always holds where it is asked")
+        except Undecided as undecided:
+            self._leave_open(branch.start, f"this condition: {undecided}")
 
     def _judge_end(self, execution: Execution) -> None:
         if execution.fell_through is False or not self.rule.body:
@@ -194,9 +213,7 @@ class _Analysis:
             return
         message = "no branch returns for some inputs; the rule then yields nothing"
         start, end = self.rule.start, self.rule.start + len(self.rule.name)
-        self._show(
-            "gap", start, end, message, execution.fell_through, lambda answer: answer.error is None and answer.value is None
-        )
+        self._show("gap", start, end, message, execution.fell_through, _is_nothing)
 
     def _judge_faults(self, execution: Execution) -> None:
         told: set[tuple[str, int]] = set()
@@ -248,13 +265,19 @@ class _Analysis:
         others = [(other, conditions[other.test.start]) for other in earlier]
         value = observed.values[row.result.start][1]
         clashes = [
-            (other, both(branch.holds, negated(equal(self.world, observed.values[other.result.start][1], value, as_json=True))))
+            (
+                other,
+                both(
+                    branch.holds,
+                    negated(equal(self.world, observed.values[other.result.start][1], value, as_json=True)),
+                ),
+            )
             for other, branch in others
         ]
         together = self.world.named(either(clash for _, clash in clashes))
         model = self.solver.possible(first, mine.holds, together)
         while model is not None:
-            other, clash = next(each for each in clashes if holds(model, each[1]))
+            other = next(row for row, clash in clashes if holds(model, clash))
             theirs = conditions[other.test.start].holds
             if self.solver.model(first, theirs, negated(mine.holds)) is not None:
                 self._tell_overlap(row, other, earlier, self._context(model))
@@ -262,6 +285,9 @@ class _Analysis:
             clashes = [each for each in clashes if each[0] is not other]
             together = self.world.named(either(clash for _, clash in clashes))
             model = self.solver.possible(first, mine.holds, together)
+
+    def _unlike(self, left: Value, right: Value) -> Condition:
+        return negated(equal(self.world, left, right, as_json=True))
 
     # witnesses
 
@@ -322,6 +348,15 @@ class _Analysis:
         self.open[NotAnalysed(*self.program.position(at), what)] = None
 
 
+def _passes(model: Any, branch: _Branch) -> bool:
+    """Whether a branch is reached and not taken in a model."""
+    return holds(model, branch.reached) and not holds(model, branch.holds)
+
+
+def _is_nothing(answer: Answer) -> bool:
+    return answer.error is None and answer.value is None
+
+
 _OPEN = {"gap": "whether every input is answered", "fault": "whether this can fail", "overlap": "overlaps"}
 
 
@@ -361,4 +396,6 @@ def _rows(statement: core.If) -> Iterator[_Row]:
 
 def _paths(test: Expr) -> tuple[Any, ...]:
     """The inputs a condition asks about."""
-    return tuple(sorted({repr(key) for node in expressions_of(test) if isinstance(node, Expr) and (key := path_key(node))}))
+    return tuple(
+        sorted({repr(key) for node in expressions_of(test) if isinstance(node, Expr) and (key := path_key(node))})
+    )

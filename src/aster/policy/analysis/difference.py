@@ -9,7 +9,7 @@ import msgspec
 from aster.policy.analysis.equality import equal
 from aster.policy.analysis.execution import Execution, Observer, Skipped
 from aster.policy.analysis.inputs import Example, Inputs
-from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, chosen, compare, either, negated
+from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, chosen, compare, either, negated, z3
 from aster.policy.analysis.replay import Answer, differ, replay
 from aster.policy.analysis.signatures import Change, changes_of, landmarks_of, looks_into_texts
 from aster.policy.analysis.solving import OutOfTime, Solver, Undecided, holds
@@ -119,6 +119,7 @@ class _Search:
         self.limit = limit
         self.solver = Solver(self.world, seconds)
         self.found: list[Difference] = []
+        self.blocked: list[Condition] = []
         self.reasons: list[str] = []
         self.unmodelled: tuple[Unmodelled, ...] = ()
 
@@ -130,6 +131,8 @@ class _Search:
             self.reasons.append("the time is over (--timeout)")
         except AnalysisTooLarge as error:
             self.reasons.append(error.message)
+        except z3.Z3Exception as error:
+            self.reasons.append(f"the solver gave up: {error}")
         if self.found:
             verdict = "differ"
         return Comparison(
@@ -196,7 +199,7 @@ class _Search:
 
     def _exhaust(self, question: Condition, old: _Version, new: _Version) -> bool:
         """Replay inputs for which a question holds until there are enough or no more; whether there are no more."""
-        blocked: list[Condition] = []
+        blocked = self.blocked
         attempts = 0
         while len(self.found) < self.limit:
             try:
@@ -205,7 +208,7 @@ class _Search:
                 self.reasons.append(f"the solver could not decide it: {undecided}")
                 return False
             if model is None:
-                return attempts == 0
+                return not blocked
             context = self._context(model)
             if self._confirm(context):
                 blocked.append(self._elsewhere(model, old, new))
@@ -230,7 +233,8 @@ class _Search:
 
     def _confirm(self, context: dict[str, Any]) -> bool:
         old, new = (
-            replay(program, rule.name, _own(context, rule)) for program, rule in zip(self.programs, self.rules, strict=True)
+            replay(program, rule.name, _own(context, rule))
+            for program, rule in zip(self.programs, self.rules, strict=True)
         )
         if not differ(old, new) or any(known.context == context for known in self.found):
             return False
@@ -244,9 +248,7 @@ class _Search:
 
     def _otherwise(self, model: Any) -> Condition:
         """Not the same input again."""
-        same = [
-            variable == model.eval(variable, model_completion=True) for variable in self.world.inputs.values()
-        ]
+        same = [variable == model.eval(variable, model_completion=True) for variable in self.world.inputs.values()]
         return negated(both(*same)) if same else False
 
     def _probe(self, old: _Version, new: _Version) -> None:

@@ -25,7 +25,7 @@ from aster.policy.analysis.values import (
 
 
 def equal(world: World, left: Value, right: Value, *, as_json: bool = False) -> Condition:
-    """Where two values are equal: by the operator of the language, or, ``as_json``, when handed out (specification §10)."""
+    """Where two values are equal: by the language's operator, or, ``as_json``, when handed out (specification §10)."""
     if left is right and not isinstance(left, Opaque | Closure):
         return True
     if isinstance(left, Several) or isinstance(right, Several):
@@ -80,7 +80,7 @@ def _same_truth(left: Condition, right: Condition) -> Condition:
         return right if left else negated(right)
     if isinstance(right, bool):
         return left if right else negated(left)
-    return left == right
+    return True if left.eq(right) else left == right
 
 
 def _named_alike(world: World, left: Value, right: Value) -> Condition:
@@ -139,7 +139,11 @@ def _json_equal(world: World, left: Value, right: Value) -> Condition:
         return both(*(equal(world, value, right.fields[name], as_json=True) for name, value in left.fields.items()))
     if {type(left), type(right)} in ({Text, Number}, {Text, Constant}):
         decimal_text = any(isinstance(value, Number) and value.kind == "decimal" for value in (left, right))
-        return world.variable("Bool", ("written", identity(world, left), identity(world, right))) if decimal_text else False
+        return (
+            world.variable("Bool", ("written", identity(world, left), identity(world, right)))
+            if decimal_text
+            else False
+        )
     return _alike(world, left, right, as_json=True)
 
 
@@ -175,5 +179,3 @@ def is_named(world: World, value: Value, name: str) -> Condition:
     if isinstance(value, Opaque):
         return world.variable("Bool", ("named", value.key, name))
     return False
-
-

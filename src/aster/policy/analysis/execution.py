@@ -5,6 +5,7 @@ branch, variables hold what either way left in them, so the work is linear in th
 """
 
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -83,7 +84,9 @@ class Frame:
 
 
 class Execution:
-    """Runs rules of one module on symbolic arguments; ``fell_through`` is where the observed rule ended without a value.
+    """Runs rules of one module on symbolic arguments.
+
+    ``fell_through`` is where the observed rule ended without a value.
 
     ``possible`` is asked before a recursive call whether there are inputs that come so far.
     """
@@ -141,7 +144,7 @@ class Execution:
         if len(value.alternatives) > MAX_ALTERNATIVES:
             self.skip("a value of too many kinds")
             return self.each(Opaque(identity(self.world, value)), run)
-        found = [(guard, self.under(guard, lambda each=each: run(each))) for guard, each in value.alternatives]
+        found = [(guard, self.under(guard, partial(run, each))) for guard, each in value.alternatives]
         return merge_all(self.world, found)
 
     def pairs(self, left: Value, right: Value, run: Callable[[Any, Any], Value]) -> Value:
@@ -367,7 +370,9 @@ class Execution:
     def expression(self, frame: Frame, node: Expr) -> Value:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise AnalysisTooLarge("the rule is too large to analyse", hint="name a smaller rule with --rule, or split it")
+            raise AnalysisTooLarge(
+                "the rule is too large to analyse", hint="name a smaller rule with --rule, or split it"
+            )
         if self.alive is False:
             return NEVER
         outer, self.at = self.at, node.start
@@ -384,7 +389,7 @@ class Execution:
             stop = node.operator == "or"
             going: Condition = True
             for operand in node.operands:
-                found = self.under(going, lambda operand=operand: self.condition(frame, operand))
+                found = self.under(going, partial(self.condition, frame, operand))
                 going = self.world.named(both(going, negated(found) if stop else found))
             return negated(going) if stop else going
         if isinstance(node, core.Invert):
@@ -411,7 +416,7 @@ class Execution:
         value = self.expression(frame, node.first)
         for step in node.steps:
             right = self.expression(frame, step.operand)
-            value = self.pairs(value, right, lambda mine, other, step=step: operations.arith(self, step.operator, mine, other))
+            value = self.pairs(value, right, partial(operations.arith, self, step.operator))
         return value
 
     def _compare(self, frame: Frame, node: core.Compare) -> Value:
@@ -419,7 +424,7 @@ class Execution:
         if node.operator in {"==", "!="}:
             same = operations.equals(self, left, right)
             return Truth(same if node.operator == "==" else negated(same))
-        return self.pairs(left, right, lambda mine, other: operations.order(self, node.operator, mine, other))
+        return self.pairs(left, right, partial(operations.order, self, node.operator))
 
     def _truth(self, frame: Frame, node: Expr) -> Value:
         return Truth(self.condition(frame, node))
@@ -428,9 +433,9 @@ class Execution:
         going: Condition = True
         found: list[tuple[Condition, Value]] = []
         for test, branch in node.branches:
-            holds = self.under(going, lambda test=test: self._observed(frame, test))
+            holds = self.under(going, partial(self._observed, frame, test))
             taken = self.world.named(both(going, holds))
-            found.append((taken, self.under(taken, lambda branch=branch: self.expression(frame, branch))))
+            found.append((taken, self.under(taken, partial(self.expression, frame, branch))))
             going = self.world.named(both(going, negated(holds)))
         found.append((going, self.under(going, lambda: self.expression(frame, node.otherwise))))
         return merge_all(self.world, found)

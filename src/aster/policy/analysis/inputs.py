@@ -5,13 +5,25 @@ same variable. What a version demands of its arguments (ranges, variants) is kep
 """
 
 import re
-from zlib import crc32
 from fractions import Fraction
 from typing import Any
+from zlib import crc32
 
 from aster.policy.analysis.logic import Condition, World, both, compare, either, implies, negated, z3
 from aster.policy.analysis.regular import expression_of
-from aster.policy.analysis.values import NULL, Constant, Items, Number, Opaque, Record, Several, Text, Truth, Value, Wrapped
+from aster.policy.analysis.values import (
+    NULL,
+    Constant,
+    Items,
+    Number,
+    Opaque,
+    Record,
+    Several,
+    Text,
+    Truth,
+    Value,
+    Wrapped,
+)
 from aster.policy.language.core import CheckedModule, FieldInfo
 from aster.policy.language.dates import parse_iso
 from aster.policy.language.tree import Constraint
@@ -90,7 +102,9 @@ class Inputs:
         if depth > MAX_DEPTH:
             return Opaque(("input", path), {"List": "list", "Map": "map"}.get(kind.kind, ""))
         make = getattr(self, f"_{kind.kind.lower()}", None)
-        return self._dynamic(path, present, nullable=depth > 0) if make is None else make(kind, path, present, depth + 1)
+        return (
+            self._dynamic(path, present, nullable=depth > 0) if make is None else make(kind, path, present, depth + 1)
+        )
 
     def _int(self, kind: Type, path: str, present: Condition, depth: int) -> Value:
         term = self.world.given("Int", path, "int")
@@ -129,7 +143,14 @@ class Inputs:
         term = self.world.given("Text", path, "text")
         if self.world.strings:
             digit = z3.Range("0", "9")
-            parts = [digit] * 4 + [z3.Re("-")] + [digit] * 2 + [z3.Re("-")] + [digit] * 2 + [z3.Full(z3.ReSort(z3.StringSort()))]
+            parts = (
+                [digit] * 4
+                + [z3.Re("-")]
+                + [digit] * 2
+                + [z3.Re("-")]
+                + [digit] * 2
+                + [z3.Full(z3.ReSort(z3.StringSort()))]
+            )
             self.world.define(z3.InRe(term, z3.Concat(*parts)))
         return Text(term)
 

@@ -93,6 +93,8 @@ def compare(operator: str, left: Term, right: Term) -> Condition:
     """Two numbers compared exactly."""
     if is_term(left) or is_term(right):
         left, right = number(left), number(right)
+        if left.eq(right):
+            return operator in {"==", "<=", ">="}
         if left.is_int() != right.is_int():
             left, right = number(real(left)), number(real(right))
     return _COMPARE[operator](left, right)
@@ -113,7 +115,8 @@ class World:
 
     ``strings`` says whether texts are looked into. ``exact`` is a literal under which Float and Decimal arithmetic
     does not round: what holds only then is found first, and trusted only when replayed. ``landmarks`` are numbers that
-    programs compare with; ``roundings`` the results so far that may have been rounded, with the exact ones.
+    programs compare with; ``roundings`` the results so far that may have been rounded, with the exact ones;
+    ``sizes`` the most digits before and after the point of Decimal terms, by their ids.
     """
 
     def __init__(self, *, strings: bool, landmarks: Iterable[Fraction] = ()) -> None:
@@ -123,8 +126,10 @@ class World:
         self.definitions: list[Any] = []
         self.exact = z3.Bool("exact")
         self.names: dict[str, int] = {}
+        self.sizes: dict[int, tuple[int, int]] = {}
         self.inputs: dict[tuple[str, str], Any] = {}
         self._variables: dict[Hashable, Any] = {}
+        self._literals: dict[int, Any] = {}
         self._kept: list[Any] = []
         self._count = 0
 
@@ -132,19 +137,19 @@ class World:
         """Something that always holds."""
         if condition is not True:
             if len(self.definitions) >= MAX_DEFINITIONS:
-                raise AnalysisTooLarge(
-                    "the rule is too large to analyse", hint="name a smaller rule with --rule, or split it"
-                )
+                raise AnalysisTooLarge("the rule is too large to analyse", hint="name a smaller rule, or split it")
             self.definitions.append(z3.BoolVal(False) if condition is False else condition)
 
     def named(self, condition: Condition) -> Condition:
-        """A condition as a literal, so that what is built on it stays small."""
+        """A condition as a literal, so that what is built on it stays small; the same one for the same condition."""
         if isinstance(condition, bool) or z3.is_const(condition):
             return condition
-        self._count += 1
-        name = z3.Bool(f"c{self._count}")
-        self.define(name == condition)
-        return name
+        known = self._literals.get(condition.get_id())
+        if known is None:
+            self._count += 1
+            known = self._literals[condition.get_id()] = z3.Bool(f"c{self._count}")
+            self.define(known == condition)
+        return known
 
     def variable(self, sort: str, key: Hashable) -> Any:
         """The variable of a sort (Bool, Int, Real, Text) for a key; the same key is the same variable."""
@@ -198,7 +203,8 @@ class World:
 
     def same_text(self, left: Term, right: Term) -> Condition:
         if is_term(left) or is_term(right):
-            return self.text(left) == self.text(right)
+            mine, other = self.text(left), self.text(right)
+            return True if mine.eq(other) else mine == other
         return bool(left == right)
 
     def chosen_text(self, condition: Condition, yes: Term, no: Term) -> Term:

@@ -21,7 +21,7 @@ from aster.policy.analysis.values import (
     Wrapped,
     identity,
 )
-from aster.policy.language.operations import text_of
+from aster.policy.language.encoding import text_of
 
 if TYPE_CHECKING:
     from aster.policy.analysis.execution import Execution

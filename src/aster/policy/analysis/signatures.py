@@ -84,13 +84,21 @@ def _compare_field(
 def _limit(constraint: Any) -> str:
     if constraint.kind == "range":
         return " ".join(
-            f"{words} {bound}" for words, bound in (("at least", constraint.low), ("at most", constraint.high)) if bound is not None
+            f"{words} {bound}"
+            for words, bound in (("at least", constraint.low), ("at most", constraint.high))
+            if bound is not None
         )
     return f"matching {constraint.pattern!r}" if constraint.kind == "pattern" else str(constraint.kind)
 
 
 def _compare_named(
-    old: CheckedModule, mine: Type, new: CheckedModule, other: Type, path: str, found: list[Change], inside: frozenset[str]
+    old: CheckedModule,
+    mine: Type,
+    new: CheckedModule,
+    other: Type,
+    path: str,
+    found: list[Change],
+    inside: frozenset[str],
 ) -> None:
     for first, second in zip(mine.args, other.args, strict=False):
         _compare_named(old, first, new, second, path, found, inside)
@@ -129,12 +137,12 @@ def looks_into_texts(module: CheckedModule, rule: RuleInfo) -> bool:
 
 
 def landmarks_of(module: CheckedModule, rule: RuleInfo) -> set[Fraction]:
-    """The numbers written in what a rule may run, as far as they need no rounding; not all of them if there are many."""
+    """Numbers written in what a rule may run that need no rounding; not all of them if there are many."""
     found: set[Fraction] = set()
     for index in sorted(reachable(module, rule.index)):
         for node in walk(module.rules[index].body):
-            value = node.value if isinstance(node, core.Const) else None
-            small = type(value) is int and abs(value) <= EXACT_INTEGERS
-            if len(found) < MAX_LANDMARKS and (small or isinstance(value, float)):
+            value: Any = node.value if isinstance(node, core.Const) else None
+            is_exact = isinstance(value, float) or (type(value) is int and abs(value) <= EXACT_INTEGERS)
+            if is_exact and len(found) < MAX_LANDMARKS:
                 found.add(Fraction(value))
     return found

@@ -20,7 +20,7 @@ class Solver:
     def __init__(self, world: World, seconds: float) -> None:
         self.world = world
         self.until = time.monotonic() + seconds
-        self._solver = z3.Solver()
+        self._solver = z3.SimpleSolver()
         self._solver.set(**SETTINGS)
         self._told = 0
 
@@ -71,7 +71,6 @@ class Solver:
         except Undecided:
             found = None
         return found if found is not None else self.model(*conditions)
-
 
     def may_hold(self, condition: Condition) -> bool:
         """Whether a condition can hold, for all the solver can tell."""

@@ -5,12 +5,26 @@ A function given the same arguments yields the same value, modelled or not.
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aster.policy.analysis import operations
 from aster.policy.analysis.arithmetic import absolute, rounded_to, whole
 from aster.policy.analysis.equality import equal
-from aster.policy.analysis.logic import Condition, Term, both, chosen, compare, either, is_term, negated, number, real, z3
+from aster.policy.analysis.logic import (
+    Condition,
+    Term,
+    both,
+    chosen,
+    compare,
+    either,
+    implies,
+    is_term,
+    negated,
+    number,
+    real,
+    z3,
+)
 from aster.policy.analysis.values import (
     NEVER,
     NULL,
@@ -110,8 +124,12 @@ def _text_length(run: "Execution", text: Value) -> Value | None:
     length = z3.Length(text.term)
     wide = run.world.variable("Int", ("wide", run.world.key(text.term)))
     run.world.define(both(wide >= 0, wide <= length))
-    run.world.define(either((negated(run.world.exact), wide == 0)))
+    basic = z3.InRe(text.term, _BASIC)
+    run.world.define(both(implies(run.world.exact, basic), implies(basic, wide == 0)))
     return Number("int", length + wide)
+
+
+_BASIC = z3.Star(z3.Range(z3.StringVal("\\u{0}"), z3.StringVal("\\u{ffff}")))
 
 
 def _text_concat(run: "Execution", *parts: Value) -> Value | None:
@@ -214,13 +232,17 @@ def _holds(run: "Execution", value: Value) -> Condition:
     return run.world.named(equal(run.world, value, Truth(True)))
 
 
+def _says_true(run: "Execution", function: Value, item: Value) -> Condition:
+    return _holds(run, run.call_function(function, [item]))  # type: ignore[arg-type]  # _ready said so
+
+
 def _any(run: "Execution", items: Value, function: Value, stop: bool) -> Value | None:
     refused = _ready(run, items, function)
     if refused is not None:
         return None if refused is NULL else refused
     going: Condition = True
     for item in items.items:  # type: ignore[attr-defined]  # _ready said so
-        found = run.under(going, lambda item=item: _holds(run, run.call_function(function, [item])))  # type: ignore[arg-type]  # as above
+        found = run.under(going, partial(_says_true, run, function, item))
         going = run.world.named(both(going, negated(found) if stop else found))
     return Truth(negated(going) if stop else going)
 
@@ -274,7 +296,7 @@ def _extreme(run: "Execution", items: Value, operator: str) -> Value | None:
     if not items.items:
         run.fault("EMPTY_LIST")
         return NEVER
-    best: Any = items.items[0]
+    best: Value = items.items[0]
     for item in items.items:
         if not isinstance(item, Number) or not isinstance(best, Number) or item.kind != best.kind:
             return None

@@ -44,7 +44,7 @@ class Constant(Value, frozen=True):
 
 
 class Record(Value, frozen=True):
-    """A record. ``made``: a program constructed it; ``loose``: without certainty that its fields are the declared ones."""
+    """A record. ``made``: a program constructed it; ``loose``: not certainly with the fields that are declared."""
 
     name: str
     made: bool
