@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,15 @@ def test_a_missing_solver_names_the_extra(loan: Path) -> None:
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert "aster-platform[analysis]" in result.stderr
+
+
+def test_the_chapter_of_the_guide_shows_what_the_commands_print() -> None:
+    root = Path(__file__).resolve().parents[2]
+    guide = (root / "docs" / "how-to.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\$ aster policy ((?:analyze|diff) .*\.aster.*)\n((?:.+\n)+?)```", guide, re.MULTILINE)
+    assert len(shown) == 2
+    for arguments, printed in shown:
+        command = [sys.executable, "-m", "aster", "policy", *arguments.split()]
+        folder = root / "examples" / "policies"
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
+        assert result.stdout == printed

@@ -84,7 +84,7 @@ def analyze_program(
     A rule that others call is analysed for every value of its types: calls inside a program are not held to ranges.
     ``seconds`` is the time for each rule. Raises `RuleNotFound`.
     """
-    rules = program.checked.rules if rule is None else (program.checked_rule(rule),)
+    rules = program.checked.rules[: program.checked.own] if rule is None else (program.checked_rule(rule),)
     called = {
         node.rule
         for each in program.checked.rules

@@ -53,6 +53,7 @@ class Inputs:
         for enum in module.enums:
             for variant in enum.variants:
                 world.name_of(variant)
+                world.variants.add(variant)
 
     def argument(self, field: FieldInfo, path: str, present: Condition = True, depth: int = 0) -> Value:
         """The value of a parameter or field."""
@@ -299,7 +300,7 @@ class Example:
         index = self._whole(path, "variant")
         variants = self._enums[kind.name].variants
         known = self.world.text_of(index)
-        return known if known in variants else variants[0]
+        return known if known in self.world.variants else variants[0]
 
     def _record(self, kind: Type, path: str, depth: int) -> Any:
         fields = self._records[kind.name].fields

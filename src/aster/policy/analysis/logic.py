@@ -126,6 +126,7 @@ class World:
         self.definitions: list[Any] = []
         self.exact = z3.Bool("exact")
         self.names: dict[str, int] = {}
+        self.variants: set[str] = set()
         self.sizes: dict[int, tuple[int, int]] = {}
         self.inputs: dict[tuple[str, str], Any] = {}
         self._variables: dict[Hashable, Any] = {}

@@ -110,8 +110,9 @@ class Program:
 
     def with_rules(self, rules: tuple[RuleInfo, ...]) -> "Program":
         """The same program with other checked rules: what it would decide if they were different."""
-        module = CheckedModule(self._checked.name, self._checked.records, self._checked.enums, rules)
-        return Program(self._tree, self._source, module, lenient=self._lenient)
+        checked = self._checked
+        module = CheckedModule(checked.name, checked.records, checked.enums, rules, checked.own)
+        return Program(self._tree, self._linked, self._source, module, lenient=self._lenient)
 
     @property
     def locale(self) -> str:
