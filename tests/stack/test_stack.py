@@ -9,13 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
-from aster import AsterClient, AsterConfig
+from aster import AsterClient, AsterConfig, PermissionDeniedError
 from aster.foundation.errors import AsterError, ConfigError, StorageBusy, StorageCorrupt
 from aster.foundation.http.server import AddressUnavailable
 from aster.policy.rpc_service import EvaluateSource, PolicyService
 from aster.policy.service.signing import sign_request
+from aster.stack.chains import verify_directory
 from aster.stack.options import StackOptions
 from aster.stack.stack import MEMORY_FILE, POLICY_FILE, Stack
+from aster.trust.denials import DenyList
+from aster.trust.keys import SigningKey
+from aster.trust.nonces import CHAIN, StoredJournal
 from astrocyte.requests import RecallRequest
 from astrocyte.rpc_service import MemoryService
 
@@ -219,3 +223,19 @@ def test_peers_without_a_credential_decide_nothing_where_strangers_can_reach_the
     environ = {"ASTROCYTE_ALLOW_DEV_AUTH": "true"}
     chosen = StackOptions.from_environment(environ, data=tmp_path, host="127.0.0.1", port=0)
     assert chosen.open_tenant == tenant
+
+
+async def test_the_deny_list_is_kept_in_the_data_directory(tmp_path: Path) -> None:
+    data, key = tmp_path / "data", SigningKey.generate()
+    config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled", secret_key=key.seed)
+    async with Stack(options(data)) as stack:
+        async with AsterClient(address=stack.addresses.p2p or "", config=config) as client:
+            assert client.endpoint_id == key.public.hex()
+        journal = StoredJournal.open(str(data))
+        await DenyList(journal.database, journal.audit).deny(key.public.hex())
+        await journal.close()
+        turned_away = AsterClient(address=stack.addresses.p2p or "", config=config)
+        with pytest.raises(PermissionDeniedError):
+            await turned_away.connect()
+        await turned_away.close()
+    assert CHAIN in {result.chain for result in verify_directory(data)}

@@ -150,7 +150,10 @@ class Stack:
         return _Part("policy", "/api", policy, document, service)
 
     async def _open_node(self, opening: AsyncExitStack, services: Sequence[object]) -> AsterServer:
-        node = AsterServer(services=services, config=self._options.rpc)
+        config = self._options.rpc
+        if config.storage_path is None:
+            config = config.with_value("storage_path", str(self._data.path), "--data")
+        node = AsterServer(services=services, config=config)
         opening.push_async_callback(node.drain, GRACE_SECONDS)
         await node.start()
         return node
