@@ -3,6 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from aster.rpc.contract.agreement import Agreements
 from aster.transport.ffi import SWITCH, DriverUnusable, load_driver
 
 
@@ -25,3 +26,12 @@ def transport_driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
         pytest.skip("the lean driver does not fit this machine")
     yield
     load_driver.cache_clear()
+
+
+@pytest.fixture
+def unasked_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that does not ask what the server's contract is, as one in another language may be."""
+
+    async def agree(*_: object, **__: object) -> None: ...
+
+    monkeypatch.setattr(Agreements, "check", agree)

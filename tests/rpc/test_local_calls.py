@@ -117,6 +117,7 @@ class NewerGreeter:
         return Answer("")
 
 
+@pytest.mark.usefixtures("unasked_contract")
 async def test_a_field_that_the_contract_forbids_is_a_contract_violation() -> None:
     async with LocalClient([Greeter()]) as client:
         newer = await client.client(NewerGreeter)
@@ -124,6 +125,7 @@ async def test_a_field_that_the_contract_forbids_is_a_contract_violation() -> No
             await newer.hello(NewerAsk("x"))
 
 
+@pytest.mark.usefixtures("unasked_contract")
 async def test_an_answer_that_breaks_the_contract_is_a_contract_violation() -> None:
     async with LocalClient([Greeter()]) as client:
         with pytest.raises(ContractViolationError, match="the answer is not a"):

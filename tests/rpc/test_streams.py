@@ -307,6 +307,7 @@ async def test_a_request_and_its_cancellation_in_one_chunk_leave_nothing_behind(
         assert (await stub.add(numbers_to(3))).value == 3
 
 
+@pytest.mark.usefixtures("unasked_contract")
 async def test_a_pattern_that_is_not_the_servers_is_refused() -> None:
     @service("Numbers")
     class Mistaken:
@@ -319,6 +320,7 @@ async def test_a_pattern_that_is_not_the_servers_is_refused() -> None:
             await (await client.client(Mistaken)).count(Number(1))
 
 
+@pytest.mark.usefixtures("unasked_contract")
 async def test_a_stream_of_unknown_fields_is_a_contract_violation() -> None:
     class Newer(msgspec.Struct):
         value: int

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 _HOMES = {
     "aster.rpc.client": ("AsterClient",),
     "aster.rpc.context": ("CallContext",),
+    "aster.rpc.contract.agreement": ("ContractMismatchError",),
+    "aster.rpc.contract.drift": ("ContractDrift",),
     "aster.rpc.hooks": ("ConnectionAttempt",),
     "aster.rpc.limits": ("RpcLimits",),
     "aster.rpc.local": ("LocalClient",),
@@ -49,6 +51,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 if TYPE_CHECKING:
     from aster.rpc.client import AsterClient
     from aster.rpc.context import CallContext
+    from aster.rpc.contract.agreement import ContractMismatchError
+    from aster.rpc.contract.drift import ContractDrift
     from aster.rpc.decorators import bidi_stream, client_stream, rpc, server_stream, service
     from aster.rpc.descriptions import Description
     from aster.rpc.errors import ServiceDefinitionError
@@ -90,6 +94,8 @@ __all__ = [
     "CancelledError",
     "ClientSession",
     "ConnectionAttempt",
+    "ContractDrift",
+    "ContractMismatchError",
     "ContractViolationError",
     "DataLossError",
     "DeadlineExceededError",

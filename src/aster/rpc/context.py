@@ -21,7 +21,8 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     """The call being answered. Give a handler's parameter this type, or ask `CallContext.current`.
 
     ``peer`` is the caller's EndpointId (64 hex characters), None in process; ``deadline`` is a `time.monotonic` moment
-    or None; ``call_id`` is unique within the caller's connection; ``attributes`` come from the caller's admission.
+    or None; ``call_id`` is unique within the caller's connection; ``attributes`` come from the caller's admission,
+    and its ``roles`` from them; without roles (None) the caller is trusted, as code of the same process is.
     """
 
     service: str
@@ -31,6 +32,7 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Metadata = NO_METADATA
     deadline: float | None = None
     attributes: Mapping[str, str] = NO_METADATA
+    roles: frozenset[str] | None = None
 
     definition: Any = None
     """The `MethodDefinition` that is called."""

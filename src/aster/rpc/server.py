@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +14,8 @@ from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
 from aster.rpc.acceptor import Acceptor, Door
 from aster.rpc.admission import ADMISSION_ALPN
+from aster.rpc.builtin.health import ServiceHealth
+from aster.rpc.contract.drift import check_drift
 from aster.rpc.definition import ServiceDefinition
 from aster.rpc.exposure import warn_of_exposed
 from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trust
@@ -50,7 +53,8 @@ class AsterServer:
 
     ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
-    ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers.
+    ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers;
+    ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what the services must not have drifted from.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
@@ -68,6 +72,7 @@ class AsterServer:
         interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
         debug_errors: bool = False,
+        manifest: Path | None = None,
     ) -> None:
         self._table = ServiceTable(services, interceptors)
         self._interceptors = tuple(interceptors)
@@ -79,6 +84,7 @@ class AsterServer:
         self._hook = hook
         self._limits = limits
         self._debug_errors = debug_errors
+        self._manifest = manifest
         self._trust: Trust | None = None
         self._endpoint: Endpoint | None = None
         self._acceptor: Acceptor | None = None
@@ -95,6 +101,7 @@ class AsterServer:
             return
         apply_log_settings(self._config)
         refuse_pending(self._config)
+        check_drift(self._table.definitions, self._manifest)
         identity = find_identity(self._config, "producer", self._peer)
         anchors = anchors_of(self._config, identity)
         own = own_presentation(self._config, identity)
@@ -164,6 +171,7 @@ class AsterServer:
     async def drain(self, grace_seconds: float = 10.0) -> None:
         """Take no new connections or calls, let running calls finish within ``grace_seconds``, then close."""
         if self._acceptor is not None:
+            self._table.health.drain()
             self._acceptor.drain("it is shutting down")
             try:
                 async with asyncio.timeout(grace_seconds):
@@ -216,6 +224,11 @@ class AsterServer:
     def services(self) -> Sequence[ServiceDefinition]:
         """What is served."""
         return tuple(self._table.definitions)
+
+    @property
+    def health(self) -> ServiceHealth:
+        """What ``aster.Health`` tells: ``server.health.set_serving("Orders", False)`` while a service can't answer."""
+        return self._table.health
 
     @property
     def address(self) -> str:

@@ -240,6 +240,7 @@ class ServerConnection(Lane[ServerProtocol]):
                 metadata=decode_metadata(event.metadata, self._limits) if event.metadata else NO_METADATA,
                 deadline=deadline,
                 attributes=self._attributes,
+                roles=self._roles,
                 definition=method.definition,
             )
             CallContext.running.set(context)

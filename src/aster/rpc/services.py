@@ -5,6 +5,10 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from aster.rpc.builtin import RESERVED
+from aster.rpc.builtin.contract import Contract
+from aster.rpc.builtin.health import Health, ServiceHealth
+from aster.rpc.builtin.reflection import Reflection
 from aster.rpc.codec import MessageType
 from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
@@ -90,15 +94,23 @@ class ServiceTable:
     """Services by name and version."""
 
     def __init__(self, services: Iterable[object], interceptors: Sequence[Interceptor] = ()) -> None:
-        self._interceptors = tuple(interceptors)
         self.definitions: list[ServiceDefinition] = []
         self._services: dict[
             tuple[str, int], tuple[ServiceDefinition, Mapping[str, tuple[MethodDefinition, Served]]]
         ] = {}
         for target in services:
-            self._add(target)
+            self._add(target, interceptors)
         if not self.definitions:
             raise ServiceDefinitionError("a server needs at least one service")
+        for each in self.definitions:
+            if each.name.startswith(RESERVED):
+                raise ServiceDefinitionError(f"'{each.name}': names that begin with '{RESERVED}' are reserved")
+        offered = tuple(self.definitions)
+        self.health = ServiceHealth(offered)
+        self._add(Contract(offered), ())
+        self._add(Reflection(offered), interceptors)
+        self._add(Health(self.health), interceptors)
+        self.definitions = list(offered)
 
     def find(self, declaration: Declaration, roles: frozenset[str] | None) -> Served | RpcError:
         """The method that a client declared, or the error that every call of it gets.
@@ -125,12 +137,12 @@ class ServiceTable:
                     return PermissionDeniedError(f"{where} needs {requirement}")
         return served
 
-    def _add(self, target: object) -> None:
+    def _add(self, target: object, interceptors: Sequence[Interceptor]) -> None:
         definition = definition_of(target.service if isinstance(target, SessionFactory) else target)
         key = (definition.name, definition.version)
         if key in self._services:
             raise ServiceDefinitionError(f"two services named '{key[0]}' version {key[1]}")
-        around = (*self._interceptors, *definition.interceptors)
+        around = (*interceptors, *definition.interceptors)
         serving = _per_session if definition.scope is Scope.SESSION else _shared
         serve = serving(definition, target, around)
         self._services[key] = definition, {each.name: (each, serve(each)) for each in definition.methods.values()}

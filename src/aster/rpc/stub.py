@@ -8,12 +8,14 @@ from typing import Any, Self, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.client_streams import call_with_stream, open_stream
+from aster.rpc.contract.agreement import AGREEMENTS
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.intercepted import intercepted
 from aster.rpc.interception import Interceptor
 from aster.rpc.patterns import Pattern
 from aster.rpc.propagation import call_options
 from aster.rpc.protocol.wire import Declaration
+from aster.rpc.proxy import Proxy
 from aster.rpc.status import FailedPreconditionError, InvalidArgumentError
 
 ServiceClass = TypeVar("ServiceClass")
@@ -36,10 +38,17 @@ class Caller(ABC):
         """The connection to call on; raises the `RpcError` of a connection that can't be had."""
 
     async def client(self, service: type[ServiceClass]) -> ServiceClass:
-        """A stub with the methods of ``service``: ``await stub.method(request, timeout=1.0, metadata={...})``."""
+        """A stub with the methods of ``service``: ``await stub.method(request, timeout=1.0, metadata={...})``.
+
+        A method that the server means otherwise, in a way that breaks this client, raises `ContractMismatchError`.
+        """
         definition = definition_of(service)
-        await self.connection()
+        await AGREEMENTS.check(await self.connection(), definition, interceptors=self.interceptors)
         return cast("ServiceClass", Stub(self, definition))
+
+    def proxy(self, name: str, version: int | None = None) -> Proxy:
+        """A dynamic client of the service of that name, in its newest version unless one is given."""
+        return Proxy(self, name, version)
 
     async def open_session(self) -> "ClientSession":
         """One more session: ``async with await client.open_session() as session: ...``.
@@ -112,14 +121,27 @@ class Stub:
 class RemoteMethod:
     """One method of a stub."""
 
-    __slots__ = ("_caller", "_declaration", "_method")
+    __slots__ = ("_agreed", "_caller", "_declaration", "_method", "_service")
 
-    def __init__(self, caller: Caller, service: ServiceDefinition, method: MethodDefinition) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        service: ServiceDefinition,
+        method: MethodDefinition,
+        agreed: ClientConnection | None = None,
+    ) -> None:
         self._caller = caller
         self._declaration = Declaration(
             service.name, service.version, method.name, method.options.pattern, caller.session
         )
         self._method = method
+        self._service = service
+        self._agreed = agreed
+
+    async def _agree(self, connection: ClientConnection) -> None:
+        """Once a connection; raises `ContractMismatchError` when the server means something else by this method."""
+        await AGREEMENTS.check(connection, self._service, self._method.name, self._caller.interceptors)
+        self._agreed = connection
 
     def __repr__(self) -> str:
         return f"<method {self._declaration.service}.{self._method.name}>"
@@ -139,6 +161,8 @@ class RemoteUnary(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
         connection = self._caller.current or await self._caller.connection()
+        if connection is not self._agreed:
+            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
         return await connection.call(self._declaration, self._method, request, seconds, sent)
 
@@ -157,6 +181,8 @@ class RemoteClientStream(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
         connection = self._caller.current or await self._caller.connection()
+        if connection is not self._agreed:
+            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
         return await call_with_stream(connection, self._declaration, self._method, requests, seconds, sent)
 
@@ -175,6 +201,8 @@ class RemoteStream(RemoteMethod):
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Any]:
         connection = self._caller.current or await self._caller.connection()
+        if connection is not self._agreed:
+            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
         answers = open_stream(connection, self._declaration, self._method, requests, seconds, sent)
         async with contextlib.aclosing(answers):

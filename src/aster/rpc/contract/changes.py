@@ -6,7 +6,7 @@
 * **policy**: the wire is the same; timeouts, idempotence, required roles or defaults are not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -32,12 +32,16 @@ class Party(StrEnum):
 
 
 class Change(Struct, frozen=True):
-    """One change; ``where`` is a service, method or field."""
+    """One change; ``where`` is a service, method or field.
+
+    One that matters ``only_when_given`` is about an optional field that its writers leave out until they use it.
+    """
 
     weight: Weight
     where: str
     sentence: str
     breaks: tuple[Party, ...] = ()
+    only_when_given: bool = False
 
     def __str__(self) -> str:
         return f"{self.weight}: {self.sentence}"
@@ -76,18 +80,21 @@ def changes_of_services(old: Sequence[ServiceDescription], new: Sequence[Service
     return sorted(found, key=lambda change: list(Weight).index(change.weight))
 
 
-def problems_of_client(client: ServiceDescription, server: ServiceDescription) -> list[Change]:
-    """What keeps a client with one contract from calling a server with another, over the methods that both know.
+def problems_of_client(client: ServiceDescription, server: ServiceDescription) -> dict[str, tuple[Change, ...]]:
+    """What keeps a client with one contract from calling a server with another, by method; "" is the service itself.
 
     A method that the server does not have is no problem here: whoever calls it gets UNIMPLEMENTED, and the rest works.
     """
-    return [
-        change
-        for method in client.methods
-        if (answered := server.method(method.name)) is not None
-        for change in _method_changes(client, server, method, answered)
-        if Party.OLD_CLIENTS in change.breaks
-    ] + [change for change in _service_changes(client, server) if Party.OLD_CLIENTS in change.breaks]
+    found = {"": _breaking_client(_service_changes(client, server))}
+    for method in client.methods:
+        answered = server.method(method.name)
+        if answered is not None:
+            found[method.name] = _breaking_client(_method_changes(client, server, method, answered))
+    return {name: changes for name, changes in found.items() if changes}
+
+
+def _breaking_client(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(each for each in changes if Party.OLD_CLIENTS in each.breaks and not each.only_when_given)
 
 
 def _service_changes(old: ServiceDescription, new: ServiceDescription) -> Iterator[Change]:
@@ -142,8 +149,13 @@ def _message_change(message: str, where: str, difference: Difference, *, is_requ
     problems = _problems(difference, is_request=is_request)
     if not problems:
         return Change(Weight.COMPATIBLE, where, f"{told}: old and new sides understand each other")
+    if difference.only_when_given and difference.old_problem is None:
+        party = "old servers" if is_request else "old clients"
+        words = f"{told}: {party} understand messages without it, and refuse those that give it"
+        return Change(Weight.COMPATIBLE, where, words, only_when_given=True)
     reasons = "; ".join(f"breaks {party} ({reason})" for party, reason in problems)
-    return Change(Weight.BREAKING, where, f"{told}: {reasons}", tuple(party for party, _ in problems))
+    breaks = tuple(party for party, _ in problems)
+    return Change(Weight.BREAKING, where, f"{told}: {reasons}", breaks, difference.only_when_given)
 
 
 def _problems(difference: Difference, *, is_request: bool) -> list[tuple[Party, str]]:

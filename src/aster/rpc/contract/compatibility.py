@@ -34,6 +34,8 @@ class Difference:
     old_problem: str | None = None
     new_problem: str | None = None
     default_only: bool = False
+    only_when_given: bool = False
+    """The problem is one of an optional field that its writer leaves out unless it is given another value."""
 
 
 WIDER: Mapping[str, frozenset[str]] = {
@@ -138,9 +140,9 @@ class TypeComparison:
         for name in sorted(olds.keys() | news.keys()):
             before, after, where = olds.get(name), news.get(name), f"{path}.{name}"
             if before is None:
-                yield _added_field(news[name], where, old.strict)
+                yield _added_field(news[name], where, written=new, read=old)
             elif after is None:
-                yield _removed_field(before, where, new.strict)
+                yield _removed_field(before, where, written=old, read=new)
             else:
                 yield from self._field(before, after, where)
                 if old.omits_defaults or new.omits_defaults:
@@ -153,9 +155,9 @@ class TypeComparison:
             yield from self._field(before, after, f"{path}[{position}]")
         both = min(len(old.fields), len(new.fields))
         for position, field in enumerate(new.fields[both:], both):
-            yield _added_field(field, f"{path}[{position}]", old.strict)
+            yield _added_field(field, f"{path}[{position}]", written=new, read=old)
         for position, field in enumerate(old.fields[both:], both):
-            yield _removed_field(field, f"{path}[{position}]", new.strict)
+            yield _removed_field(field, f"{path}[{position}]", written=old, read=new)
 
     def _field(self, old: Field, new: Field, where: str) -> Iterator[Difference]:
         if new.required and not old.required:
@@ -253,21 +255,23 @@ def _is_tighter(name: str, one: Any, other: Any) -> bool:
     return True if rule is None else rule(one, other)
 
 
-def _added_field(field: Field, where: str, is_strict: bool) -> Difference:
+def _added_field(field: Field, where: str, *, written: Record, read: Record) -> Difference:
     return Difference(
         where,
         f"is a new {'required' if field.required else 'optional'} field",
         old_problem="it is not sent" if field.required else None,
-        new_problem="unknown fields are refused" if is_strict else None,
+        new_problem="unknown fields are refused" if read.strict else None,
+        only_when_given=read.strict and written.omits_defaults and not field.required,
     )
 
 
-def _removed_field(field: Field, where: str, is_strict: bool) -> Difference:
+def _removed_field(field: Field, where: str, *, written: Record, read: Record) -> Difference:
     return Difference(
         where,
         "is gone",
-        old_problem="unknown fields are refused" if is_strict else None,
+        old_problem="unknown fields are refused" if read.strict else None,
         new_problem="it is required" if field.required else None,
+        only_when_given=read.strict and written.omits_defaults and not field.required,
     )
 
 

@@ -1,15 +1,16 @@
 """A service definition as a description, made once for each definition."""
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from functools import lru_cache
-from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from aster.rpc.contract.canonical import contract_id, policy_id
 from aster.rpc.contract.describe import TypeDescriber
 from aster.rpc.contract.description import MethodDescription, Requirement, ServiceDescription, reachable
-from aster.rpc.definition import MethodDefinition, ServiceDefinition
+from aster.rpc.definition import MethodDefinition, ServiceDefinition, Style
+from aster.rpc.requirements import Requirement as AskedFor
 
 
 @lru_cache(maxsize=1024)
@@ -25,11 +26,11 @@ def describe_service(service: ServiceDefinition) -> ServiceDescription:
             policy_id="",
             methods=methods,
             types=describer.types,
-            scoped="session" if getattr(service, "scope", "") == "session" else "shared",
-            requires=_requirement(getattr(service, "requires", None)),
+            scoped=service.scope.value,
+            requires=_requirement(service.requires),
             description=service.description,
-            tags=getattr(service, "tags", ()),
-            deprecated=getattr(service, "deprecated", None),
+            tags=service.tags,
+            deprecated=service.deprecated,
         )
     )
 
@@ -39,9 +40,9 @@ def identified(service: ServiceDescription) -> ServiceDescription:
     return replace(service, contract_id=contract_id(service), policy_id=policy_id(service))
 
 
-def visible_part(service: ServiceDescription, is_visible: Mapping[str, bool]) -> ServiceDescription:
+def visible_part(service: ServiceDescription, seen: Collection[str]) -> ServiceDescription:
     """The description with the visible methods and the types they need; the contract's id stays the whole's."""
-    methods = tuple(method for method in service.methods if is_visible[method.name])
+    methods = tuple(method for method in service.methods if method.name in seen)
     if len(methods) == len(service.methods):
         return service
     roots = [described for method in methods for described in (method.request, method.reply)]
@@ -55,15 +56,15 @@ def _method(method: MethodDefinition, describer: TypeDescriber) -> MethodDescrip
         pattern=options.pattern.value,
         request=describer.describe(method.request.annotation),
         reply=describer.describe(method.reply.annotation),
-        inline=getattr(method, "style", "") == "inline",
+        inline=method.style is Style.INLINE,
         timeout=options.timeout,
         idempotent=options.idempotent,
-        requires=_requirement(getattr(options, "requires", None)),
+        requires=_requirement(options.requires),
         description=method.description,
-        tags=getattr(options, "tags", ()),
-        deprecated=getattr(options, "deprecated", None),
+        tags=options.tags,
+        deprecated=options.deprecated,
     )
 
 
-def _requirement(requires: Any) -> Requirement | None:
-    return None if requires is None else Requirement(requires.kind, tuple(requires.roles))
+def _requirement(asked: AskedFor | None) -> Requirement | None:
+    return None if asked is None else msgspec.convert({"kind": asked.kind, "roles": asked.roles}, Requirement)

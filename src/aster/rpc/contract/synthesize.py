@@ -69,7 +69,7 @@ class TypeMaker:
     """Makes Python types from one service's described ones.
 
     For sending, records refuse unknown fields, and what a caller leaves out is not sent. For reading, defaults are
-    filled in.
+    filled in, and every array is a list.
     """
 
     def __init__(self, types: Mapping[str, Record | Enumeration], *, for_reading: bool = False) -> None:
@@ -104,8 +104,9 @@ class TypeMaker:
             case Scalar(type=name, limits=limits):
                 return _bounded(PYTHON[name], limits)
             case Array(of=item, form=form, limits=limits):
-                arguments = (inner(item), ...) if form == "tuple" else inner(item)
-                return _bounded(FORMS[form].__class_getitem__(arguments), limits)
+                made = FORMS["list" if self._for_reading else form]
+                arguments = (inner(item), ...) if made is tuple else inner(item)
+                return _bounded(made.__class_getitem__(arguments), limits)
             case Tuple(of=items):
                 return tuple.__class_getitem__(tuple(map(inner, items)))
             case Map(key=key, value=value, limits=limits):

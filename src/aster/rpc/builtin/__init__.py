@@ -1,0 +1,3 @@
+"""Services that every server offers. Their names begin with ``aster.``, which no other service's may."""
+
+RESERVED = "aster."
