@@ -291,6 +291,7 @@ async def test_a_caller_that_leaves_or_is_late_gives_its_large_messages_up(conne
         assert not client.current._bodies_in_use._awaited
 
 
+@pytest.mark.usefixtures("unasked_contract")
 async def test_a_deadline_and_a_cancellation_hold_while_nobody_reads_the_request() -> None:
     near, far = MemoryPipe.pair()
     streams, _ = MemoryStreams.pair()
