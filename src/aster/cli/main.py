@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import audit, config, demo, enroll, policy, profile, relay, trust, up
+from aster.cli import audit, call, config, demo, enroll, policy, profile, relay, trust, up
 from aster.foundation.errors import AsterError, MissingExtra
 
 OURS = frozenset({"", "aster", "astrocyte"})
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command(name="up")(up.up)
 app.command(name="demo")(demo.demo)
 app.command(name="relay")(relay.relay)
+app.command(name="call")(call.call)
 app.add_typer(policy.app, name="policy")
 app.add_typer(trust.app, name="trust")
 app.add_typer(enroll.app, name="enroll")

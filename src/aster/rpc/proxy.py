@@ -49,6 +49,11 @@ class DynamicService:
             )
         return found
 
+    def method_description(self, name: str) -> MethodDescription:
+        """The same method as it is described."""
+        self.method(name)
+        return next(each for each in self.description.methods if each.name == name)
+
 
 class Proxy:
     """The methods of one service as attributes, and by ``proxy["name"]``. Await it to learn of mistakes early."""
@@ -91,6 +96,11 @@ class Proxy:
                 raise NotFoundError(error.message, hint=f"it offers: {known}") from None
             self._asked, self._service = connection, DynamicService(description_in(answer))
         return connection, self._service
+
+
+async def described(proxy: Proxy) -> DynamicService:
+    """What a proxy's service is, as its server describes it. (A proxy's own attributes are its methods.)"""
+    return (await proxy._described())[1]
 
 
 class ProxyMethod:
