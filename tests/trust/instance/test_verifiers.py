@@ -13,7 +13,8 @@ from tests.trust.instance.test_gcp import token
 from aster.foundation.errors import ConfigError
 from aster.trust.credential import CredentialRefused
 from aster.trust.instance import InstanceSettings, InstanceVerifiers, Proven, Wanted, register_provider
-from aster.trust.instance.verifiers import MAX_TOKEN_BYTES, PROVIDERS, Factory
+from aster.trust.instance.verifiers import PROVIDERS, Factory
+from aster.trust.presentation import MAX_TOKEN_BYTES
 
 GCP = {
     "aster.role": "billing",

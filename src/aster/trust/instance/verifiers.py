@@ -11,8 +11,8 @@ from aster.foundation.logs import get_logger
 from aster.trust.credential import CredentialRefused
 from aster.trust.instance.facts import Proven, Wanted, require_match
 from aster.trust.instance.settings import InstanceSettings
+from aster.trust.presentation import MAX_TOKEN_BYTES
 
-MAX_TOKEN_BYTES = 16 * 1024
 SECONDS = 8.0
 
 logger = get_logger("aster.trust")
