@@ -26,6 +26,9 @@ from aster.transport.errors import CloseCode, ConnectionLost
 from aster.transport.pipe import Pipe
 from aster.transport.side_streams import SideStreams
 
+_MSGPACK = Encoding.MSGPACK
+_encode = ENCODERS[_MSGPACK]
+
 
 @dataclass(frozen=True, slots=True)
 class StreamCall:
@@ -90,7 +93,7 @@ class ClientConnection(Lane[ClientProtocol]):
             call = await self._request_far(declaration, seconds, metadata, body, future)
         else:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-            call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, body)
+            call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, body)
             self._pipe.write(wire)
             self._waiting[call] = future
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
@@ -102,7 +105,7 @@ class ClientConnection(Lane[ClientProtocol]):
         finally:
             if timer is not None:
                 timer.cancel()
-        return method.reply.decode_reply(answer, Encoding.MSGPACK)
+        return method.reply.decode_reply(answer, _MSGPACK)
 
     async def begin_stream(
         self, declaration: Declaration, seconds: float | None, metadata: Metadata, request: bytes | None
@@ -116,9 +119,9 @@ class ClientConnection(Lane[ClientProtocol]):
         else:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
             if request is None:
-                call, wire = self._protocol.stream(number, milliseconds, Encoding.MSGPACK, wire_metadata)
+                call, wire = self._protocol.stream(number, milliseconds, _MSGPACK, wire_metadata)
             else:
-                call, wire = self._protocol.request(number, milliseconds, Encoding.MSGPACK, wire_metadata, request)
+                call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, request)
             self._pipe.write(wire)
             self._waiting[call] = outcome
         outcome.add_done_callback(functools.partial(self._stream_over, call))
@@ -167,7 +170,7 @@ class ClientConnection(Lane[ClientProtocol]):
 
         def announce(place: FarBody) -> bool:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-            call, wire = self._protocol.far_request(number, milliseconds, Encoding.MSGPACK, wire_metadata, place)
+            call, wire = self._protocol.far_request(number, milliseconds, _MSGPACK, wire_metadata, place)
             self._pipe.write(wire)
             self._waiting[call] = outcome
             calls.append(call)
@@ -218,7 +221,7 @@ class ClientConnection(Lane[ClientProtocol]):
             raise InvalidArgumentError(
                 f"{declaration.service}.{method.name} takes a {method.request.name}, got a {type(request).__name__}"
             )
-        body = ENCODERS[Encoding.MSGPACK](request)
+        body = _encode(request)
         if len(body) > self._limits.max_message_bytes:
             raise ResourceExhaustedError(f"the request is above the limit of {self._limits.max_message_bytes} bytes")
         return body

@@ -16,7 +16,6 @@ from aster.rpc.flow import Inbox, Later
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import NO_METADATA, decode_metadata
-from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.core import ProtocolViolation, ServerProtocol
 from aster.rpc.protocol.events import (
     CallCancelled,
@@ -193,7 +192,7 @@ class ServerConnection(Lane[ServerProtocol]):
         method = self._methods.get(event.method, LEFT)
         refusal = method if isinstance(method, RpcError) else self._refusal()
         if isinstance(method, BoundMethod) and refusal is None:
-            if event.streams != method.pattern.streams_input:
+            if event.streams != method.streams_input:
                 raise ProtocolViolation(f"a call of {method.service}.{method.method} that is not {method.pattern}")
             if event.streams:
                 self.new_inbox(event.call)
@@ -244,14 +243,20 @@ class ServerConnection(Lane[ServerProtocol]):
                 definition=method.definition,
             )
             CallContext.running.set(context)
-            if method.pattern is not Pattern.UNARY:
+            if not method.is_unary:
                 await self._answer_stream(event, method, context)
                 return
-            request = method.request.decode_request(await self._message(event), event.encoding)
-            result = await method.call(request, context)
+            body = event.body
+            if not isinstance(body, bytes):
+                body = await self._requests[call].reading
+            result = await method.call(method.request.decode_request(body, event.encoding), context)
             while self._pipe.is_full:
                 await self._pipe.writable()
-            await self._reply(call, method, result, event.encoding)
+            answer = self._encoded(method, result, event.encoding)
+            if len(answer) > self._far_above:
+                await self._reply_far(call, answer)
+            else:
+                self._pipe.write(self._protocol.reply(call, answer))
         except RpcError as error:
             self._fail(call, error)
         except asyncio.CancelledError:
@@ -268,9 +273,14 @@ class ServerConnection(Lane[ServerProtocol]):
         if method.pattern.streams_input:
             request = self._items(self._inboxes[call], method, encoding)
         else:
-            request = method.request.decode_request(await self._message(event), encoding)
+            body = event.body if isinstance(event.body, bytes) else await self._requests[call].reading
+            request = method.request.decode_request(body, encoding)
         if not method.pattern.streams_output:
-            await self._reply(call, method, await method.call(request, context), encoding)
+            answer = self._encoded(method, await method.call(request, context), encoding)
+            if len(answer) > self._far_above:
+                await self._reply_far(call, answer)
+            else:
+                self._pipe.write(self._protocol.reply(call, answer))
             return
         window = self.new_window(call)
         async with contextlib.aclosing(method.call(request, context)) as answers:
@@ -283,16 +293,8 @@ class ServerConnection(Lane[ServerProtocol]):
         async for body in inbox:
             yield method.request.decode_request(body, encoding)
 
-    async def _message(self, event: Requested) -> bytes:
-        """The request's message, wherever it travels."""
-        return event.body if isinstance(event.body, bytes) else await self._requests[event.call].reading
-
-    async def _reply(self, call: int, method: BoundMethod, result: Any, encoding: int) -> None:
-        body = self._encoded(method, result, encoding)
-        if len(body) > self._far_above:
-            await self._bodies_in_use.send(body, functools.partial(self._announce_reply, call))
-        elif not self.is_over:
-            self._pipe.write(self._protocol.reply(call, body))
+    async def _reply_far(self, call: int, answer: bytes) -> None:
+        await self._bodies_in_use.send(answer, functools.partial(self._announce_reply, call))
 
     def _announce_reply(self, call: int, place: FarBody) -> bool:
         return self._announced(self._protocol.far_reply(call, place))

@@ -14,6 +14,7 @@ from aster.rpc.context import CallContext
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.errors import ServiceDefinitionError
 from aster.rpc.interception import Interceptor, intercepted_handler
+from aster.rpc.patterns import Pattern
 from aster.rpc.protocol.wire import Declaration
 from aster.rpc.sessions import Make, Session, SessionFactory, maker_of
 from aster.rpc.status import (
@@ -40,6 +41,8 @@ class BoundMethod:
         self.request: MessageType = method.request
         self.reply: MessageType = method.reply
         self.pattern = method.options.pattern
+        self.is_unary = self.pattern is Pattern.UNARY
+        self.streams_input = self.pattern.streams_input
         self.call = intercepted_handler(interceptors, self.pattern, call)
 
 

@@ -18,6 +18,9 @@ class State(IntEnum):
     CLOSED = 3
 
 
+IDLE, CLOSED = State.IDLE, State.CLOSED
+
+
 class Role(IntEnum):
     """Who sends a frame."""
 
@@ -45,6 +48,15 @@ TRANSITIONS: dict[tuple[State, Role, Kind], State] = {
     (State.ANSWERING, Role.SERVER, Kind.REPLY): State.CLOSED,
     (State.ANSWERING, Role.SERVER, Kind.ERROR): State.CLOSED,
 }
+
+Rule = dict[State, State]
+"""What one kind of frame from one side makes of each state."""
+
+RULES: dict[Role, dict[int, Rule]] = {
+    role: {kind: {state: new for (state, *frame), new in TRANSITIONS.items() if frame == [role, kind]} for kind in Kind}
+    for role in Role
+}
+"""The same table by sender and kind: a frame pays for one look-up by its call's state."""
 
 LATE_KINDS = frozenset({Kind.CANCEL, Kind.REPLY, Kind.ERROR, Kind.ITEM, Kind.END, Kind.CREDIT})
 """What may arrive for a call that this side has closed already."""
@@ -74,15 +86,15 @@ class CallStates:
         """Apply one frame: True when it counts, False when it is late. `KeyError` when no rule allows it."""
         state = self._open.get(call)
         if state is None:
-            state = State.IDLE if call > self.last_call else State.CLOSED
-        target = TRANSITIONS.get((state, sender, kind))
-        if target is State.CLOSED:
+            state = IDLE if call > self.last_call else CLOSED
+        target = RULES[sender][kind].get(state)
+        if target is CLOSED:
             del self._open[call]
         elif target is not None:
             self._open[call] = target
             if call > self.last_call:
                 self.last_call = call
-        elif state is State.CLOSED and kind in LATE_KINDS:
+        elif state is CLOSED and kind in LATE_KINDS:
             return False
         else:
             raise KeyError((state, sender, kind))

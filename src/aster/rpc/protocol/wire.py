@@ -76,7 +76,7 @@ class Hello(msgspec.Struct, frozen=True, array_like=True):
     """How many messages on streams of their own this side reads at once; 0: none, all stay on the lane."""
 
 
-class Declaration(msgspec.Struct, frozen=True, array_like=True):
+class Declaration(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
     """A method by name, declared once a connection and session so that requests carry a small number."""
 
     service: str
