@@ -49,8 +49,11 @@ class LocalClient(Caller):
             raise FailedPreconditionError("the client is not open", hint="use 'async with'")
         return self.current
 
+    def _pipes(self) -> tuple[MemoryPipe, MemoryPipe]:
+        return MemoryPipe.pair()
+
     async def __aenter__(self) -> Self:
-        near, far = MemoryPipe.pair()
+        near, far = self._pipes()
         near_streams, far_streams = MemoryStreams.pair()
         self._server = ServerConnection(
             far,

@@ -44,7 +44,7 @@ class CircuitBreaker:
         recovery_seconds: float = 5.0,
         probes: int = 1,
         codes: Collection[StatusCode] = FAILURES,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if threshold < 1 or probes < 1 or not recovery_seconds > 0:
             raise ConfigError("CircuitBreaker: threshold and probes from 1, recovery_seconds above 0")
@@ -52,7 +52,7 @@ class CircuitBreaker:
         self._recovery = recovery_seconds
         self._probes = probes
         self._codes = frozenset(codes)
-        self._clock = clock
+        self._clock = clock or (lambda: time.monotonic())
         self._circuits: dict[str, Circuit] = {}
 
     def state(self, service: str) -> State:

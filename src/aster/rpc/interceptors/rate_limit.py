@@ -37,7 +37,7 @@ class RateLimit:
         burst: float | None = None,
         per: str = "global",
         max_buckets: int = 10_000,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._burst = max(1.0, rate) if burst is None else burst
         if not rate > 0 or not self._burst >= 1 or max_buckets < 1:
@@ -48,7 +48,7 @@ class RateLimit:
         self._per = per
         self._key = KEYS[per]
         self._max_buckets = max_buckets
-        self._clock = clock
+        self._clock = clock or (lambda: time.monotonic())
         self._buckets: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, call: Any, request: Any, proceed: Proceed) -> Any:

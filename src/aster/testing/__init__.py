@@ -1,0 +1,29 @@
+"""For tests of services: clients and servers in pairs, real credentials, faults on purpose, a clock that tests turn.
+
+==================  ======================================================================================
+`local_pair`        a client in this process: the real protocol and codec, no network; may have `Faults`
+`session_pair`      a stub of a session-scoped service, in a session of its own
+`remote_pair`       server and client on two QUIC endpoints of this machine, the gate open
+`gated_pair`        the same with a closed gate: `GatedPair.enroll` signs real credentials
+`Faults`            drop, hold, delay or cut at a chosen frame of a local pair
+`FakeClock`         turn the time forward: deadlines, rate limits, circuits and pings follow at once
+==================  ======================================================================================
+
+All but the last two are asynchronous context managers, and close what they made.
+"""
+
+from aster.testing.clock import FakeClock
+from aster.testing.faults import Fault, Faults
+from aster.testing.pairs import GatedPair, Pair, gated_pair, local_pair, remote_pair, session_pair
+
+__all__ = [
+    "FakeClock",
+    "Fault",
+    "Faults",
+    "GatedPair",
+    "Pair",
+    "gated_pair",
+    "local_pair",
+    "remote_pair",
+    "session_pair",
+]
