@@ -60,6 +60,13 @@ _AFTER_A_NAME = frozenset(
 )
 
 
+ARTICLE = "ARTICLE"
+"""What `Cursor.take` calls a word that only introduces the one after it."""
+
+STOPS = "。।"
+"""Full stops that are never the dot of a field."""
+
+
 class ParseFailure(Exception):
     """A production failed; the finding is already reported. Caught where the parser can go on."""
 
@@ -162,22 +169,39 @@ class Cursor:
                 return length
         return 0
 
+    def take(self, kind: str, length: int) -> None:
+        """Step over a keyword. Every keyword goes this way, so that tools may note where they are."""
+        self.advance(length)
+
+    def leave_out_stop(self) -> None:
+        """A line ends here without its full stop, which is allowed; tools may note it."""
+
+    def take_separator(self, length: int) -> None:
+        """Step over a comma, `and`, or both, that take some tokens."""
+        if self.accept_sign(","):
+            length -= 1
+        if length:
+            self.take("AND", length)
+
     def accept_keyword(self, kind: str) -> bool:
         for found, length in self.token.phrases:
             if found == kind:
-                self.advance(length)
+                self.take(kind, length)
                 return True
         return False
 
     def accept_keywords(self, *kinds: str) -> bool:
         """Several keywords one after another, all or none."""
         ahead = 0
+        lengths = []
         for kind in kinds:
             length = self.at_keyword(kind, ahead)
             if not length:
                 return False
+            lengths.append(length)
             ahead += length
-        self.advance(ahead)
+        for kind, length in zip(kinds, lengths, strict=True):
+            self.take(kind, length)
         return True
 
     def expect_keyword(self, kind: str) -> None:
@@ -195,7 +219,7 @@ class Cursor:
 
     def skip_article(self) -> None:
         if self.at_article():
-            self.advance()
+            self.take(ARTICLE, 1)
 
     def expect_name(self) -> str:
         self.skip_article()
@@ -208,7 +232,7 @@ class Cursor:
         if self.token.kind is not SIGN or self.token.value != ".":
             return False
         after = self.peek()
-        return after.kind is WORD and after.start == self.token.end
+        return after.kind is WORD and after.start == self.token.end and self.source.text[self.token.start] not in STOPS
 
     def dotted(self) -> str:
         names = [self.expect_name()]

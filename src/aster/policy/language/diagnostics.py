@@ -64,6 +64,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "P016": ("error", "comparisons cannot be chained; join them with 'and'"),
     "P017": ("error", "more than {limit} {what}"),
     "P018": ("error", "a source needs at least one declaration"),
+    "T001": ("error", "the name '{name}' would be taken for a keyword in {other}; rename it"),
     "M101": ("error", "the module {name} is not found"),
     "M102": ("error", "the module {name} uses itself: {path}"),
     "M103": ("error", "the module {name} is used in version {expected} and in version {actual}"),

@@ -30,7 +30,10 @@ class Phrase(msgspec.Struct, frozen=True):
 
 
 class Lexicon(msgspec.Struct, frozen=True):
-    """Everything the front end knows about a locale."""
+    """Everything the front end knows about a locale.
+
+    ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one.
+    """
 
     id: str
     name: str
@@ -41,6 +44,9 @@ class Lexicon(msgspec.Struct, frozen=True):
     folding: MappingProxyType[int, str]
     open_quote: str
     close_quote: str
+    sentence_case: frozenset[str]
+    inline: MappingProxyType[str, str]
+    punctuation: MappingProxyType[str, str]
     messages: MappingProxyType[str, str]
     terms: MappingProxyType[str, str]
     type_words: MappingProxyType[str, str]
@@ -121,6 +127,9 @@ def _load(shipped: str) -> Lexicon:
         folding=MappingProxyType({ord(wide): narrow for wide, narrow in folding.items()}),
         open_quote=punctuation["open_quote"],
         close_quote=punctuation["close_quote"],
+        sentence_case=frozenset(data["sentence_case"]),
+        inline=MappingProxyType(data["inline"]),
+        punctuation=MappingProxyType(punctuation),
         messages=MappingProxyType(data["messages"]),
         terms=MappingProxyType({**type_words, "null": type_words["Null"], **data["terms"]}),
         type_words=MappingProxyType(type_words),

@@ -31,6 +31,9 @@ COMPARISONS = {
     "EQUALS_TO": "==",
     "NOT_EQUAL_TO": "!=",
 }
+IS_PREFIX = "IS_PREFIX"
+"""What `Cursor.take` calls an `is` that only leads to a comparison: `is at least`."""
+
 MEMBERSHIPS = {"IS_ONE_OF": "in", "IS_NOT_ONE_OF": "not in"}
 COMPARISON_SIGNS = {"<": "<", ">": ">", "<=": "<=", ">=": ">=", "=": "==", "==": "==", "!=": "!="}
 SUMS = {"PLUS": "+", "MINUS_WORD": "-"}
@@ -134,13 +137,14 @@ class ExpressionParser(PrimaryParser, ABC):
             return operator
         for kind, length in token.phrases:
             if kind in COMPARISONS:
-                self.advance(length)
+                self.take(kind, length)
                 return COMPARISONS[kind]
             if kind in MEMBERSHIPS:
-                self.advance(length)
+                self.take(kind, length)
                 return MEMBERSHIPS[kind]
             if kind in {"IS", "IS_NOT"}:
-                self.advance(length)
+                is_prefix = kind == "IS" and any(self.at_keyword(found, length) for found in COMPARISONS)
+                self.take(IS_PREFIX if is_prefix else kind, length)
                 negated = kind == "IS_NOT" or (kind == "IS" and self._accept_not())
                 inner = self._prefixed_comparison()
                 if inner is None:
@@ -155,7 +159,7 @@ class ExpressionParser(PrimaryParser, ABC):
     def _prefixed_comparison(self) -> str | None:
         for kind, length in self.token.phrases:
             if kind in COMPARISONS:
-                self.advance(length)
+                self.take(kind, length)
                 return COMPARISONS[kind]
         return None
 
@@ -196,26 +200,26 @@ class ExpressionParser(PrimaryParser, ABC):
             return None
         for kind, length in token.phrases:
             if kind in words:
-                self.advance(length)
+                self.take(kind, length)
                 return words[kind]
         return None
 
     def _unary(self) -> Expression:
         token = self.token
         if token.kind is SIGN and token.value == "-":
-            return self._negative(1)
+            self.advance()
+            return self._negative(token.start)
         if token.phrases:
             length = self.at_keyword("MINUS_WORD")
             if length and not self._word_is_name():
-                return self._negative(length)
+                self.take("MINUS_WORD", length)
+                return self._negative(token.start)
             if self.at_keyword("APPLY") and self.peek().kind is WORD:
                 return self._apply()
         return self._postfix()
 
-    def _negative(self, length: int) -> Expression:
-        start = self.token.start
+    def _negative(self, start: int) -> Expression:
         self.deeper()
-        self.advance(length)
         operand = self._unary()
         self.depth -= 1
         if isinstance(operand, Literal) and type(operand.value) in {int, LongLiteral, float, Decimal}:

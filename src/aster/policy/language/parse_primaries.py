@@ -116,7 +116,7 @@ class PrimaryParser(TypeParser, ABC):
             if parsed is not None:
                 return parsed
         if self.at_article():
-            self.advance()
+            self.skip_article()
             return self._primary()
         self.advance()
         if self.at_keyword("TYPE_WITH") and self._begins_fields():
@@ -144,11 +144,11 @@ class PrimaryParser(TypeParser, ABC):
             if kind in LITERAL_WORDS:
                 return self._literal_word(token, kind, length)
             if kind in WRAPPERS and not (length == 1 and self._word_is_name()):
-                self.advance(length)
+                self.take(kind, length)
                 operand = self.expression()
                 return Wrapped(token.start, self.last_end, WRAPPERS[kind], operand)
             if kind == "AWAIT" and self.peek(length).value == "(":
-                self.advance(length)
+                self.take(kind, length)
                 waited = self._arguments()
                 if len(waited) != 1:
                     raise self.failure("E105", name="await", expected=1, actual=len(waited))
@@ -160,7 +160,7 @@ class PrimaryParser(TypeParser, ABC):
         return None
 
     def _literal_word(self, token: Token, kind: str, length: int) -> Expression:
-        self.advance(length)
+        self.take(kind, length)
         if kind == "NONE" and self.at_sign("(") and self.peek().value == ")":
             self.advance(2)
         return Literal(token.start, self.last_end, LITERAL_WORDS[kind])
@@ -188,7 +188,7 @@ class PrimaryParser(TypeParser, ABC):
         equals = self.peek(ahead).kind is WORD and self.peek(ahead + 1).value == "=" and self.at_sign(",")
         if not (self._field_at(ahead) or equals):
             return False
-        self.advance(ahead)
+        self.take_separator(ahead)
         return True
 
     def _field_set(self) -> tuple[str, Expression]:
@@ -218,7 +218,7 @@ class PrimaryParser(TypeParser, ABC):
         return Lambda(start, self.last_end, tuple(parameters), body)
 
     def _function(self, token: Token, length: int) -> Expression:
-        self.advance(length)
+        self.take("FUNCTION", length)
         if not self.accept_keyword("FUNC_GIVEN"):
             self.accept_keyword("TYPE_WITH")
         parameters = self.parameters()
@@ -243,7 +243,7 @@ class PrimaryParser(TypeParser, ABC):
             if after.kind is not WORD or self._at_produce(ahead):
                 self.accept_sign(",")
                 return tuple(found)
-            self.advance(ahead)
+            self.take_separator(ahead)
             found.append(self.parameter())
 
     def _at_produce(self, ahead: int) -> bool:

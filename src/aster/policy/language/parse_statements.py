@@ -72,19 +72,25 @@ class StatementParser(ExpressionParser):
             self.advance()
 
     def end_statement(self) -> None:
+        """The full stop, which may be left out at the end of a line."""
         if self.accept_sign("."):
             if self.accept_keyword("FUNC_PERFORMS"):
                 while not self.at(NEWLINE) and not self.at(END) and not self.at(DEDENT):
                     self.advance()
             self.accept(NEWLINE)
-        elif not self.accept(NEWLINE) and not self.at(DEDENT) and not self.at(END):
+        elif self.at(NEWLINE) or self.at(DEDENT) or self.at(END):
+            self.leave_out_stop()
+            self.accept(NEWLINE)
+        else:
             raise self.failure("P006", expected=".")
 
     def statement(self) -> Statement:
         for kind, length in self.token.phrases:
             production = _STATEMENTS.get(kind)
             if production is not None and not (self.peek(length).value == "(" and kind not in _BEFORE_BRACKET):
-                return production(self, length)
+                start = self.token.start
+                self.take(kind, length)
+                return production(self, start)
         start = self.token.start
         value = self.expression()
         if not isinstance(value, Call | Await):
@@ -92,20 +98,18 @@ class StatementParser(ExpressionParser):
         self.end_statement()
         return Discard(start, self.last_end, value)
 
-    def _let(self, length: int) -> Statement:
-        start = self.advance(length).start
+    def _let(self, start: int) -> Statement:
         name = self.expect_name()
         name_end = self.last_end
         self.expect_keyword("BE")
         if self.at_article() and self.at_keyword("FUNCTION", 1):
-            self.advance()
+            self.skip_article()
         value = self.expression()
         if self.tokens[self.index - 1].kind is not DEDENT:
             self.end_statement()
         return Let(start, value.end, name, value, name_end)
 
-    def _set(self, length: int) -> Statement:
-        start = self.advance(length).start
+    def _set(self, start: int) -> Statement:
         name = self.expect_name()
         if not self.accept_keyword("TO_WORD"):
             self.expect_keyword("FUNC_TO")
@@ -114,19 +118,15 @@ class StatementParser(ExpressionParser):
             self.end_statement()
         return Set(start, value.end, name, value)
 
-    def _return(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _return(self, start: int) -> Statement:
         value = self.expression()
         if self.tokens[self.index - 1].kind is not DEDENT:
             self.end_statement()
         return Return(start, value.end, value)
 
-    def _if(self, length: int) -> Statement:
-        start = self.token.start
+    def _if(self, start: int) -> Statement:
         branches: list[tuple[Expression, Block]] = []
         otherwise: Block | None = None
-        self.advance(length)
         with self.nested():
             while True:
                 condition = self.expression()
@@ -160,16 +160,14 @@ class StatementParser(ExpressionParser):
         start = self.token.start
         for kind, length in self.token.phrases:
             if kind in _RETURNS:
-                self.advance(length)
+                self.take(kind, length)
                 value = self.expression()
                 if not self.at_keyword("OTHERWISE"):
                     self.end_statement()
                 return Return(start, value.end, value)
         return self.statement()
 
-    def _match(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _match(self, start: int) -> Statement:
         subject = self.expression()
         end = self.last_end
         self.accept_sign(":")
@@ -220,7 +218,7 @@ class StatementParser(ExpressionParser):
             return AnyPattern(token.start, token.end)
         for kind, length in token.phrases:
             if kind in LITERAL_WORDS and self.peek(length).value in {",", ":", ")", "("}:
-                self.advance(length)
+                self.take(kind, length)
                 if self.at_sign("(") and self.peek().value == ")":
                     self.advance(2)
                 value = LITERAL_WORDS[kind]
@@ -252,17 +250,13 @@ class StatementParser(ExpressionParser):
 
     # scopes, concurrency and workflows
 
-    def _within(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _within(self, start: int) -> Statement:
         self.expect_keyword("SCOPE")
         self.accept_sign(":")
         end = self.last_end
         return Scope(start, end, self.block())
 
-    def _start(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _start(self, start: int) -> Statement:
         name = self.expect_name()
         self.expect_keyword("IMPORT_ALIAS")
         self.expect_keyword("ASYNC")
@@ -270,9 +264,7 @@ class StatementParser(ExpressionParser):
         self.end_statement()
         return Start(start, value.end, name, value)
 
-    def _wait(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _wait(self, start: int) -> Statement:
         names = [self.expect_name()]
         while self.accept_keyword("AND") or self.accept_sign(","):
             names.append(self.expect_name())
@@ -280,9 +272,7 @@ class StatementParser(ExpressionParser):
         self.end_statement()
         return Wait(start, end, tuple(names))
 
-    def _workflow(self, length: int) -> Statement:
-        start = self.token.start
-        self.advance(length)
+    def _workflow(self, start: int) -> Statement:
         self.expect_sign(":")
         end = self.last_end
         self.accept(NEWLINE)

@@ -56,7 +56,7 @@ class TypeParser(Cursor):
             return self._wrapped(start, "Map", key, self.type())
         for kind, length in self.token.phrases:
             if kind in BUILTIN_TYPES:
-                self.advance(length)
+                self.take(kind, length)
                 return NamedType(start, self.last_end, BUILTIN_TYPES[kind], (), True)
         name = self.dotted()
         arguments = self._type_arguments()
@@ -87,7 +87,7 @@ class TypeParser(Cursor):
             return self._wrapped(start, "Result", value, self.type())
         length = self.at_keyword("AND")
         if length and not self.at_keyword("IMPORT_ALIAS", length + 1) and self.peek(length).kind is WORD:
-            self.advance(length)
+            self.take("AND", length)
             return self._wrapped(start, "Result", value, self.type())
         return self._wrapped(start, "Result", value, NamedType(start, start, "Text", (), True))
 
@@ -135,7 +135,8 @@ class TypeParser(Cursor):
         if after is None:
             return None
         kind, length = after
-        self.advance(ahead + length)
+        self.take_separator(ahead)
+        self.take(kind, length)
         if kind == "REQUIRED":
             return Constraint(start, self.last_end, "required")
         if kind == "MATCHING":

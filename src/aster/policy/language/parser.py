@@ -75,8 +75,10 @@ class ModuleParser(StatementParser):
             self.advance()
 
     def _end(self) -> None:
-        if not self.accept_sign(".") and not self.at(NEWLINE) and not self.at(END):
-            raise self.failure("P006", expected=".")
+        if not self.accept_sign("."):
+            if not self.at(NEWLINE) and not self.at(END):
+                raise self.failure("P006", expected=".")
+            self.leave_out_stop()
         self.accept(NEWLINE)
 
     def _declaration(self) -> Any:
@@ -165,9 +167,7 @@ class ModuleParser(StatementParser):
         return before.value == "," or bool(joins) or self.peek().value in {",", "."}
 
     def _close(self, indents: int) -> None:
-        if not self.accept_sign(".") and not self.at(NEWLINE) and not self.at(END):
-            raise self.failure("P006", expected=".")
-        self.accept(NEWLINE)
+        self._end()
         while indents > 0 and self.accept(DEDENT):
             indents -= 1
 
