@@ -1,4 +1,4 @@
-"""`aster policy`: check and evaluate files, serve, sign requests, verify exports."""
+"""`aster policy`: work with files, serve, sign requests, verify exports."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from aster.cli import policy_analysis, policy_files
+from aster.cli import policy_analysis, policy_cases, policy_files, policy_format, policy_repl, policy_tell
 from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
 
@@ -24,6 +24,12 @@ app.command("check")(policy_files.check)
 app.command("eval")(policy_files.evaluate)
 app.command("analyze")(policy_analysis.analyze)
 app.command("diff")(policy_analysis.diff)
+app.command("explain")(policy_tell.explain)
+app.command("schema")(policy_tell.schema)
+app.command("test")(policy_cases.run_all)
+app.command("fmt")(policy_format.fmt)
+app.command("translate")(policy_format.translate)
+app.command("repl")(policy_repl.repl)
 
 
 @app.command()

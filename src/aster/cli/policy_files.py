@@ -1,7 +1,7 @@
-"""`aster policy check` and `eval`: policies in files, without any service."""
+"""`aster policy check` and `eval`: policies in files, without any service. What all commands on files share is here."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,92 +11,194 @@ from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aster.policy.language import Diagnostic
+    from rich.console import Console
 
+    from aster.policy.language import Diagnostic, Program
+
+LOCALES = ("en-US", "zh-CN", "de-DE", "hi-IN")
 FileArgument = Annotated[Path, typer.Argument(help="A policy, or - for standard input.")]
-LocaleOption = Annotated[str, typer.Option("--locale", help="en-US, zh-CN, de-DE or hi-IN.")]
+FilesArgument = Annotated[list[Path], typer.Argument(help="Policies, folders of them, or - for standard input.")]
+LocaleOption = Annotated[
+    str,
+    typer.Option(
+        "--locale", help="The policy's language: en-US, zh-CN, de-DE or hi-IN.", autocompletion=lambda: list(LOCALES)
+    ),
+]
+RuleOption = Annotated[str | None, typer.Option("--rule", help="Which rule; the entry rule when left out.")]
+ContextOption = Annotated[
+    str, typer.Option("--context", help="JSON object of arguments by name, @FILE, or - for standard input.")
+]
+ModulesOption = Annotated[
+    Path | None,
+    typer.Option("--modules", help="The folder of the modules it uses; the policy's own folder when left out."),
+]
 COLOURS = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan", "hint": "bold green"}
+TAB = "  "
 
 
-def check(file: FileArgument, locale: LocaleOption = "en-US", as_json: JsonOption = False) -> None:
-    """Say what is wrong with a policy, line by line; exit code 1 when it can't be evaluated or a type does not fit."""
+def check(
+    files: FilesArgument,
+    locale: LocaleOption = "en-US",
+    modules: ModulesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what is wrong with policies, line by line; exit code 1 when one can't be evaluated or a type does not fit."""
     from aster.cli.terminal import print_json
-    from aster.policy.language import PolicySyntaxError, compile_source
+    from aster.policy.language import PolicySyntaxError
 
-    source = _read(file)
-    try:
-        found: Sequence[Diagnostic] = compile_source(source, locale).diagnostics
-    except PolicySyntaxError as error:
-        found = error.diagnostics
+    told: list[dict[str, Any]] = []
+    failed = False
+    for file in policies(files):
+        source = read(file)
+        try:
+            found: Sequence[Diagnostic] = compiled(file, source, locale, modules).diagnostics
+        except PolicySyntaxError as error:
+            found = error.diagnostics
+        failed = failed or any(diagnostic.severity == "error" for diagnostic in found)
+        if as_json:
+            told += [{"file": str(file), **_fields(diagnostic)} for diagnostic in found]
+        else:
+            show(file, source, found)
     if as_json:
-        print_json(found)
-    else:
-        _show(file, source, found)
-    if any(diagnostic.severity == "error" for diagnostic in found):
+        print_json(told)
+    if failed:
         raise typer.Exit(1)
 
 
 def evaluate(
     file: FileArgument,
-    rule: Annotated[str | None, typer.Option("--rule", help="Which rule; the entry rule when left out.")] = None,
-    context: Annotated[str, typer.Option("--context", help="JSON object of arguments by name, or @FILE.")] = "{}",
+    rule: RuleOption = None,
+    context: ContextOption = "{}",
     locale: LocaleOption = "en-US",
+    modules: ModulesOption = None,
     trace: Annotated[bool, typer.Option("--trace", help="Print why, too.")] = False,
 ) -> None:
-    """Evaluate a rule of a policy and print its value as JSON."""
-    import msgspec
-
+    """Evaluate a rule of a policy and print its value as JSON. Keys no parameter has are named on standard error."""
     from aster.cli.terminal import print_json
-    from aster.policy.language import PolicySyntaxError, compile_source
 
-    try:
-        values = msgspec.json.decode(_read(Path(context[1:])) if context.startswith("@") else context)
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"the context is not JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError("the context must be a JSON object of arguments by name")
-    source = _read(file)
-    try:
-        program = compile_source(source, locale)
-    except PolicySyntaxError as error:
-        _show(file, source, error.diagnostics)
-        raise typer.Exit(1) from None
+    values = arguments(context, file)
+    program = program_of(file, locale, modules)
     outcome = program.evaluate(rule, context=values, trace=trace)
+    warn_of_unknown(program, rule, values)
     print_json({"value": outcome.value, "trace": outcome.trace} if trace else outcome.value)
 
 
-def _read(file: Path) -> str:
+def _fields(diagnostic: "Diagnostic") -> dict[str, Any]:
+    import msgspec
+
+    return msgspec.structs.asdict(diagnostic)
+
+
+# reading
+
+
+def policies(paths: Sequence[Path]) -> Iterator[Path]:
+    """The files that are meant: those named, and all ``*.aster`` below folders."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(path.rglob("*.aster"))
+        else:
+            yield path
+
+
+def read(file: Path) -> str:
+    """The text of a file, or of standard input for ``-``. Raises `ConfigError`."""
     try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+        if str(file) == "-":
+            return sys.stdin.buffer.read().decode()
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 text") from error
 
 
-def _show(file: Path, source: str, found: Sequence["Diagnostic"]) -> None:
+def arguments(context: str, file: Path) -> dict[str, Any]:
+    """The JSON object of a ``--context``. Raises `ConfigError`."""
+    import msgspec
+
+    if context == "-" and str(file) == "-":
+        raise ConfigError("the policy and the context can't both be standard input")
+    text = read(Path(context.removeprefix("@"))) if context.startswith("@") or context == "-" else context
+    try:
+        values = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"the context is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError("the context must be a JSON object of arguments by name")
+    return values
+
+
+def compiled(file: Path, source: str, locale: str, modules: Path | None) -> "Program":
+    """The program, with the modules beside it. Raises `PolicySyntaxError`."""
+    from aster.policy.language import ModuleFolder, compile_source
+
+    folder = modules or (Path() if str(file) == "-" else file.parent)
+    return compile_source(source, locale, modules=ModuleFolder(folder))
+
+
+def program_of(file: Path, locale: str, modules: Path | None = None) -> "Program":
+    """The program of a file; where there is none, says why and ends with exit code 1."""
+    from aster.policy.language import PolicySyntaxError
+
+    source = read(file)
+    try:
+        return compiled(file, source, locale, modules)
+    except PolicySyntaxError as error:
+        show(file, source, error.diagnostics, err=True)
+        raise typer.Exit(1) from None
+
+
+def warn_of_unknown(program: "Program", rule: str | None, context: Mapping[str, Any]) -> None:
+    """Name the keys of a context that no parameter has, on standard error."""
+    from difflib import get_close_matches
+
+    known = program.parameters(rule)
+    unknown = [key for key in context if key not in known]
+    if not unknown or not set(context) & set(known):
+        return
+    for key in unknown:
+        close = get_close_matches(key, known, 1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        typer.echo(f"warning: no parameter is called '{key}'{hint}", err=True)
+
+
+# telling
+
+
+def show(file: Path, source: str, found: Sequence["Diagnostic"], *, err: bool = False) -> None:
+    """Findings with their lines; colours on a terminal only."""
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(soft_wrap=True, highlight=False, stderr=err)
     lines = source.splitlines()
     for diagnostic in found:
-        place = f"{file}:{diagnostic.start_line}:{diagnostic.start_column}: "
-        head = Text(place)
+        where = f"{file} (module {diagnostic.module})" if diagnostic.module else str(file)
+        head = Text(f"{where}:{diagnostic.start_line}:{diagnostic.start_column}: ")
         head.append(f"{diagnostic.severity} {diagnostic.code}", style=COLOURS[diagnostic.severity])
         console.print(head.append(f": {diagnostic.message}"))
-        _excerpt(console, lines, diagnostic)
+        if diagnostic.module is None:
+            _excerpt(console, lines, diagnostic)
+        if diagnostic.help:
+            console.print(Text(f"  help: {diagnostic.help}", style="green"))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
     console.print(f"{file}: {errors} errors, {len(found) - errors} other findings" if found else f"{file}: no findings")
 
 
-def _excerpt(console: Any, lines: Sequence[str], diagnostic: "Diagnostic") -> None:
+def _excerpt(console: "Console", lines: Sequence[str], diagnostic: "Diagnostic") -> None:
+    from rich.cells import cell_len
+    from rich.text import Text
+
     if not 1 <= diagnostic.start_line <= len(lines):
         return
-    line = lines[diagnostic.start_line - 1]
-    same_line = diagnostic.end_line == diagnostic.start_line
-    width = max(1, (diagnostic.end_column if same_line else len(line) + 1) - diagnostic.start_column)
-    console.print(f"  {line}", markup=False)
-    console.print(f"  {' ' * (diagnostic.start_column - 1)}{'^' * width}", markup=False)
-    if diagnostic.help:
-        console.print(f"  {diagnostic.help}", markup=False)
+    line = lines[diagnostic.start_line - 1].replace("\t", TAB)
+    raw = lines[diagnostic.start_line - 1]
+    start = diagnostic.start_column - 1
+    end = diagnostic.end_column - 1 if diagnostic.end_line == diagnostic.start_line else len(raw)
+    before = cell_len(raw[:start].replace("\t", TAB))
+    width = max(1, cell_len(raw[start:end].replace("\t", TAB)))
+    number = f"{diagnostic.start_line:>4} | "
+    console.print(Text(number, style="dim").append(line, style="not dim"))
+    marks = Text(f"{' ' * 4} | ", style="dim")
+    console.print(marks.append(f"{' ' * before}{'^' * width}", style=f"not dim {COLOURS[diagnostic.severity]}"))

@@ -7,23 +7,35 @@
 - running: `budget` (what it may cost) → `compile_expressions` → `compile_statements` → `compiler` (Python functions,
   let through by the `whitelist`), `tracer` (the tracing build), `interpreter` (the reference, in closures); all call
   `operations`, `comparisons` and the `library`
+- telling: `trace`, `telling`, `coverage`; `schema`, `json_schema`, `samples`; `concrete` → `formatter`, `translator`
 - holding: `classes` → `conversions` → `boundary` (arguments in), `entry` (one rule), `program` (what callers hold)
 """
 
 from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.entry import Outcome
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
+from aster.policy.language.formatter import format_source
+from aster.policy.language.modules import ImportedModule, ModuleFolder, ModuleSource
 from aster.policy.language.program import Program, compile_source
+from aster.policy.language.telling import Sentence, explain
+from aster.policy.language.translator import translate_source
 from aster.policy.language.vocabulary import Vocabulary, read_vocabulary
 
 __all__ = [
     "Diagnostic",
+    "ImportedModule",
+    "ModuleFolder",
+    "ModuleSource",
     "Outcome",
     "PolicyEvaluationError",
     "PolicySyntaxError",
     "Program",
+    "Sentence",
     "UnsupportedLocale",
     "Vocabulary",
     "compile_source",
+    "explain",
+    "format_source",
     "read_vocabulary",
+    "translate_source",
 ]

@@ -41,13 +41,16 @@ class Boundary:
         """Whether the whole object stands for the rule's single record (specification §13)."""
         if len(self.names) != 1 or self.names[0] in context or not context:
             return False
-        parameter = self.rule.parameters[0]
-        if parameter.declared is None:
-            return True
-        if parameter.declared.kind != "Record":
-            return False
-        record = self.classes.module.records[self.classes.record_index[parameter.declared.name]]
-        return any(field.name in context for field in record.fields)
+        return self.rule.parameters[0].declared is None or any(name in context for name in self.shorthand_names)
+
+    @property
+    def shorthand_names(self) -> tuple[str, ...]:
+        """The fields of the rule's single record."""
+        declared = self.rule.parameters[0].declared if len(self.names) == 1 else None
+        if declared is None or declared.kind != "Record":
+            return ()
+        record = self.classes.module.records[self.classes.record_index[declared.name]]
+        return tuple(field.name for field in record.fields)
 
     def positional(self, values: list[Any]) -> list[Any]:
         if len(values) > len(self.names):

@@ -141,16 +141,21 @@ class Entry:
             current.run = None
 
     def interpret(
-        self, context: Any, args: Sequence[Any] | None, trace: bool, max_steps: int, max_seconds: float
+        self,
+        context: Any,
+        args: Sequence[Any] | None,
+        trace: bool,
+        max_steps: int,
+        max_seconds: float,
+        recorder: Recorder | None = None,
     ) -> Outcome:
         from aster.policy.language.interpreter import interpret
 
         arguments = self.arguments(context, args)
         run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
         program = self.program
-        recorder = None
         if trace:
-            recorder = run.recorder = Recorder(program._checked, program._source)
+            recorder = run.recorder = recorder or Recorder(program._checked, program._source)
         current.run = run
         try:
             self._pay(run)
@@ -165,14 +170,21 @@ class Entry:
         told = recorder.finish(encoded) if recorder is not None else None
         return Outcome(encoded, told, run.steps, self.rule.name)
 
-    def trace(self, context: Any, args: Sequence[Any] | None, max_steps: int, max_seconds: float) -> Outcome:
+    def trace(
+        self,
+        context: Any,
+        args: Sequence[Any] | None,
+        max_steps: int,
+        max_seconds: float,
+        recorder: Recorder | None = None,
+    ) -> Outcome:
         """Run the tracing build, which is made when it is first asked for."""
         functions = self.program._tracing_functions
         if functions is None:
-            return self.interpret(context, args, True, max_steps, max_seconds)
+            return self.interpret(context, args, True, max_steps, max_seconds, recorder)
         arguments = self.arguments(context, args)
         run = Run(max_steps, DEFAULT_DEPTH, time.monotonic() + max_seconds)
-        recorder = run.recorder = Recorder(self.program._checked, self.program._source)
+        recorder = run.recorder = recorder or Recorder(self.program._checked, self.program._source)
         value = self._call(functions[f"f{self.rule.index}"], (run, *arguments), run)
         return Outcome(value, recorder.finish(value), run.steps, self.name)
 

@@ -29,6 +29,12 @@ class VocabularyInvalid(AsterError):
     code = "VOCABULARY_INVALID"
 
 
+class CasesInvalid(AsterError):
+    """A file of cases is malformed."""
+
+    code = "CASES_INVALID"
+
+
 class PolicyEvaluationError(AsterError):
     """A decision could not be made. ``rule``, ``line`` and ``column`` (1-based) tell where, when it is known."""
 

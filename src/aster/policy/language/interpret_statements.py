@@ -109,7 +109,7 @@ class StatementInterpreter(ExpressionInterpreter):
             recorder.operand(mark, node.subject, value)
             for arm, test, body in arms:
                 if test(value, slots):
-                    recorder.decided(mark, True)
+                    recorder.chose(mark, arm)
                     found = body(slots)
                     branch = recorder.words(arm.start, arm.end)
                     recorder.end(mark, None if found is GOES_ON else found, branch, secret=False)

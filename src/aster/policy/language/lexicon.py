@@ -49,6 +49,7 @@ class Lexicon(msgspec.Struct, frozen=True):
     punctuation: MappingProxyType[str, str]
     messages: MappingProxyType[str, str]
     terms: MappingProxyType[str, str]
+    telling: MappingProxyType[str, str]
     type_words: MappingProxyType[str, str]
     spellings: MappingProxyType[str, tuple[str, ...]]
 
@@ -132,6 +133,7 @@ def _load(shipped: str) -> Lexicon:
         punctuation=MappingProxyType(punctuation),
         messages=MappingProxyType(data["messages"]),
         terms=MappingProxyType({**type_words, "null": type_words["Null"], **data["terms"]}),
+        telling=MappingProxyType(data["telling"]),
         type_words=MappingProxyType(type_words),
         spellings=MappingProxyType(_by_kind(spellings)),
     )

@@ -6,6 +6,7 @@ quantifiers `? * + {n} {n,} {n,m}`. A pattern matches if it is found anywhere in
 Source: K. Thompson, "Regular Expression Search Algorithm", CACM 11(6), 1968.
 """
 
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ _CLASSES: dict[str, Predicate] = {
     "s": str.isspace,
 }
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+_USUAL = "aA0 -_.@bBxX19,:;/+#()[]éß中"
 _SPLIT, _CHAR, _START, _END, _ACCEPT = range(5)
 
 
@@ -50,6 +52,30 @@ class Pattern:
                     self._follow(following, after, position + 1, len(text))
             current = following
         return False
+
+    def example(self) -> str | None:
+        """A shortest text that matches, None if there is none of the usual characters."""
+        seen = {(self._start, True, False)}
+        pending = deque([(self._start, "", False)])
+        while pending:
+            state, text, ended = pending.popleft()
+            kind, predicate, after, other = self._states[state]
+            if kind == _ACCEPT:
+                return text
+            moves: list[tuple[int, str, bool]] = []
+            if kind == _SPLIT:
+                moves = [(after, text, ended), (other, text, ended)]
+            elif kind == _CHAR and predicate is not None and not ended:
+                char = next((char for char in _USUAL if predicate(char)), None)
+                moves = [] if char is None else [(after, text + char, False)]
+            elif kind == _END or (kind == _START and not text):
+                moves = [(after, text, ended or kind == _END)]
+            for move in moves:
+                place = (move[0], not move[1], move[2])
+                if place not in seen:
+                    seen.add(place)
+                    pending.append(move)
+        return None
 
     def _follow(self, reached: set[int], state: int, position: int, length: int) -> None:
         pending = [state]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS, plan
@@ -15,6 +16,7 @@ from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.entry import Entry, Outcome
 from aster.policy.language.errors import (
     EntryAmbiguous,
+    PolicyEvaluationError,
     PolicySyntaxError,
     RuleNotFound,
 )
@@ -194,6 +196,40 @@ class Program:
         from aster.policy.language.schema import describe_rule
 
         return describe_rule(self._checked, self._entry(rule).rule)
+
+    def parameters(self, rule: str | None = None) -> tuple[str, ...]:
+        """The names of a rule's parameters; with one record alone, those of its fields are names as well."""
+        entry = self._entry(rule)
+        return (*entry.boundary.names, *entry.boundary.shorthand_names)
+
+    def input_schema(self, rule: str | None = None) -> dict[str, Any]:
+        """JSON Schema (2020-12) of the contexts a rule accepts."""
+        from aster.policy.language.json_schema import input_schema
+
+        return input_schema(self._checked, self._entry(rule).rule)
+
+    def output_schema(self, rule: str | None = None) -> dict[str, Any]:
+        """JSON Schema (2020-12) of the values a rule yields."""
+        from aster.policy.language.json_schema import output_schema
+
+        return output_schema(self._checked, self._entry(rule).rule)
+
+    def samples(self, rule: str | None = None, count: int = 1) -> list[dict[str, Any]]:
+        """Contexts that fit a rule and that it decides, a typical one first; fewer than ``count`` if there are none."""
+        from aster.policy.language.samples import ATTEMPTS, samples
+
+        found: list[dict[str, Any]] = []
+        for context in islice(samples(self._checked, self._entry(rule).rule), ATTEMPTS + count):
+            if len(found) < count and context not in found and self._decides(rule, context):
+                found.append(context)
+        return found
+
+    def _decides(self, rule: str | None, context: dict[str, Any]) -> bool:
+        try:
+            self.evaluate(rule, context)
+        except PolicyEvaluationError:
+            return False
+        return True
 
     def _entry(self, rule: str | None) -> Entry:
         found = self._entries.get(rule)

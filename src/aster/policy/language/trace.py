@@ -96,6 +96,10 @@ class Recorder:
     def decided(self, mark: Mark, taken: bool) -> None:
         mark.condition = mark.taken = taken
 
+    def chose(self, mark: Mark, arm: core.Arm) -> None:
+        """The arm of a match that applies."""
+        self.decided(mark, True)
+
     def end(self, mark: Mark, result: Any, branch: str | None, *, secret: bool) -> None:
         if mark.kind in {"return", "let", "call"}:
             self._secret_result = secret

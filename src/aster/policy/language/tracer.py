@@ -125,7 +125,7 @@ class TracingCompiler(RuleCompiler):
             test = self.test(arm.pattern, name, ())
             self.emit.at(arm.start)
             made = self.constants.add(arm)
-            statements = [self.do("o_decided", mark, values=(self.emit.constant(True),))]
+            statements = [self.do("o_chose", mark, made)]
             statements += self.binds(arm.pattern, name, ())
             self.open.append(self.ending("o_endedmatch", mark, made))
             statements += [*self.body(arm.body), *self.ends(len(self.open) - 1)]
@@ -234,6 +234,7 @@ _RECORDING: dict[str, Any] = {
     "o_begin": _begin,
     "o_ended": _ended,
     "o_decided": _decided,
+    "o_chose": lambda run, mark, arm: run.recorder.chose(mark, arm),
     "o_endedif": _ended_if,
     "o_endedmatch": _ended_match,
     "o_unmatched": _unmatched,

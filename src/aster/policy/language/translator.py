@@ -17,6 +17,7 @@ from aster.policy.language.source import SourceText
 from aster.policy.language.tokens import NUMBER, TEXT, WORD, Token
 from aster.policy.language.vocabulary import Vocabulary
 
+_NO_WORDS: Mapping[str, str] = MappingProxyType({})
 _NOISE = frozenset({ARTICLE, IS_PREFIX})
 _SPECIAL = frozenset('\\"“”„「」')
 
@@ -35,7 +36,7 @@ def translate_source(
     """
     concrete = read_concrete(text, locale, vocabulary)
     lexicon = load_lexicon(target)
-    words = _localized(target_vocabulary)
+    words = target_vocabulary.words if target_vocabulary is not None else _NO_WORDS
 
     def spell(_: Concrete, kind: str, written: str, first: bool) -> str:
         return _keyword(lexicon, kind, first)
@@ -51,14 +52,6 @@ def translate_source(
     if not same:
         _refuse(concrete, lexicon)
     return translated
-
-
-def _localized(vocabulary: Vocabulary | None) -> Mapping[str, str]:
-    """The words of a vocabulary by canonical name; of several the first."""
-    found: dict[str, str] = {}
-    for word, canonical in vocabulary.names.items() if vocabulary is not None else ():
-        found.setdefault(canonical, word)
-    return MappingProxyType(found)
 
 
 def _keyword(lexicon: Lexicon, kind: str, first: bool) -> str:

@@ -19,11 +19,12 @@ _CANONICAL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 class Vocabulary(msgspec.Struct, frozen=True):
-    """Names and literals by localized word in lower case."""
+    """Names and literals by localized word in lower case; ``words`` has the first word, as written, by name."""
 
     id: str
     names: Mapping[str, str]
     literals: Mapping[str, str] = MappingProxyType({})
+    words: Mapping[str, str] = MappingProxyType({})
 
     def __or__(self, other: "Vocabulary") -> "Vocabulary":
         """Both vocabularies; words of the second win."""
@@ -31,6 +32,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
             f"{self.id}+{other.id}",
             MappingProxyType({**self.names, **other.names}),
             MappingProxyType({**self.literals, **other.literals}),
+            MappingProxyType({**self.words, **other.words}),
         )
 
 
@@ -38,12 +40,14 @@ def read_vocabulary(document: Mapping[str, Any]) -> Vocabulary:
     """A vocabulary from its JSON form. Raises `VocabularyInvalid`."""
     names: dict[str, str] = {}
     literals: dict[str, str] = {}
+    words: dict[str, str] = {}
     for kind in _KINDS:
         for term in _terms(document, kind):
             canonical = term.get("canonical")
             if not isinstance(canonical, str) or not _CANONICAL.fullmatch(canonical):
                 raise VocabularyInvalid(f"{kind}: {canonical!r} is not a name of ASCII letters, digits and _")
             _add(names, literals, _words(term, kind), canonical, kind)
+            words.setdefault(canonical, str(term["localized"]))
     for term in _terms(document, "literals"):
         canonical = term.get("canonical")
         if not isinstance(canonical, str) or re.search(r"[\"“”「」\r\n]", canonical):
@@ -51,7 +55,9 @@ def read_vocabulary(document: Mapping[str, Any]) -> Vocabulary:
         _add(literals, names, _words(term, "literals"), canonical, "literals")
     if len(names) + len(literals) > MAX_TERMS:
         raise VocabularyInvalid(f"a vocabulary has at most {MAX_TERMS} terms")
-    return Vocabulary(str(document.get("id", "")), MappingProxyType(names), MappingProxyType(literals))
+    return Vocabulary(
+        str(document.get("id", "")), MappingProxyType(names), MappingProxyType(literals), MappingProxyType(words)
+    )
 
 
 def _terms(document: Mapping[str, Any], kind: str) -> Iterable[Mapping[str, Any]]:

@@ -1,0 +1,123 @@
+"""`aster policy fmt` and `translate`: the same program in its canonical form, or in another language."""
+
+import difflib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aster.cli.policy_files import LOCALES, FileArgument, FilesArgument, LocaleOption, policies, read, show
+from aster.foundation.errors import ConfigError
+
+
+def fmt(
+    files: FilesArgument,
+    locale: LocaleOption = "en-US",
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
+) -> None:
+    """Format policies in place (standard input to standard output): the same words, one way to write them.
+
+    A file is written only if what comes out is the same program. Files that can't be parsed stay as they are.
+    """
+    from aster.policy.language import PolicySyntaxError, format_source
+
+    failed = changed = total = 0
+    for file in policies(files):
+        total += 1
+        source = read(file)
+        try:
+            formatted = format_source(source, locale)
+        except PolicySyntaxError as error:
+            show(file, source, error.diagnostics, err=True)
+            failed += 1
+            continue
+        different = formatted != source
+        changed += different
+        if diff:
+            _print_diff(file, source, formatted)
+        elif str(file) == "-" and not check:
+            typer.echo(formatted, nl=False)
+        elif different:
+            typer.echo(f"{'would change' if check else 'formatted'} {file}", err=str(file) == "-")
+            if not check:
+                write_whole(file, formatted)
+    if total > 1 or check:
+        done = "would change" if check or diff else "changed"
+        typer.echo(f"{changed} of {total} {done}", err=True)
+    if failed or (changed and (check or diff)):
+        raise typer.Exit(1)
+
+
+def translate(
+    file: FileArgument,
+    to: Annotated[
+        str, typer.Option("--to", help="The language to translate to.", autocompletion=lambda: list(LOCALES))
+    ],
+    locale: LocaleOption = "en-US",
+    vocabulary: Annotated[
+        Path | None, typer.Option("--vocabulary", help="A domain vocabulary (JSON) of the policy's own language.")
+    ] = None,
+    to_vocabulary: Annotated[
+        Path | None, typer.Option("--to-vocabulary", help="A domain vocabulary (JSON) of the other language.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
+) -> None:
+    """Print a policy in another language: keywords and punctuation change; names, texts and comments stay."""
+    from aster.policy.language import PolicySyntaxError, translate_source
+
+    source = read(file)
+    words = [None if path is None else _vocabulary(path) for path in (vocabulary, to_vocabulary)]
+    try:
+        translated = translate_source(source, locale, to, vocabulary=words[0], target_vocabulary=words[1])
+    except PolicySyntaxError as error:
+        show(file, source, error.diagnostics, err=True)
+        raise typer.Exit(1) from None
+    if output is None:
+        typer.echo(translated, nl=False)
+    else:
+        write_whole(output, translated)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Replace a file at once: readers see the old text or the new one. Raises `ConfigError`."""
+    try:
+        target = file.resolve()
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o644
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(name).chmod(mode)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ConfigError(f"{file} can't be written: {error.strerror or error}") from error
+
+
+def _vocabulary(path: Path):  # type: ignore[no-untyped-def]  # its type is imported where it is made
+    import msgspec
+
+    from aster.policy.language import read_vocabulary
+
+    try:
+        return read_vocabulary(msgspec.json.decode(read(path), type=dict))
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is not a vocabulary: {error}") from None
+
+
+def _print_diff(file: Path, source: str, formatted: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    console = Console(soft_wrap=True, highlight=False)
+    before, after = source.splitlines(keepends=True), formatted.splitlines(keepends=True)
+    for line in difflib.unified_diff(before, after, str(file), f"{file} (formatted)"):
+        console.print(Text(line.rstrip("\n"), style=colours.get(line[0], "")))
