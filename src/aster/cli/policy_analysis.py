@@ -105,11 +105,11 @@ def _unusable() -> Iterator[None]:
 def _compile(file: Path, locale: str) -> "tuple[str, Program]":
     from aster.policy.language import PolicySyntaxError, compile_source
 
-    source = policy_files._read(file)
+    source = policy_files.read(file)
     try:
         return source, compile_source(source, locale)
     except PolicySyntaxError as error:
-        policy_files._show(file, source, error.diagnostics)
+        policy_files.show(file, source, error.diagnostics)
         raise typer.Exit(UNUSABLE) from None
 
 
