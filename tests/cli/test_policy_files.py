@@ -38,7 +38,7 @@ def test_a_finding_has_its_place_and_the_line_it_is_about(tmp_path: Path) -> Non
     result = aster("check", str(file))
     assert result.returncode == 1
     assert f"{file}:4:" in result.stdout
-    assert "    If age less than" in result.stdout
+    assert "   4 |   If age less than" in result.stdout
     assert "^" in result.stdout
     assert "\x1b" not in result.stdout
 
