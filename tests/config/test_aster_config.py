@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aster.config import TABLE, AsterConfig, InlineSettings, SettingNotYetSupported
+from aster.config import TABLE, AsterConfig, InlineSettings, SettingNotSupported
 from aster.config.aster_config import ALL
-from aster.config.pending import PENDING, refuse_pending
 from aster.config.table import SHOWN
+from aster.config.unsupported import refuse_unsupported
 from aster.foundation.errors import ConfigError
 
 
@@ -131,16 +131,29 @@ def test_the_short_list_names_settings_of_its_sections() -> None:
 
 
 def test_the_defaults_ask_for_nothing_that_is_not_supported() -> None:
-    refuse_pending(AsterConfig())
+    refuse_unsupported(AsterConfig())
 
 
-@pytest.mark.parametrize("name", sorted(PENDING))
-def test_a_setting_that_can_not_act_yet_stops_the_start_by_name(name: str) -> None:
-    default = TABLE.by_name[name].default
-    value = {bool: not default, int: 77, str: "other", type(None): "something"}[type(default)]
-    config = AsterConfig(**{name: value})  # type: ignore[arg-type]  # a name from the table, a value of its kind
-    with pytest.raises(SettingNotYetSupported, match=f"inline: {name} is not supported yet"):
-        refuse_pending(config)
+@pytest.mark.parametrize("word", ["disabled", "Disabled"])
+def test_a_port_mapper_that_shall_be_off_stops_the_start_and_says_what_to_do(word: str) -> None:
+    with pytest.raises(SettingNotSupported, match="inline: portmapper_config") as refused:
+        refuse_unsupported(AsterConfig(portmapper_config=word))
+    assert refused.value.hint is not None
+    assert "network namespace" in refused.value.hint
+    refuse_unsupported(AsterConfig(portmapper_config="enabled"))
+
+
+def test_a_relay_s_token_is_masked_wherever_settings_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    config = AsterConfig(relay_mode="https://sesame@relay.example/")
+    config.print_config()
+    config.print_config(json=True)
+    shown = capsys.readouterr().out + repr(config)
+    assert "sesame" not in shown
+    assert shown.count("https://****@relay.example/") == 3
+    for wrong in ("https://sesame@", "ftp://sesame@relay.example", "https://user:sesame@relay.example"):
+        with pytest.raises(ConfigError) as refused:
+            AsterConfig(relay_mode=wrong)
+        assert "sesame" not in str(refused.value)
 
 
 KEYS = st.sampled_from([setting.document_key for setting in ALL.settings]) | st.text(max_size=12)

@@ -12,7 +12,7 @@ import pytest
 from tests.rpc.messages import Answer, Ask, Greeter
 
 from aster.config import AsterConfig
-from aster.config.pending import SettingNotYetSupported
+from aster.config.unsupported import SettingNotSupported
 from aster.foundation.errors import ConfigError
 from aster.rpc import (
     AsterClient,
@@ -160,10 +160,10 @@ async def test_an_unreadable_root_key_stops_the_start(tmp_path: Path) -> None:
 
 
 async def test_a_setting_that_can_not_act_stops_servers_and_clients() -> None:
-    config = AsterConfig(proxy_url="http://proxy:3128", endpoint_addr="ab" * 32)
-    with pytest.raises(SettingNotYetSupported, match="proxy_url"):
+    config = AsterConfig(portmapper_config="disabled", endpoint_addr="ab" * 32)
+    with pytest.raises(SettingNotSupported, match="portmapper_config"):
         await AsterServer([Greeter()], config=config).start()
-    with pytest.raises(SettingNotYetSupported, match="proxy_url"):
+    with pytest.raises(SettingNotSupported, match="portmapper_config"):
         await AsterClient(config=config).connect()
 
 

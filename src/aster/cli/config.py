@@ -43,14 +43,15 @@ def check(path: FileArgument = None, file: FileOption = None, as_json: JsonOptio
 
 def _check(config: "AsterConfig") -> None:
     """What a start would find wrong before it touches the network."""
-    from aster.config.pending import refuse_pending
+    from aster.config.unsupported import refuse_unsupported
     from aster.rpc.gate import anchors_of
-    from aster.rpc.node import find_identity, own_presentation
+    from aster.rpc.node import endpoint_settings, find_identity, own_presentation
 
-    refuse_pending(config)
+    refuse_unsupported(config)
     identity = find_identity(config, "producer", None)
     anchors_of(config, identity)
     own_presentation(config, identity)
+    endpoint_settings(config, identity)
 
 
 def _load(path: Path | None, file: Path | None) -> "AsterConfig":

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aster.foundation.kinds import Text
+from aster.foundation.urls import masked_url
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RELAY_WORDS = ("default", "disabled")
@@ -35,9 +36,12 @@ class SocketAddress(Text):
 
 @dataclass(frozen=True, slots=True)
 class RelayChoice(Text):
-    """``default``, ``disabled``, or the URL of a relay of one's own."""
+    """``default``, ``disabled``, or the URL of a relay of one's own, with its access token before an ``@``."""
 
     label: str = "'default', 'disabled', or the URL of a relay"
+
+    def show(self, value: str) -> str:
+        return masked_url(value)
 
     def from_text(self, text: str) -> str:
         word = text.strip()
@@ -46,10 +50,12 @@ class RelayChoice(Text):
         try:
             url = urlsplit(word)
             known = url.scheme in ("http", "https") and bool(url.hostname) and (url.port is None or url.port > 0)
+            known = known and not (url.username and url.password)
         except ValueError:
             known = False
         if not known or not word.isprintable() or " " in word:
-            raise ValueError(f"expected {self.label}, got '{text[:60]}'")
+            got = "a malformed URL" if "@" in word else f"'{text[:60]}'"  # before an @ there may be a secret
+            raise ValueError(f"expected {self.label}, got {got}")
         return word
 
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from aster.config import AsterConfig
-from aster.config.pending import refuse_pending
+from aster.config.unsupported import refuse_unsupported
 from aster.foundation.errors import ConfigError
 from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, end_with_admission, enter
 from aster.rpc.client_connection import ClientConnection, refusal_for
@@ -101,7 +101,7 @@ class AsterClient(Caller):
     async def _dial(self) -> ClientConnection:
         if any(self._config.source(name) != "default" for name in LOG_SETTINGS):
             apply_log_settings(self._config)
-        refuse_pending(self._config)
+        refuse_unsupported(self._config)
         target = self._target()
         identity = find_identity(self._config, "consumer", self._peer)
         presented, producers = own_presentation(self._config, identity), self._producer_check(identity)
@@ -119,6 +119,8 @@ class AsterClient(Caller):
                 producer = await enter(door, presented, producers, self._limits.handshake_seconds)
             connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
             lane = await self._greet(connection)
+        except InvalidAddress as error:
+            raise self._misaddressed(error) from None
         except ConnectFailed as error:
             raise UnavailableError(error.message, hint=error.hint) from error
         except ConnectionLost as error:
@@ -155,5 +157,7 @@ class AsterClient(Caller):
         try:
             return parse_address(text)
         except InvalidAddress as error:
-            source = self._config.source("endpoint_addr")
-            raise ConfigError(f"{source}: {error.message}", hint=error.hint) from None
+            raise self._misaddressed(error) from None
+
+    def _misaddressed(self, error: InvalidAddress) -> ConfigError:
+        return ConfigError(f"{self._config.source('endpoint_addr')}: {error.message}", hint=error.hint)

@@ -7,7 +7,10 @@ from pathlib import Path
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
 from aster.foundation.logs import ROOTS, configure_logging, get_logger
-from aster.transport.endpoint import DISABLED, Endpoint, EndpointSettings
+from aster.transport.endpoint import Endpoint, EndpointSettings
+from aster.transport.errors import BindFailed
+from aster.transport.proxy import ProxyChoice, one_proxy, proxy_from_environment
+from aster.transport.relays import DISABLED
 from aster.trust.credential import credential_json, read_credential_file
 from aster.trust.identity_file import DEFAULT_NAME, Identity, Peer, read_identity
 from aster.trust.presentation import MAX_TOKEN_BYTES, Presentation
@@ -89,10 +92,31 @@ def _instance_token(config: AsterConfig) -> str | None:
 
 
 async def bind_endpoint(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> Endpoint:
-    """Bind as the settings say; `BindFailed` for an address that is not free."""
-    relay = DISABLED if config.clear_relay_transports else config.relay_mode or DISABLED
-    secret_key = config.secret_key or identity.secret_key
-    return await Endpoint.bind(EndpointSettings(alpns, secret_key, config.bind_addr, relay))
+    """Bind as the settings say; `BindFailed` for an address that is not free, or for settings that can't be."""
+    return await Endpoint.bind(endpoint_settings(config, identity, alpns))
+
+
+def endpoint_settings(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> EndpointSettings:
+    """The network settings as the transport takes them; `ConfigError` for one that no endpoint can follow."""
+    return EndpointSettings(
+        alpns,
+        config.secret_key or identity.secret_key,
+        config.bind_addr,
+        DISABLED if config.clear_relay_transports else config.relay_mode or DISABLED,
+        relay_only=config.clear_ip_transports,
+        proxy=_proxy(config),
+    )
+
+
+def _proxy(config: AsterConfig) -> ProxyChoice | None:
+    """``proxy_url``, else the environment's when ``proxy_from_env`` asks for it."""
+    try:
+        if config.proxy_url is not None:
+            return one_proxy(config.proxy_url)
+        return proxy_from_environment() if config.proxy_from_env else None
+    except BindFailed as error:
+        name = "proxy_from_env" if config.proxy_url is None else "proxy_url"
+        raise ConfigError(f"{config.source(name)}: {error.message}", hint=error.hint) from None
 
 
 def apply_log_settings(config: AsterConfig) -> None:

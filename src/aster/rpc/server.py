@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from aster.config import AsterConfig
-from aster.config.pending import refuse_pending
+from aster.config.unsupported import refuse_unsupported
 from aster.foundation.errors import ConfigError
 from aster.foundation.logs import get_logger
 from aster.rpc.acceptor import Acceptor, Door
@@ -100,7 +100,7 @@ class AsterServer:
         if self._endpoint is not None:
             return
         apply_log_settings(self._config)
-        refuse_pending(self._config)
+        refuse_unsupported(self._config)
         check_drift(self._table.definitions, self._manifest)
         identity = find_identity(self._config, "producer", self._peer)
         anchors = anchors_of(self._config, identity)

@@ -1,32 +1,38 @@
 """One QUIC endpoint of this process: bind, dial by key, accept. Errors of the bindings never leave this module."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
+from aster.transport import sockets
 from aster.transport.address import NodeAddress
 from aster.transport.binding import called, load_binding, lost, settled
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost, InvalidAddress, TransportError
+from aster.transport.ip_seal import LOOPBACK, check_can_seal, seal_sockets
 from aster.transport.pipe import Pipe
 from aster.transport.pipes import make_pipe
+from aster.transport.proxy import ProxyChoice
 from aster.transport.quic_streams import QuicStreams
+from aster.transport.relays import DISABLED, Relays
 
-DISABLED = "disabled"
-DEFAULT_RELAYS = "default"
 MAX_REASON = 200
+MAX_DIRECT = 32
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointSettings:
-    """Protocols, 32-byte key (None: a fresh one), local address, and the relay: ``disabled``, ``default`` or a URL."""
+    """Protocols, 32-byte key (None: a fresh one), local address, and how peers are reached.
+
+    ``relay`` is ``disabled``, ``default`` or a URL, with ``TOKEN@`` before its host where it asks for one; ``proxy``
+    chooses the HTTP proxy that relays are reached through; ``relay_only``: no datagram to or from a peer's address.
+    """
 
     alpns: tuple[bytes, ...] = ()
-    secret_key: bytes | None = None
+    secret_key: bytes | None = field(default=None, repr=False)
     bind_addr: str | None = None
-    relay: str = DISABLED
-
-    def __repr__(self) -> str:
-        return f"EndpointSettings(alpns={self.alpns}, bind_addr={self.bind_addr}, relay={self.relay})"
+    relay: str = field(default=DISABLED, repr=False)
+    relay_only: bool = False
+    proxy: ProxyChoice | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,7 @@ class Incoming:
         if known.is_ip():
             host, _, _ = str(known.addr).rpartition(":")
             return host
-        return str(getattr(known, "url", known))
+        return str(getattr(known, "url", known)).partition("?")[0]
 
     async def is_address_proven(self) -> bool:
         """Has the peer shown that packets to its address reach it?"""
@@ -114,40 +120,67 @@ class Incoming:
         await settled(self._raw.refuse(), ConnectFailed)
 
 
+NOWHERE = (
+    "dial the aster1 ticket instead of the bare EndpointId; or set local_discovery on both sides, "
+    "or relay_mode to a relay that both use"
+)
+
+
 class Endpoint:
     """A bound endpoint. Close it: peers then notice in milliseconds instead of half a minute."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, settings: EndpointSettings, relays: Relays) -> None:
         self._raw = raw
+        self._settings = settings
+        self._relays = relays
         self.endpoint_id: str = str(raw.id())
 
     @classmethod
     async def bind(cls, settings: EndpointSettings) -> Self:
         """Bind the local sockets; raises `BindFailed` naming the address."""
-        iroh = load_binding()
-        relay, preset = _relay(iroh, settings.relay)
-        options = iroh.EndpointOptions(
-            preset=preset,
-            relay_mode=relay,
-            bind_addr=settings.bind_addr,
-            secret_key=settings.secret_key,
-            alpns=list(settings.alpns),
-        )
-        where = settings.bind_addr or "any address"
-        return cls(await settled(iroh.Endpoint.bind(options), lambda words: BindFailed(f"can't bind {where}: {words}")))
+        if settings.relay_only:
+            _check_relay_only(settings)
+        relays = Relays(settings.relay, settings.proxy)
+        try:
+            raw = await sockets.bind(
+                addresses=LOOPBACK if settings.relay_only else sockets.local_addresses(settings.bind_addr),
+                alpns=settings.alpns,
+                secret_key=settings.secret_key,
+                relays=relays,
+            )
+            if settings.relay_only:
+                try:
+                    seal_sockets(raw.bound_sockets())
+                except BaseException:
+                    await settled(raw.close(), TransportError)
+                    raise
+        except BaseException:
+            await relays.close()
+            raise
+        return cls(raw, settings, relays)
 
     def address(self) -> NodeAddress:
         """Key, relay and direct addresses as known now."""
         known = called(self._raw.addr, TransportError)
-        return NodeAddress(self.endpoint_id, known.relay_url(), tuple(known.direct_addresses())[:32])
+        direct = (
+            [] if self._settings.relay_only else sockets.announced(known.direct_addresses(), self._settings.bind_addr)
+        )
+        return NodeAddress(self.endpoint_id, self._relays.public_url(known.relay_url()), tuple(direct[:MAX_DIRECT]))
 
     async def connect(self, address: NodeAddress, alpn: bytes, within: float) -> Connection:
-        """Dial a peer by key within ``within`` seconds, or raise `ConnectFailed`."""
+        """Dial a peer by key within ``within`` seconds, or raise `ConnectFailed`.
+
+        Raises `InvalidAddress` at once when nothing says where the peer is.
+        """
         iroh = load_binding()
+        direct = () if self._settings.relay_only else address.direct
+        # A bare key in a network with one relay of its own: the peer is most likely at the same relay.
+        relay_url = address.relay_url if address.relay_url or direct else self._relays.own_url
+        if not direct and (relay_url is None or self._relays.are_disabled) and not self._relays.look_up_keys:
+            raise InvalidAddress("the address does not say where the peer is", hint=NOWHERE)
+        dialled = await self._relays.dialled_url(relay_url)
         target = called(
-            lambda: iroh.EndpointAddr(
-                iroh.EndpointId.from_string(address.endpoint_id), address.relay_url, list(address.direct)
-            ),
+            lambda: iroh.EndpointAddr(iroh.EndpointId.from_string(address.endpoint_id), dialled, list(direct)),
             InvalidAddress,
         )
         peer = address.endpoint_id[:10]
@@ -175,17 +208,15 @@ class Endpoint:
     async def close(self) -> None:
         """Close every connection and the sockets."""
         await settled(self._raw.close(), TransportError)
+        await self._relays.close()
 
 
-def _relay(iroh: Any, choice: str) -> tuple[Any, Any]:
-    if choice == DISABLED:
-        return iroh.RelayMode.disabled(), iroh.preset_minimal()
-    if choice == DEFAULT_RELAYS:
-        return iroh.RelayMode.default_mode(), iroh.preset_n0()
-    mode = called(
-        lambda: iroh.RelayMode.custom_from_urls([choice]), lambda words: BindFailed(f"relay {choice}: {words}")
-    )
-    return mode, iroh.preset_minimal()
+def _check_relay_only(settings: EndpointSettings) -> None:
+    check_can_seal()
+    if settings.relay == DISABLED:
+        raise BindFailed("neither direct connections nor relays are left", hint="set relay_mode to a relay's URL")
+    if settings.bind_addr is not None:
+        raise BindFailed("nothing is bound where direct connections are disabled", hint="unset bind_addr")
 
 
 def _path(known: Any) -> PathStatistics:

@@ -1,0 +1,63 @@
+"""The local sockets of an endpoint: which are bound, and which of them are told to others."""
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aster.transport.binding import called, load_binding, settled
+from aster.transport.errors import BindFailed
+from aster.transport.ip_seal import LOOPBACK
+from aster.transport.relays import Relays
+
+LOOPBACK_4, LOOPBACK_6 = LOOPBACK
+
+
+def local_addresses(bind_addr: str | None) -> tuple[str, ...]:
+    """What to bind. The bindings add a socket for every address of the family that is not named, so that a single
+    address would not be the only one: one of the other family on loopback keeps them from it.
+    """
+    if bind_addr is None:
+        return ()
+    ip = _ip_of(bind_addr)
+    if ip.is_unspecified:
+        return (bind_addr,)
+    return (bind_addr, LOOPBACK_6 if ip.version == 4 else LOOPBACK_4)
+
+
+def announced(direct: Iterable[str], bind_addr: str | None) -> list[str]:
+    """The direct addresses to tell others: those of the address that was asked for."""
+    ip = None if bind_addr is None else _ip_of(bind_addr)
+    if ip is None or ip.is_unspecified:
+        return list(direct)
+    return [address for address in direct if _ip_of(address).version == ip.version]
+
+
+async def bind(*, addresses: Sequence[str], alpns: Sequence[bytes], secret_key: bytes | None, relays: Relays) -> Any:
+    """The bindings' endpoint at these addresses; raises `BindFailed`."""
+    try:
+        return await _bind(addresses, alpns, secret_key, relays)
+    except BindFailed:
+        if len(addresses) < 2 or _ip_of(addresses[1]).version == 4:
+            raise
+    # A machine without IPv6 has no loopback of it either, and nothing that could be bound beside the first address.
+    return await _bind(addresses[:1], alpns, secret_key, relays)
+
+
+async def _bind(addresses: Sequence[str], alpns: Sequence[bytes], secret_key: bytes | None, relays: Relays) -> Any:
+    where = addresses[0] if addresses else "any address"
+
+    def failed(words: str) -> BindFailed:
+        return BindFailed(f"can't bind {where}: {words}")
+
+    builder = load_binding().EndpointBuilder()
+    await relays.configure(builder)
+    builder.alpns(list(alpns))
+    if secret_key is not None:
+        called(lambda: builder.secret_key(secret_key), failed)
+    for address in addresses:
+        called(lambda address=address: builder.bind_addr(address), failed)  # type: ignore[misc]
+    return await settled(builder.bind(), failed)
+
+
+def _ip_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    return ipaddress.ip_address(address.rpartition(":")[0].removeprefix("[").removesuffix("]").partition("%")[0])
