@@ -82,7 +82,7 @@ TABLE = SettingsTable(
             "relay_mode",
             RELAY_MODE,
             None,
-            "Relay servers: 'default', 'disabled', or the URL of a relay, with TOKEN@ before its host where it needs one.",
+            "Relay servers: 'default', 'disabled', or the URL of a relay, with TOKEN@ before its host if it asks.",
             section="network",
             env="ASTER_RELAY_MODE",
             unset="<default>",
