@@ -1,6 +1,7 @@
 """The local sockets of an endpoint: which are bound, and which of them are told to others."""
 
 import ipaddress
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -34,13 +35,25 @@ def announced(direct: Iterable[str], bind_addr: str | None) -> list[str]:
 
 async def bind(*, addresses: Sequence[str], alpns: Sequence[bytes], secret_key: bytes | None, relays: Relays) -> Any:
     """The bindings' endpoint at these addresses; raises `BindFailed`."""
+    usable = [address for address in addresses if _obstacle(address) is None]
+    if addresses and addresses[0] not in usable:
+        raise BindFailed(f"can't bind {addresses[0]}: {_obstacle(addresses[0])}")
+    # A machine without IPv6 has no loopback of it either, and nothing that would have to be kept off.
+    return await _bind(usable, alpns, secret_key, relays)
+
+
+def _obstacle(address: str) -> str | None:
+    """Why an address can't be bound, in the words of the operating system; the bindings' do not say."""
+    ip = _ip_of(address)
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     try:
-        return await _bind(addresses, alpns, secret_key, relays)
-    except BindFailed:
-        if len(addresses) < 2 or _ip_of(addresses[1]).version == 4:
-            raise
-    # A machine without IPv6 has no loopback of it either, and nothing that could be bound beside the first address.
-    return await _bind(addresses[:1], alpns, secret_key, relays)
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((str(ip), int(address.rpartition(":")[2])))
+    except OSError as error:
+        return str(error.strerror or error).lower()
+    return None
 
 
 async def _bind(addresses: Sequence[str], alpns: Sequence[bytes], secret_key: bytes | None, relays: Relays) -> Any:
