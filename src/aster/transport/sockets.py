@@ -44,6 +44,8 @@ async def bind(*, addresses: Sequence[str], alpns: Sequence[bytes], secret_key: 
 
 def _obstacle(address: str) -> str | None:
     """Why an address can't be bound, in the words of the operating system; the bindings' do not say."""
+    if "%" in address:
+        return None  # a link-local address: let the bindings resolve its zone
     ip = _ip_of(address)
     family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
     try:
