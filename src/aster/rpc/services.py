@@ -111,7 +111,7 @@ class ServiceTable:
         offered = tuple(self.definitions)
         self.health = ServiceHealth(offered)
         self._add(Contract(offered), ())
-        self._add(Reflection(offered), interceptors)
+        self._add(Reflection(offered, [definition_of(each) for each in (Contract, Health, Reflection)]), interceptors)
         self._add(Health(self.health), interceptors)
         self.definitions = list(offered)
 

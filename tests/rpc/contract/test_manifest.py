@@ -89,6 +89,7 @@ HOSTILE: dict[str, Callable[[Any], Any]] = {
     "twice one field": lambda d: d["services"][0]["types"]["Ask"]["fields"].append(
         d["services"][0]["types"]["Ask"]["fields"][0]
     ),
+    "a field that can't be": lambda d: d["services"][0]["types"]["Ask"]["fields"][0].update(name='a"b'),
     "an enum of nothing": lambda d: d["services"][0]["types"].update(E={"kind": "enum", "members": {}}),
 }
 

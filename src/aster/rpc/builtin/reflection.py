@@ -58,8 +58,9 @@ class DescribedService(Struct, frozen=True):
 class Reflection:
     """Tells which services there are and what they promise, to each caller what it may call."""
 
-    def __init__(self, offered: Sequence[ServiceDefinition]) -> None:
+    def __init__(self, offered: Sequence[ServiceDefinition], built_in: Sequence[ServiceDefinition] = ()) -> None:
         self._offered = offered
+        self._described = (*offered, *built_in)
         self._manifests: dict[tuple[ServiceDefinition, frozenset[str]], bytes] = {}
 
     @rpc(idempotent=True)
@@ -82,7 +83,7 @@ class Reflection:
 
     def _find(self, request: DescribeService, context: CallContext) -> tuple[ServiceDefinition, frozenset[str]] | None:
         candidates = [
-            each for each in self._offered if each.name == request.service and request.version in (None, each.version)
+            each for each in self._described if each.name == request.service and request.version in (None, each.version)
         ]
         for each in sorted(candidates, key=lambda each: -each.version):
             if seen := visible_methods(each, context):

@@ -11,6 +11,7 @@ from msgspec import NODEFAULT, UNSET
 from msgspec import inspect as types
 
 from aster.foundation.errors import AsterError
+from aster.rpc.contract.defaults import DefaultFrom
 from aster.rpc.contract.description import (
     Array,
     Enumeration,
@@ -185,6 +186,8 @@ def _limits(info: Any) -> dict[str, Limit]:
 
 def _default(field: types.Field) -> Any:
     value = field.default
+    if isinstance(field.default_factory, DefaultFrom):
+        return msgspec.json.decode(field.default_factory.json)
     if field.default_factory is not NODEFAULT:
         if field.default_factory not in (list, dict, set, frozenset, tuple, bytearray):
             return UNSET  # calling it might give another value each time

@@ -4,6 +4,7 @@ Keys that this version does not know are skipped; a manifest of a newer format i
 bounded in every way before anything is made of it: a manifest may come from anywhere.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ MAX_METHODS = 1024
 MAX_TYPES = 512
 MAX_FIELDS = 1024
 MAX_DEPTH = 32
+
+_NOT_IN_NAMES = re.compile(r'[\x00-\x1f"\\]')
 
 
 class ManifestInvalid(AsterError):
@@ -115,6 +118,9 @@ def _check_named(named: Record | Enumeration, service: ServiceDescription, where
         raise ManifestInvalid(f"{where} has more than {MAX_FIELDS} fields")
     if len({field.name for field in named.fields}) < len(named.fields):
         raise ManifestInvalid(f"{where} has two fields of one name")
+    for name in (*(field.name for field in named.fields), named.tag_field or "tag"):
+        if _NOT_IN_NAMES.search(name):
+            raise ManifestInvalid(f"{where} has the field {name!r:.128}, which can't be a field's name")
     for field in named.fields:
         _check_type(field.type, service, f"{where}.{field.name:.128}")
 
