@@ -237,6 +237,16 @@ class Database:
         return value, None
 
 
+class MemoryDatabase(Database):
+    """A database without a file: gone when it is closed. One connection does everything, in the writer's thread."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(":memory:"))
+
+    def read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        return self.write_now(query)
+
+
 @contextmanager
 def translated_errors(path: Path) -> Iterator[None]:
     """Turn the driver's errors into ours; integrity errors pass, for they are answers, not faults.

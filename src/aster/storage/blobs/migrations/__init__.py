@@ -1,0 +1,1 @@
+"""The tables, one SQL file a change; applied in order, each once."""

@@ -1,0 +1,32 @@
+"""What a store takes, at most."""
+
+from dataclasses import dataclass
+
+from aster.foundation.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class StorageLimits:
+    """Bytes, counts and seconds; each is refused by `QuotaExceeded` or `EntryRefused` when it is passed.
+
+    ``max_total_bytes`` counts content that is whole, and what a running addition has written so far. Blobs up to
+    ``inline_bytes`` are rows of the index, without files. A doc's values up to ``doc_inline_bytes`` travel with their
+    entries; larger ones are blobs. ``max_clock_skew_seconds`` is how far ahead of this machine's clock an entry may be.
+    """
+
+    max_blob_bytes: int = 1 << 40
+    max_total_bytes: int = 1 << 44
+    max_blobs: int = 10_000_000
+    inline_bytes: int = 16 * 1024
+    doc_inline_bytes: int = 1024
+    max_key_bytes: int = 1024
+    max_doc_entries: int = 10_000_000
+    max_clock_skew_seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"StorageLimits.{name} can't be below 0, got {getattr(self, name)}")
+
+
+DEFAULT_STORAGE_LIMITS = StorageLimits()
