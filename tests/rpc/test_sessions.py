@@ -132,7 +132,7 @@ async def test_calls_of_one_session_run_one_after_the_other_and_sessions_side_by
 async def test_a_stream_holds_its_session_until_it_is_left(journal: Journal) -> None:
     async with LocalClient([counters(journal)], limits=RpcLimits(stream_window_items=2)) as client:
         mine = await client.client(Counter)
-        async with aclosing(mine.count_up(1000)) as values:  # type: ignore[type-var]  # stubs give async generators
+        async with aclosing(mine.count_up(1000)) as values:
             assert await anext(values) == 1
             waiting = asyncio.create_task(mine.add(0))
             assert await anext(values) == 2

@@ -159,7 +159,7 @@ async def test_a_slow_reader_stops_a_fast_writer(connect: Connect) -> None:
     numbers = Numbers()
     async with connect(numbers, RpcLimits(stream_window_items=8)) as client:
         stub = await client.client(Numbers)
-        async with aclosing(stub.count(Number(100_000))) as counting:  # type: ignore[type-var]  # an async generator
+        async with aclosing(stub.count(Number(100_000))) as counting:
             await anext(counting)
             for _ in range(10):
                 await stub.add(numbers_to(1))
@@ -172,7 +172,7 @@ async def test_a_stream_is_bounded_in_bytes_too(connect: Connect) -> None:
     numbers = Numbers()
     async with connect(numbers, RpcLimits(stream_window_bytes=10_000)) as client:
         stub = await client.client(Numbers)
-        async with aclosing(stub.count(Number(1000, bytes(4000)))) as counting:  # type: ignore[type-var]  # a generator
+        async with aclosing(stub.count(Number(1000, bytes(4000)))) as counting:
             await anext(counting)
             for _ in range(10):
                 await stub.add(numbers_to(1))

@@ -6,7 +6,7 @@ keywords to a signature. At run time ``timeout`` and ``metadata`` are keywords o
 or after the one message: elsewhere it works too, but type checkers then ask callers for it.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol, Self, TypeVar, overload
 
 import msgspec
@@ -47,21 +47,24 @@ class InlineCall(Protocol[Parameters, Reply]):
 
 
 class ServerStreamCall(Protocol[Request, Reply]):
-    """One message in, many replies out: ``async for reply in stub.method(request)``."""
+    """One message in, many replies out: ``async for reply in stub.method(request)``.
+
+    Leaving the loop early cancels the handler when the generator is closed, at once with `contextlib.aclosing`.
+    """
 
     def __call__(
         self, request: Request, /, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
-    ) -> AsyncIterator[Reply]: ...
+    ) -> AsyncGenerator[Reply, None]: ...
 
 
 class InlineServerStreamCall(Protocol[Parameters, Reply]):
     """The method's own parameters in, many replies out."""
 
-    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> AsyncIterator[Reply]: ...
+    def __call__(self, *args: Parameters.args, **kwargs: Parameters.kwargs) -> AsyncGenerator[Reply, None]: ...
 
     def with_options(
         self, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
-    ) -> Callable[Parameters, AsyncIterator[Reply]]: ...
+    ) -> Callable[Parameters, AsyncGenerator[Reply, None]]: ...
 
 
 class ClientStreamCall(Protocol[Request, Reply]):
@@ -87,7 +90,7 @@ class BidiStreamCall(Protocol[Request, Reply]):
         *,
         timeout: float | None = None,
         metadata: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Reply]: ...
+    ) -> AsyncGenerator[Reply, None]: ...
 
 
 class RpcMethod(Protocol[Request, Reply]):
