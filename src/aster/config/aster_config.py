@@ -37,6 +37,7 @@ class InlineSettings(TypedDict, total=False):
     portmapper_config: str | None
     proxy_url: str | None
     proxy_from_env: bool | None
+    local_discovery: bool | None
     storage_path: str | os.PathLike[str] | None
     health_port: int | None
     health_host: str | None
@@ -72,6 +73,7 @@ class AsterConfig:
     portmapper_config: str | None
     proxy_url: str | None
     proxy_from_env: bool
+    local_discovery: bool
     storage_path: str | None
     health_port: int
     health_host: str

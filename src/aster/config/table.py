@@ -162,6 +162,14 @@ TABLE = SettingsTable(
             env="ASTER_PROXY_FROM_ENV",
         ),
         Setting(
+            "local_discovery",
+            FLAG,
+            False,
+            "Find peers on the same network by their EndpointId, and be found.",
+            section="network",
+            env="ASTER_LOCAL_DISCOVERY",
+        ),
+        Setting(
             "storage_path",
             PATH,
             None,

@@ -105,6 +105,7 @@ def endpoint_settings(config: AsterConfig, identity: NodeIdentity, alpns: tuple[
         DISABLED if config.clear_relay_transports else config.relay_mode or DISABLED,
         relay_only=config.clear_ip_transports,
         proxy=_proxy(config),
+        local_discovery=config.local_discovery,
     )
 
 

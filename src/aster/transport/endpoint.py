@@ -7,6 +7,7 @@ from typing import Any, Self
 from aster.transport import sockets
 from aster.transport.address import NodeAddress
 from aster.transport.binding import called, load_binding, lost, settled
+from aster.transport.discovery.local import Neighbours, Responder
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost, InvalidAddress, TransportError
 from aster.transport.ip_seal import LOOPBACK, check_can_seal, seal_sockets
 from aster.transport.pipe import Pipe
@@ -17,6 +18,7 @@ from aster.transport.relays import DISABLED, Relays
 
 MAX_REASON = 200
 MAX_DIRECT = 32
+DISCOVERY_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class EndpointSettings:
     """Protocols, 32-byte key (None: a fresh one), local address, and how peers are reached.
 
     ``relay`` is ``disabled``, ``default`` or a URL, with ``TOKEN@`` before its host where it asks for one; ``proxy``
-    chooses the HTTP proxy that relays are reached through; ``relay_only``: no datagram to or from a peer's address.
+    chooses the HTTP proxy that relays are reached through; ``relay_only``: no datagram to or from a peer's address;
+    ``local_discovery``: find peers on the same network by key, and, with ``alpns``, be found.
     """
 
     alpns: tuple[bytes, ...] = ()
@@ -33,6 +36,7 @@ class EndpointSettings:
     relay: str = field(default=DISABLED, repr=False)
     relay_only: bool = False
     proxy: ProxyChoice | None = field(default=None, repr=False)
+    local_discovery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,8 @@ class Endpoint:
         self._raw = raw
         self._settings = settings
         self._relays = relays
+        self._neighbours = Neighbours()
+        self._responder: Responder | None = None
         self.endpoint_id: str = str(raw.id())
 
     @classmethod
@@ -157,7 +163,14 @@ class Endpoint:
         except BaseException:
             await relays.close()
             raise
-        return cls(raw, settings, relays)
+        endpoint = cls(raw, settings, relays)
+        if settings.local_discovery and settings.alpns:
+            try:
+                endpoint._answer_neighbours()
+            except BaseException:
+                await endpoint.close()
+                raise
+        return endpoint
 
     def address(self) -> NodeAddress:
         """Key, relay and direct addresses as known now."""
@@ -173,11 +186,7 @@ class Endpoint:
         Raises `InvalidAddress` at once when nothing says where the peer is.
         """
         iroh = load_binding()
-        direct = () if self._settings.relay_only else address.direct
-        # A bare key in a network with one relay of its own: the peer is most likely at the same relay.
-        relay_url = address.relay_url if address.relay_url or direct else self._relays.own_url
-        if not direct and (relay_url is None or self._relays.are_disabled) and not self._relays.look_up_keys:
-            raise InvalidAddress("the address does not say where the peer is", hint=NOWHERE)
+        direct, relay_url = await self._where(address, within)
         dialled = await self._relays.dialled_url(relay_url)
         target = called(
             lambda: iroh.EndpointAddr(iroh.EndpointId.from_string(address.endpoint_id), dialled, list(direct)),
@@ -191,10 +200,43 @@ class Endpoint:
                         self._raw.connect(target, alpn), lambda words: ConnectFailed(f"can't reach {peer}…: {words}")
                     )
                 )
+        except ConnectFailed:
+            self._neighbours.forget(address.endpoint_id)
+            raise
         except TimeoutError:
+            self._neighbours.forget(address.endpoint_id)
             raise ConnectFailed(
                 f"no answer from {peer}… within {within:g} s", hint="is it running, and is this its current address?"
             ) from None
+
+    async def _where(self, address: NodeAddress, within: float) -> tuple[tuple[str, ...], str | None]:
+        """The direct addresses and the relay to dial a peer at."""
+        settings = self._settings
+        direct = () if settings.relay_only else address.direct
+        if direct or address.relay_url:
+            return direct, address.relay_url
+        if settings.local_discovery:
+            direct = await self._neighbours.look_for(address.endpoint_id, min(within, DISCOVERY_SECONDS))
+        # In a network with one relay of its own, the peer is most likely at the same relay.
+        relay_url = self._relays.own_url
+        if not direct and relay_url is None and not self._relays.look_up_keys:
+            if settings.local_discovery:
+                raise ConnectFailed(
+                    f"nobody on this network answers to {address.endpoint_id[:10]}…",
+                    hint="is it running, with local_discovery set?",
+                )
+            raise InvalidAddress("the address does not say where the peer is", hint=NOWHERE)
+        return direct, relay_url
+
+    def _answer_neighbours(self) -> None:
+        secret = self._raw.secret_key()
+        responder = Responder(
+            bytes.fromhex(self.endpoint_id),
+            sign=lambda message: bytes(secret.sign(message).to_bytes()),
+            addresses=lambda: self.address().direct,
+        )
+        responder.start()
+        self._responder = responder
 
     async def accept(self) -> Incoming | None:
         """The next connection attempt, or None once the endpoint is closed."""
@@ -207,6 +249,8 @@ class Endpoint:
 
     async def close(self) -> None:
         """Close every connection and the sockets."""
+        if self._responder is not None:
+            self._responder.close()
         await settled(self._raw.close(), TransportError)
         await self._relays.close()
 
@@ -215,6 +259,8 @@ def _check_relay_only(settings: EndpointSettings) -> None:
     check_can_seal()
     if settings.relay == DISABLED:
         raise BindFailed("neither direct connections nor relays are left", hint="set relay_mode to a relay's URL")
+    if settings.local_discovery:
+        raise BindFailed("local discovery tells direct addresses, which are disabled", hint="unset local_discovery")
     if settings.bind_addr is not None:
         raise BindFailed("nothing is bound where direct connections are disabled", hint="unset bind_addr")
 

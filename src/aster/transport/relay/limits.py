@@ -1,13 +1,9 @@
 """What one relay lets its clients use, each and together."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 FRAME_COST = 128
 """Bytes that a frame costs beside its own: a flood of tiny frames is a flood."""
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +30,3 @@ class RelayLimits:
 
 
 DEFAULT_RELAY_LIMITS = RelayLimits()
-
-
-class Meter:
-    """A token bucket that may go into debt; the debt is the time to wait."""
-
-    def __init__(self, per_second: float, burst_seconds: float, clock: Clock = time.monotonic) -> None:
-        self._per_second = per_second
-        self._most = per_second * burst_seconds
-        self._left = self._most
-        self._clock = clock
-        self._at = clock()
-
-    def spend(self, amount: int) -> float:
-        """Spend ``amount``; returns the seconds after which the debt is paid, 0 when there is none."""
-        now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._per_second) - amount
-        self._at = now
-        return max(0.0, -self._left / self._per_second)

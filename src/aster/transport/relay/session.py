@@ -19,6 +19,7 @@ from websockets.typing import Subprotocol
 
 from aster.foundation.logs import get_logger
 from aster.transport.errors import FramingError
+from aster.transport.meter import Meter
 from aster.transport.relay.challenge import new_challenge, proves
 from aster.transport.relay.frames import (
     PING_BYTES,
@@ -37,7 +38,7 @@ from aster.transport.relay.frames import (
     status_frame,
 )
 from aster.transport.relay.http_face import RELAY_PATH, answer, bears_token, joined, path_of, plain_answer
-from aster.transport.relay.limits import FRAME_COST, Meter
+from aster.transport.relay.limits import FRAME_COST
 from aster.transport.relay.switchboard import Switchboard
 
 logger = get_logger("aster.relay")

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from aster.foundation.logs import get_logger
+from aster.transport.meter import Meter
 from aster.transport.relay.frames import Send, Status, gone_frame, receive_frame
-from aster.transport.relay.limits import Meter, RelayLimits
+from aster.transport.relay.limits import RelayLimits
 from aster.transport.relay.statistics import RelayStatistics
 
 logger = get_logger("aster.relay")

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aster.transport.relay.limits import Meter
+from aster.transport.meter import Meter
 
 
 class Hand:
@@ -40,3 +40,12 @@ def test_who_waits_as_told_never_exceeds_burst_and_rate(spendings: list[tuple[in
         total += amount
         clock.now += meter.spend(amount)
         assert total <= 1000 + 1000 * clock.now + 1e-3
+
+
+def test_what_would_make_a_debt_is_not_allowed_and_costs_nothing() -> None:
+    clock = Hand()
+    meter = Meter(10, burst_seconds=1, clock=clock)
+    assert [meter.allows(5) for _ in range(3)] == [True, True, False]
+    clock.now += 0.5
+    assert meter.allows(5)
+    assert not meter.allows(1)

@@ -1,0 +1,1 @@
+"""Finding an endpoint on the same network by its key: a question by multicast, a signed answer."""
