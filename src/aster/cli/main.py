@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import audit, call, config, contract, demo, enroll, gen_client, policy, profile, relay, trust, up
+from aster.cli import audit, call, config, contract, demo, enroll, gen_client, mcp, policy, profile, relay, trust, up
 from aster.foundation.errors import AsterError, MissingExtra
 
 OURS = frozenset({"", "aster", "astrocyte"})
@@ -25,6 +25,7 @@ app.command(name="up")(up.up)
 app.command(name="demo")(demo.demo)
 app.command(name="relay")(relay.relay)
 app.command(name="call")(call.call)
+app.command(name="mcp")(mcp.mcp)
 app.command(name="gen-client")(gen_client.gen_client)
 app.add_typer(policy.app, name="policy")
 app.add_typer(contract.app, name="contract")

@@ -5,7 +5,8 @@
 numbers, bytes, datetimes. What is sent is checked first, against the described types.
 """
 
-from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -142,12 +143,14 @@ class ProxyCall:
     def __await__(self) -> Generator[Any, None, Any]:
         return self._answer().__await__()
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
+    async def __aiter__(self) -> AsyncGenerator[Any, None]:
         remote, request, pattern = await self._prepared()
         if not pattern.streams_output:
             raise InvalidArgumentError(f"{self._where} answers once", hint=f"await proxy.{self._name}(...)")
-        async for answer in remote(request, timeout=self._seconds, metadata=self._metadata):
-            yield plain(answer)
+        answers = remote(request, timeout=self._seconds, metadata=self._metadata)
+        async with contextlib.aclosing(answers):
+            async for answer in answers:
+                yield plain(answer)
 
     @property
     def _where(self) -> str:

@@ -1,0 +1,1 @@
+"""The methods of a server as tools of the Model Context Protocol."""
