@@ -1,5 +1,6 @@
 """Signing, looking at and revoking credentials from the command line, in one process."""
 
+import base64
 import json
 import stat
 import time
@@ -194,3 +195,49 @@ def test_a_config_is_shown_from_a_file(aster: Aster) -> None:
     assert "path : /srv (aster.toml [storage])" in aster("config", "show", "aster.toml").stdout
     shown = json.loads(aster("config", "show", "--file", "aster.toml", "--json").stdout)
     assert shown["storage"]["path"] == {"value": "/srv", "source": "aster.toml [storage]"}
+
+
+def test_an_identity_file_is_inspected_and_verified_by_enrollment(aster: Aster) -> None:
+    aster("enroll", "node", "ada", "--root-key", "root.key")
+    where = (".aster-identity", "--root-pubkey", "root.key.pub")
+    assert aster("trust", "verify", *where).stdout == "valid\n"
+    aster("enroll", "node", "bob", "--root-key", "root.key", "--as", "producer")
+    error = aster("trust", "verify", *where, code=1).exception
+    assert isinstance(error, AsterError)
+    assert error.hint == "--peer NAME: ada, bob"
+    assert (
+        json.loads(aster("trust", "inspect", ".aster-identity", "--peer", "bob", "--json").stdout)["role"] == "producer"
+    )
+
+
+def test_what_is_no_credential_says_so(aster: Aster) -> None:
+    Path("text.txt").write_text("hello")
+    for file, words in (
+        ("root.key", "it is no credential"),
+        ("text.txt", "not valid TOML"),
+        ("nowhere", "can't be read"),
+    ):
+        assert words in str(aster("trust", "inspect", file, code=1).exception)
+
+
+def test_no_command_prints_a_secret(aster: Aster) -> None:
+    said = aster("enroll", "node", "ada", "--root-key", "root.key", "-t", "one-time").output
+    said += aster("enroll", "node", "bob", "--root-key", "root.key", "--json").output
+    said += aster(
+        "trust", "sign", "consumer", "--root-key", "root.key", "--out", "c.json", "--one-time", "--json"
+    ).output
+    said += aster("trust", "keygen", "root", "--out", "other.key", "--json").output
+    for file in ("root.key", "other.key"):
+        said += aster("trust", "keygen", "pubkey", file).output
+    for extra in ((), ("--json",)):
+        said += aster("trust", "inspect", "c.json", *extra).output
+        said += aster("trust", "inspect", ".aster-identity", "--peer", "ada", *extra).output
+        said += aster("trust", "verify", "c.json", "--root-pubkey", "other.key.pub", *extra, code=1).output
+    identity = read_identity(".aster-identity")
+    assert identity.secret_key is not None
+    held = [read_credential_file("c.json", source="test"), *(peer.credential for peer in identity.peers)]
+    secrets = [json.loads(Path(file).read_text())["private_key"] for file in ("root.key", "other.key")]
+    secrets += [base64.b64encode(identity.secret_key).decode(), identity.secret_key.hex()]
+    secrets += [each.signature for each in held] + [each.nonce for each in held if each.nonce]
+    assert len(secrets) == 9
+    assert [secret for secret in secrets if secret in said] == []

@@ -149,3 +149,14 @@ async def test_a_start_that_failed_can_be_tried_again(tmp_path: Path) -> None:
     blocker.unlink()
     async with server:
         assert server.address
+
+
+async def test_credentials_of_every_root_key_admit_while_keys_are_rotated(tmp_path: Path) -> None:
+    new, other = SigningKey.generate(), SigningKey.generate()
+    file = tmp_path / "roots"
+    file.write_text(f"{new.public.hex()}\n{ROOT.public.hex()}  # until May\n")
+    async with AsterServer([Greeter()], config=AsterConfig(root_pubkey_file=file)) as server:
+        assert list(server.root_pubkeys) == [new.public, ROOT.public]
+        assert server.root_pubkey == new.public
+        for root, admits in ((new, True), (ROOT, True), (other, False)):
+            assert await is_admitted(server, tmp_path, issue(root, role="consumer", expires_at=LATER)) is admits

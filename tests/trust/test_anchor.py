@@ -36,3 +36,44 @@ def test_a_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "root.pub").write_text(KEY.hex())
     assert read_root_public_keys("~/root.pub", source="inline") == (KEY,)
+
+
+ROOTS = tuple(bytes([n]) * 32 for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{key.hex()}\n" for key in ROOTS),
+        "# this year's\n" + "\n\n".join(f"  {key.hex()}  # until May" for key in (*ROOTS, ROOTS[0])),
+        json.dumps({"public_keys": [key.hex() for key in ROOTS]}),
+    ],
+)
+def test_a_file_of_several_root_keys_trusts_each_of_them_in_order(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "roots"
+    file.write_text(text)
+    assert read_root_public_keys(str(file), source="inline") == ROOTS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ROOTS[0].hex()}\nabcd\n",
+        f"{ROOTS[0].hex()} {ROOTS[1].hex()}\n",
+        json.dumps({"public_keys": [ROOTS[0].hex(), 5]}),
+        json.dumps({"public_keys": [ROOTS[0].hex(), "zz" * 32]}),
+    ],
+)
+def test_one_entry_that_is_no_key_stops_with_its_place(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "roots"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"^inline: .*entry \d of \d is no root public key"):
+        read_root_public_keys(str(file), source="inline")
+
+
+@pytest.mark.parametrize("text", ["# nothing\n", '{"public_keys": []}', '{"public_keys": "ab"}', "ab\n" * 100])
+def test_a_file_with_no_key_or_too_many_is_none(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "roots"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="holds no root public key"):
+        read_root_public_keys(str(file), source="inline")

@@ -19,13 +19,15 @@ from aster.cli.signing import (
     shown,
 )
 from aster.cli.up import JsonOption
+from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
     from aster.trust.credential import Credential
 
 sign = typer.Typer(name="sign", help="Sign a credential with a root key.", no_args_is_help=True)
 
-CredentialArgument = Annotated[Path, typer.Argument(help="A credential's JSON file.")]
+CredentialArgument = Annotated[Path, typer.Argument(help="A credential's JSON file, or an .aster-identity.")]
+PeerOption = Annotated[str | None, typer.Option("--peer", help="Which enrollment of an .aster-identity.")]
 
 
 @sign.command("consumer")
@@ -71,12 +73,11 @@ def sign_producer(
     _write(credential, out, as_json=as_json)
 
 
-def inspect(credential: CredentialArgument, as_json: JsonOption = False) -> None:
+def inspect(credential: CredentialArgument, peer: PeerOption = None, as_json: JsonOption = False) -> None:
     """Show what a credential says, and whether it holds together: signature and time, but not whose root key it is."""
     from aster.cli.terminal import print_json
-    from aster.trust.credential import read_credential_file
 
-    found = read_credential_file(str(credential), source="aster trust inspect")
+    found = read_any_credential(credential, peer)
     problem = _problem(found, (bytes.fromhex(found.root_pubkey),), found.endpoint_id)
     rows = {**shown(found), "problem": None if problem is None else ": ".join(filter(None, problem))}
     if as_json:
@@ -89,6 +90,7 @@ def verify(
     credential: CredentialArgument,
     root_pubkey: Annotated[str, typer.Option("--root-pubkey", help="64 hex characters, or a file of root keys.")],
     endpoint_id: Annotated[str | None, typer.Option("--endpoint-id", help="Whose connection it should admit.")] = None,
+    peer: PeerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Would it admit now? Exit code 1, and the reason, when it would not.
@@ -96,9 +98,8 @@ def verify(
     Whether a one-time credential was used before, or an endpoint is denied, only the server knows.
     """
     from aster.cli.terminal import print_json
-    from aster.trust.credential import read_credential_file
 
-    found = read_credential_file(str(credential), source="aster trust verify")
+    found = read_any_credential(credential, peer)
     problem = _problem(found, root_public_keys(root_pubkey), endpoint_id or found.endpoint_id)
     reason, hint = problem or (None, None)
     if as_json:
@@ -109,6 +110,32 @@ def verify(
             typer.echo(f"hint:    {hint}")
     if problem is not None:
         raise typer.Exit(1)
+
+
+def read_any_credential(file: Path, peer: str | None = None) -> "Credential":
+    """The credential in a file of its own, or that of an enrollment in an identity file."""
+    from aster.trust.credential import read_credential_file
+    from aster.trust.identity_file import read_identity
+
+    if _is_json(file):
+        if peer is not None:
+            raise ConfigError(f"{file} holds one credential, and no peers", hint="leave --peer out")
+        return read_credential_file(str(file), source="aster trust")
+    identity = read_identity(file)
+    names = [each.name for each in identity.peers]
+    if peer is None and len(names) != 1:
+        known = ", ".join(names)
+        raise ConfigError(f"{file} holds {len(names)} enrollments", hint=f"--peer NAME: {known}" if known else None)
+    return identity.peer(peer or names[0]).credential
+
+
+def _is_json(file: Path) -> bool:
+    """Not TOML, whose first sign is no brace. A file that can't be read is left to its reader."""
+    try:
+        with file.expanduser().open("rb") as stream:
+            return stream.read(1024).lstrip().startswith(b"{") or file.suffix == ".json"
+    except OSError:
+        return True
 
 
 def _problem(

@@ -97,14 +97,15 @@ def _with_list(storage: Path, work: "Callable[[DenyList], Awaitable[T]]") -> T:
 
 def _id_of(subject: str) -> str:
     """The 64 hex characters that stand for what a person named."""
+    from aster.cli.credentials import read_any_credential
     from aster.transport.address import parse_address
     from aster.transport.errors import InvalidAddress
-    from aster.trust.credential import credential_id, read_credential_file
+    from aster.trust.credential import credential_id
 
     if re.fullmatch(r"[0-9a-fA-F]{64}", subject):
         return subject.lower()
     if Path(subject).expanduser().is_file():
-        return credential_id(read_credential_file(subject, source="aster trust"))
+        return credential_id(read_any_credential(Path(subject)))
     try:
         return parse_address(subject).endpoint_id
     except InvalidAddress:

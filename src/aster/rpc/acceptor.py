@@ -119,9 +119,11 @@ class Acceptor:
 
     def turn_away_denied(self) -> None:
         """Close the connections of endpoints and credentials that are on the deny-list now."""
-        for connection, guest in list(self._guests.items()):
-            if self._door.denied.denies(connection.peer, guest.admission.credential_id):
-                self._turn_away(connection)
+        names = {lane: {lane.peer, guest.admission.credential_id} - {None} for lane, guest in self._guests.items()}
+        denied = self._door.denied.denied_among({name for each in names.values() for name in each if name})
+        for lane, each in names.items():
+            if denied & each:
+                self._turn_away(lane)
 
     async def _accept(self) -> None:
         while True:
@@ -140,8 +142,11 @@ class Acceptor:
         """Another process may write the list: `aster trust deny`."""
         while True:
             await asyncio.sleep(DENIED_SECONDS)
-            if self._guests and self._door.denied.has_changed():
-                self.turn_away_denied()
+            try:
+                if self._guests and self._door.denied.has_changed():
+                    self.turn_away_denied()
+            except Exception as error:
+                logger.error("the connections of denied peers could not be closed", exc_info=error)
 
     async def _arrive(self, incoming: Incoming) -> None:
         address = "?"

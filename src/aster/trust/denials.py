@@ -7,6 +7,7 @@ restarts, and what another process writes (``aster trust deny``) is in force her
 import re
 import sqlite3
 import time
+from collections.abc import Collection
 
 import msgspec
 
@@ -19,6 +20,8 @@ from aster.trust.nonces import CHAIN
 logger = get_logger("aster.trust")
 
 MAX_NOTE = 200
+MAX_ASKED = 500
+"""Subjects in one query; SQLite takes 999 at least."""
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -72,24 +75,25 @@ class DenyList:
 
     def denies(self, *subjects: str | None) -> bool:
         """Is any of these on the list?"""
-        asked = [each for each in subjects if each is not None]
-        if any(each in self._here for each in asked):
-            return True
+        return bool(self.denied_among([each for each in subjects if each is not None]))
+
+    def denied_among(self, subjects: Collection[str]) -> set[str]:
+        """Those of ``subjects`` that are on the list, in few queries; all of them when it can't be read."""
+        found = {each for each in subjects if each in self._here}
         database = self._database
-        if database is None or not asked:
-            return False
-        places = ", ".join("?" * len(asked))
+        if database is None or not subjects:
+            return found
+
+        def query(connection: sqlite3.Connection) -> set[str]:
+            asked = list(subjects)
+            parts = (asked[start : start + MAX_ASKED] for start in range(0, len(asked), MAX_ASKED))
+            return {row[0] for part in parts for row in connection.execute(_select(len(part)), part)}
+
         try:
-            found = database.read_now(
-                lambda connection: connection.execute(
-                    f"SELECT 1 FROM trust_denied WHERE id IN ({places})",  # noqa: S608 - only places
-                    asked,
-                ).fetchone()
-            )
+            return found | database.read_now(query)
         except StorageError as error:
             logger.error("the deny-list can't be read: everyone is denied", error=error.message)
-            return True
-        return found is not None
+            return set(subjects)
 
     def has_changed(self) -> bool:
         """May the list have changed since this was last asked? Costs microseconds; true for other writes as well."""
@@ -118,6 +122,10 @@ class DenyList:
     def _record(self, connection: sqlite3.Connection, event: dict[str, str]) -> None:
         if self._audit is not None:
             self._audit.append(connection, CHAIN, event)
+
+
+def _select(count: int) -> str:
+    return f"SELECT id FROM trust_denied WHERE id IN ({', '.join('?' * count)})"  # noqa: S608 - places alone
 
 
 def _checked(subject: str) -> str:

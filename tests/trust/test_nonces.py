@@ -1,0 +1,43 @@
+import asyncio
+import sqlite3
+import time
+from pathlib import Path
+
+from aster.trust.nonces import CHAIN, MemoryJournal, StoredJournal
+
+EVENT = {"event": "admitted"}
+LATER = int(time.time()) + 3600
+
+
+def kept(journal: StoredJournal) -> list[str]:
+    def query(connection: sqlite3.Connection) -> list[str]:
+        return [row[0] for row in connection.execute("SELECT nonce FROM trust_nonces ORDER BY nonce")]
+
+    return journal.database.read_now(query)
+
+
+async def test_a_nonce_is_consumed_once_also_by_another_process_and_after_a_restart(tmp_path: Path) -> None:
+    one, two = StoredJournal.open(str(tmp_path)), StoredJournal.open(str(tmp_path))
+    tries = await asyncio.gather(*(journal.admit("ab", LATER, EVENT) for journal in (one, two) for _ in range(25)))
+    assert sorted(tries) == [False] * 49 + [True]
+    await one.close()
+    await two.close()
+    again = StoredJournal.open(str(tmp_path))
+    assert not await again.admit("AB", LATER, EVENT)
+    assert len(again.audit.records(CHAIN)) == 1
+    await again.close()
+
+
+async def test_nonces_are_forgotten_after_they_expire(tmp_path: Path) -> None:
+    journal = StoredJournal.open(str(tmp_path))
+    assert await journal.admit("aa", int(time.time()) - 1, EVENT)
+    assert await journal.admit("bb", LATER, EVENT)
+    assert kept(journal) == ["bb"]
+    assert await journal.admit(None, LATER, EVENT)
+    assert kept(journal) == ["bb"]
+    await journal.close()
+
+
+async def test_memory_honours_no_nonce() -> None:
+    assert not await MemoryJournal().admit("ab", LATER, EVENT)
+    assert await MemoryJournal().admit(None, LATER, EVENT)
