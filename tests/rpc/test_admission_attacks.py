@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from aster.rpc import AsterClient, AsterServer, PermissionDeniedError, RpcLimits
 from aster.rpc.admission import ADMISSION_ALPN, ADMITTED, DEMAND, PRESENT
 from aster.rpc.node import ALPN
 from aster.transport.address import parse_address
-from aster.transport.endpoint import Connection, Endpoint, EndpointSettings
+from aster.transport.endpoint import Endpoint, EndpointSettings
 from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost
 from aster.transport.framing import frame
 from aster.transport.pipe import Pipe
@@ -32,7 +32,8 @@ LATER = NOW + 3600
 GOOD = issue(ROOT, role="consumer", expires_at=LATER, attributes={"aster.role": "ops"})
 UNIFORM = (CloseCode.NOT_ADMITTED, "not admitted")
 
-Attack = Callable[[Connection], "asyncio.Future[ConnectionLost]"]
+PATIENT = {"handshake_seconds": 120.0, "ping_seconds": 60.0, "dead_after_seconds": 240.0}
+"""Fifty endpoints in one process on a busy machine are slow, not dead."""
 
 
 def present(credential: bytes | Credential, token: str | None = None) -> bytes:
@@ -97,12 +98,12 @@ async def attacker() -> AsyncIterator[Endpoint]:
 
 def guarded(storage: Path, greeter: Greeter | None = None, **limits: float) -> AsterServer:
     config = AsterConfig(root_pubkey=ROOT.public, storage_path=storage, bind_addr="127.0.0.1:0")
-    given = RpcLimits(**{"handshake_seconds": 20.0, **limits})  # type: ignore[arg-type]  # limits by name
+    given = RpcLimits(**{**PATIENT, **limits})  # type: ignore[arg-type]  # limits by name
     return AsterServer([greeter or Greeter()], config=config, limits=given)
 
 
 async def at_the_door(attacker: Endpoint, server: AsterServer) -> tuple[Pipe, "asyncio.Future[ConnectionLost]"]:
-    connection = await attacker.connect(parse_address(server.address), ADMISSION_ALPN, 20)
+    connection = await attacker.connect(parse_address(server.address), ADMISSION_ALPN, 60)
     pipe = await connection.open_pipe()
     ended: asyncio.Future[ConnectionLost] = asyncio.get_running_loop().create_future()
     pipe.start(lambda data: None, ended.set_result)
@@ -111,10 +112,10 @@ async def at_the_door(attacker: Endpoint, server: AsterServer) -> tuple[Pipe, "a
 
 async def ends_the_call(attacker: Endpoint, server: AsterServer) -> ConnectionLost:
     """What happens to a peer that goes on to the services, admitted or not."""
-    connection = await attacker.connect(parse_address(server.address), ALPN, 20)
+    connection = await attacker.connect(parse_address(server.address), ALPN, 60)
     pipe = await connection.open_pipe()
     pipe.write(b"hello")
-    return await asyncio.wait_for(connection.closed(), 20)
+    return await asyncio.wait_for(connection.closed(), 60)
 
 
 def audited(storage: Path) -> list[dict[str, object]]:
@@ -132,7 +133,7 @@ async def test_an_attack_is_refused_like_any_other_and_recorded(tmp_path: Path, 
     async with guarded(tmp_path) as server:
         pipe, ended = await at_the_door(attacker, server)
         pipe.write(attack.sent)
-        lost = await asyncio.wait_for(ended, 20)
+        lost = await asyncio.wait_for(ended, 60)
         assert (lost.close_code, lost.reason) == UNIFORM
         lost = await ends_the_call(attacker, server)
         assert (lost.close_code, lost.reason) == UNIFORM
@@ -147,7 +148,7 @@ async def test_an_attack_is_refused_like_any_other_and_recorded(tmp_path: Path, 
 async def test_a_slow_presentation_is_refused_like_any_other_and_recorded(
     tmp_path: Path, attacker: Endpoint, trickled: bytes
 ) -> None:
-    async with guarded(tmp_path, handshake_seconds=0.5) as server:
+    async with guarded(tmp_path, handshake_seconds=3) as server:
         pipe, ended = await at_the_door(attacker, server)
         pipe.write(present(GOOD)[:13])
         while not ended.done():
@@ -156,7 +157,7 @@ async def test_a_slow_presentation_is_refused_like_any_other_and_recorded(
         lost = ended.result()
         assert (lost.close_code, lost.reason) == UNIFORM
     [refused] = audited(tmp_path)
-    assert "nothing was presented within 0.5 s" in str(refused["reason"])
+    assert "nothing was presented within 3 s" in str(refused["reason"])
 
 
 async def test_another_protocol_gets_no_connection_and_is_recorded(tmp_path: Path, attacker: Endpoint) -> None:
@@ -176,7 +177,7 @@ async def is_admitted(server: AsterServer, file: Path, key: SigningKey | None = 
         secret_key=(key or SigningKey.generate()).seed,
         bind_addr="127.0.0.1:0",
     )
-    client = AsterClient(address=server.address, config=config, limits=RpcLimits(handshake_seconds=60))
+    client = AsterClient(address=server.address, config=config, limits=RpcLimits(**PATIENT))  # type: ignore[arg-type]  # limits by name
     try:
         await (await client.client(Greeter)).hello(Ask("ann"))
     except PermissionDeniedError:
@@ -189,11 +190,11 @@ async def is_admitted(server: AsterServer, file: Path, key: SigningKey | None = 
 async def test_a_one_time_credential_admits_once_in_sequence_at_once_and_after_a_restart(tmp_path: Path) -> None:
     file, storage = tmp_path / "once.json", tmp_path / "storage"
     file.write_bytes(credential_json(consumer(one_time=True)))
-    async with guarded(storage, handshake_seconds=60) as server:
+    async with guarded(storage) as server:
         admitted = await asyncio.gather(*(is_admitted(server, file) for _ in range(50)))
         assert sorted(admitted) == [False] * 49 + [True]
         assert not await is_admitted(server, file)
-    async with guarded(storage, handshake_seconds=60) as server:
+    async with guarded(storage) as server:
         assert not await is_admitted(server, file)
     events = audited(storage)
     assert [event["event"] for event in events].count("admitted") == 1

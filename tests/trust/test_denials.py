@@ -1,10 +1,15 @@
+import time
 from pathlib import Path
 
 import pytest
 
 from aster.foundation.errors import ConfigError, StorageError
+from aster.trust.admission import CredentialGate
+from aster.trust.credential import credential_id, credential_json, issue
 from aster.trust.denials import DenyList
+from aster.trust.keys import SigningKey
 from aster.trust.nonces import CHAIN, StoredJournal
+from aster.trust.presentation import Presentation, encode_presentation
 
 ONE, TWO = "ab" * 32, "cd" * 32
 
@@ -64,3 +69,19 @@ async def test_a_list_that_can_not_be_read_denies_everyone(tmp_path: Path) -> No
 async def test_only_an_endpoint_or_a_credential_can_be_denied(text: str) -> None:
     with pytest.raises(ConfigError, match="can't be denied"):
         await DenyList().deny(text)
+
+
+async def test_a_revoked_credential_is_refused_before_it_is_used_up(tmp_path: Path) -> None:
+    root, later = SigningKey.generate(), int(time.time()) + 60
+    once = issue(root, role="consumer", expires_at=later, one_time=True)
+    journal, denied = listed(tmp_path)
+    gate = CredentialGate([root.public], journal, is_denied=denied.denies)
+    presented = encode_presentation(Presentation(credential_json(once)))
+    await denied.deny(credential_id(once))
+    assert not await gate.present(ONE, presented)
+    await denied.allow(credential_id(once))
+    assert await gate.present(ONE, presented)
+    assert gate.admit(ONE) is not None
+    await denied.deny(credential_id(once))
+    assert gate.admit(ONE) is None
+    await journal.close()
