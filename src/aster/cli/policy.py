@@ -8,7 +8,15 @@ from urllib.parse import SplitResult, urlsplit
 
 import typer
 
-from aster.cli import policy_analysis, policy_cases, policy_files, policy_format, policy_repl, policy_tell
+from aster.cli import (
+    policy_analysis,
+    policy_cases,
+    policy_editor,
+    policy_files,
+    policy_format,
+    policy_repl,
+    policy_tell,
+)
 from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
 
@@ -30,6 +38,7 @@ app.command("test")(policy_cases.run_all)
 app.command("fmt")(policy_format.fmt)
 app.command("translate")(policy_format.translate)
 app.command("repl")(policy_repl.repl)
+app.command("lsp")(policy_editor.lsp)
 
 
 @app.command()

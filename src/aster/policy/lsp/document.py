@@ -1,0 +1,86 @@
+"""One policy in an editor: its text, its findings, its tree, and where its names are."""
+
+import re
+from functools import cached_property
+
+from aster.policy.language import tree
+from aster.policy.language.diagnostics import Diagnostic
+from aster.policy.language.errors import PolicySyntaxError, UnsupportedLocale
+from aster.policy.language.lexicon import ENGLISH, LOCALES, Lexicon, load_lexicon, locale_id
+from aster.policy.language.parser import parse
+from aster.policy.language.program import MAX_SOURCE, Program, compile_source
+from aster.policy.language.source import SourceText
+from aster.policy.language.tokens import Token, tokenize
+from aster.policy.lsp.positions import Lines
+from aster.policy.lsp.symbols import Symbols
+
+_LOCALE_COMMENT = re.compile(r"^[ \t]*(?:#|//)[ \t]*locale:[ \t]*([A-Za-z]{2}[-_][A-Za-z]{2})[ \t]*$", re.MULTILINE)
+_LOCALE_SUFFIX = re.compile(r"\.([A-Za-z]{2}[-_][A-Za-z]{2})\.aster$")
+_HEAD = 400
+
+
+def locale_of(uri: str, text: str, default: str = ENGLISH) -> str:
+    """A file's locale: of a comment `# locale: zh-CN` near its top, of its name (`x.zh-CN.aster`), or the default."""
+    for found in (_LOCALE_COMMENT.search(text[:_HEAD]), _LOCALE_SUFFIX.search(uri)):
+        if found is not None:
+            try:
+                return locale_id(found[1])
+            except UnsupportedLocale:
+                continue
+    return default if default in LOCALES else ENGLISH
+
+
+class Document:
+    """A version of a file. It never changes; an edit makes a new one."""
+
+    def __init__(self, uri: str, text: str, default_locale: str = ENGLISH) -> None:
+        self.uri = uri
+        self.text = text.replace("\r\n", "\n").replace("\r", "\n")
+        self.lines = Lines(self.text)
+        self.locale = locale_of(uri, text, default_locale)
+
+    @property
+    def lexicon(self) -> Lexicon:
+        return load_lexicon(self.locale)
+
+    @cached_property
+    def _compiled(self) -> tuple[Program | None, tuple[Diagnostic, ...]]:
+        try:
+            program = compile_source(self.text, self.locale)
+        except PolicySyntaxError as error:
+            return None, error.diagnostics
+        return program, program.diagnostics
+
+    @property
+    def program(self) -> Program | None:
+        """The program, None while the text is none."""
+        return self._compiled[0]
+
+    @property
+    def findings(self) -> tuple[Diagnostic, ...]:
+        return self._compiled[1]
+
+    @cached_property
+    def tree(self) -> tree.Module:
+        """What could be parsed, also of a text with errors."""
+        text = self.text if len(self.text) <= MAX_SOURCE else ""
+        return parse(SourceText(text, self.lexicon))
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        return tokenize(SourceText(self.text if len(self.text) <= MAX_SOURCE else "", self.lexicon))
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        program = self.program
+        return Symbols(self.tree, self.tokens, program.checked if program is not None else None)
+
+    def comment_above(self, offset: int) -> str:
+        """The comment lines directly above a declaration."""
+        lines = self.text[: self.text.rfind("\n", 0, offset) + 1].splitlines()
+        found: list[str] = []
+        while lines and (lines[-1].lstrip().startswith(("#", "//", "@"))):
+            line = lines.pop().strip()
+            if not line.startswith("@") and not _LOCALE_COMMENT.match(line):
+                found.append(line.lstrip("#/").strip())
+        return "\n".join(reversed(found))
