@@ -4,9 +4,9 @@ Findings are told after each edit, once the editor pauses; a newer version of a 
 """
 
 import asyncio
+from importlib.metadata import version
 from typing import Any
 
-from aster import __version__
 from aster.foundation.extras import load_extra
 from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.formatter import format_source
@@ -50,7 +50,7 @@ class PolicyServer(LanguageServer):
     """Keeps the newest version of every open policy."""
 
     def __init__(self) -> None:
-        super().__init__("aster-policy", __version__)
+        super().__init__("aster-policy", version("aster-platform"))
         self.locale = ENGLISH
         self._documents: dict[str, Document] = {}
         self._pending: dict[str, asyncio.TimerHandle] = {}
@@ -83,10 +83,10 @@ class PolicyServer(LanguageServer):
         """Tell the findings of a file."""
         self._pending.pop(uri, None)
         document = self.document(uri)
-        version = self.workspace.get_text_document(uri).version
+        shown = self.workspace.get_text_document(uri).version
         found = [_diagnostic(document, finding) for finding in document.findings]
         self.text_document_publish_diagnostics(
-            lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=version)
+            lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=shown)
         )
 
 
