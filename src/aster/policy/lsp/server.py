@@ -85,9 +85,7 @@ class PolicyServer(LanguageServer):
         document = self.document(uri)
         shown = self.workspace.get_text_document(uri).version
         found = [_diagnostic(document, finding) for finding in document.findings]
-        self.text_document_publish_diagnostics(
-            lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=shown)
-        )
+        self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=shown))
 
 
 def _position(place: tuple[int, int]) -> lsp.Position:
