@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,20 +70,45 @@ def errors_page() -> str:
 
     for package in ("aster", "astrocyte"):
         _import_all(package)
-    rows = sorted(
+    from aster.rpc.status import RpcError
+
+    kinds = [kind for kind in _descendants(AsterError) if kind.__module__.startswith(("aster.", "astrocyte."))]
+    calls = [kind for kind in kinds if issubclass(kind, RpcError)]
+    parts = [
+        "# Errors",
+        "",
+        "Every error has a stable code; a status where it can answer an HTTP request.",
+        "",
+        *_table(("Code", "HTTP", "Class", "Meaning"), _error_rows(set(kinds) - set(calls))),
+        "",
+        "## Statuses of calls",
+        "",
+        "Numbers below 100 are gRPC's. A handler raises these classes, and its caller gets the same class, message and",
+        "details; any other exception reaches the caller as INTERNAL with an id that the server's log explains.",
+        "",
+        *_table(("Code", "Number", "Class", "Meaning"), _error_rows(calls)),
+        "",
+    ]
+    return "\n".join(parts)
+
+
+def _error_rows(kinds: Iterable[Any]) -> list[tuple[str, str, str, str]]:
+    return sorted(
         {
             (
                 f"`{kind.code}`",
-                str(getattr(kind, "status", "")) or "–",
+                _status_number(kind),
                 f"`{kind.__module__}.{kind.__name__}`",
                 _summary(kind),
             )
-            for kind in _descendants(AsterError)
-            if kind.__module__.startswith(("aster.", "astrocyte."))
+            for kind in kinds
         }
     )
-    head = ["# Errors", "", "Every error has a stable code; a status where it can answer an HTTP request.", ""]
-    return "\n".join([*head, *_table(("Code", "HTTP", "Class", "Meaning"), rows), ""])
+
+
+def _status_number(kind: Any) -> str:
+    status = getattr(kind, "status", None)
+    return "–" if status is None or status == "" else str(int(status))
 
 
 def cli_page() -> str:

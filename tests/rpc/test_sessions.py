@@ -71,8 +71,15 @@ class Counter:
         self.count += 1
         return self.count
 
+    @rpc
+    async def where(self, context: CallContext) -> list[int | bool | None]:
+        assert CallContext.current() is context
+        return [context.session_id, context.is_streaming]
+
     @server_stream
     async def count_up(self, to: int) -> AsyncIterator[int]:
+        assert CallContext.current().session_id == self.session.id
+        assert CallContext.current().is_streaming
         for _ in range(to):
             self.count += 1
             yield self.count
@@ -87,6 +94,7 @@ class Counter:
 class Shared:
     @rpc
     async def ping(self) -> str:
+        assert CallContext.current().session_id is None
         return "pong"
 
 
@@ -108,6 +116,7 @@ async def test_every_session_has_an_instance_of_its_own(journal: Journal) -> Non
             again = await session.client(Counter)
             assert [await theirs.add(), await again.add(), await (await other.client(Counter)).add()] == [1, 2, 1]
             assert [value async for value in theirs.count_up(2)] == [3, 4]
+            assert [await mine.where(), await theirs.where()] == [[0, False], [1, False]]
         assert await mine.add() == 7
         assert await (await client.client(Shared)).ping() == "pong"
     assert [made.id for made in journal.made] == [0, 1, 2]

@@ -37,6 +37,9 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     definition: Any = None
     """The `MethodDefinition` that is called."""
 
+    session_id: int | None = None
+    """The session of a session-scoped service's call, 0 for the connection's own; None for a shared service's."""
+
     running: ClassVar[ContextVar["CallContext"]] = ContextVar("aster_call")
 
     @classmethod
@@ -51,6 +54,11 @@ class CallContext(msgspec.Struct, frozen=True, kw_only=True):
     def pattern(self) -> Pattern:
         """Who streams."""
         return Pattern.UNARY if self.definition is None else self.definition.options.pattern
+
+    @property
+    def is_streaming(self) -> bool:
+        """One side or both send more than one message."""
+        return self.pattern is not Pattern.UNARY
 
     @property
     def idempotent(self) -> bool:

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from aster.rpc.builtin import RESERVED
 from aster.rpc.builtin.contract import Contract
 from aster.rpc.builtin.health import Health, ServiceHealth
@@ -73,14 +75,19 @@ class SessionMethod:
                 handlers.append(handler_of(method, instance))
             return handlers[0]
 
+        def in_session(context: CallContext) -> CallContext:
+            inside = msgspec.structs.replace(context, session_id=session.context.id)
+            CallContext.running.set(inside)
+            return inside
+
         async def call(request: Any, context: CallContext) -> Any:
             async with session.turn(cls, make) as instance:
-                return await handler(instance)(request, context)
+                return await handler(instance)(request, in_session(context))
 
         async def stream(request: Any, context: CallContext) -> AsyncIterator[Any]:
             async with (
                 session.turn(cls, make) as instance,
-                contextlib.aclosing(handler(instance)(request, context)) as answers,
+                contextlib.aclosing(handler(instance)(request, in_session(context))) as answers,
             ):
                 async for answer in answers:
                     yield answer
