@@ -7,8 +7,8 @@ from typing import Self
 from unittest import mock
 
 STEP_SECONDS = 1.0
-TURNS = 20
-"""Turns of the event loop after each step: enough for a PING of a local pair to be answered."""
+TURNS = 50
+"""Turns of the event loop after each step: enough for a few round trips of a local pair."""
 
 
 class FakeClock:

@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from aster.rpc.protocol.wire import Kind
+import msgspec
+
+from aster.rpc.builtin import RESERVED
+from aster.rpc.protocol.wire import REQUEST_HEAD, Declaration, Kind
 from aster.transport.errors import ConnectionLost
 from aster.transport.framing import FrameSplitter, frame
 from aster.transport.memory import MemoryPipe
@@ -18,6 +21,11 @@ Act = Callable[["Fault", "_Line", bytes], None]
 """What a fault does to a line in place of passing a frame on."""
 
 MAX_FRAME = 1 << 30
+BEGINNINGS = frozenset({Kind.REQUEST, Kind.STREAM, Kind.FAR_REQUEST})
+OF_NO_CALL = frozenset({Kind.HELLO, Kind.PING, Kind.PONG, Kind.GOAWAY, Kind.SESSION, Kind.LEAVE})
+"""Frames whose number is none of a call."""
+
+_declaration = msgspec.msgpack.Decoder(Declaration).decode
 
 
 class Fault:
@@ -53,11 +61,15 @@ class Fault:
 class Faults:
     """A plan of faults: each names a frame's `Kind`, which ``side`` sends it, and the how-many-th of them is meant.
 
+    Calls of built-in services, such as a client's question after the contract, are not counted and meet no fault.
+
     ``local_pair(service, faults=faults)``; then, before or while it runs, ``fault = faults.cut("REPLY")``.
     """
 
     def __init__(self) -> None:
         self._plan: list[Fault] = []
+        self._methods_apart: set[int] = set()
+        self._calls_apart: set[int] = set()
 
     def drop(self, kind: str, *, side: Side | None = None, nth: int = 1) -> Fault:
         """The frame never arrives."""
@@ -86,10 +98,21 @@ class Faults:
         self._plan.append(fault)
         return fault
 
-    def meet(self, kind: int, side: Side) -> Fault | None:
+    def meet(self, kind: int, call: int, body: bytes, side: Side) -> Fault | None:
         """The fault that this frame runs into."""
+        if self._is_apart(kind, call, body):
+            return None
         met = [fault for fault in self._plan if fault._meets(kind, side)]
         return met[0] if met else None
+
+    def _is_apart(self, kind: int, call: int, body: bytes) -> bool:
+        if kind == Kind.METHOD:
+            if _declaration(body).service.startswith(RESERVED):
+                self._methods_apart.add(call)
+            return call in self._methods_apart
+        if kind in BEGINNINGS and REQUEST_HEAD.unpack_from(body)[0] in self._methods_apart:
+            self._calls_apart.add(call)
+        return kind not in OF_NO_CALL and call in self._calls_apart
 
 
 class FaultyPipe(MemoryPipe):
@@ -122,13 +145,13 @@ class _Line:
         self._side: Side = side
         self._pipe = pipe
         self._splitter = FrameSplitter(MAX_FRAME)
-        self._behind: list[tuple[int, bytes]] = []
+        self._behind: list[tuple[int, int, bytes]] = []
         self._waiting: asyncio.Task[None] | None = None
         self._is_cut = False
 
     def take(self, data: bytes) -> None:
         for kind, call, body in self._splitter.feed(data):
-            self._pass(kind, frame(kind, call, body or b""))
+            self._pass((kind, call, body or b""))
 
     def wait(self, until: Callable[[], Awaitable[object]], wire: bytes) -> None:
         """Keep a frame until something has happened."""
@@ -138,13 +161,14 @@ class _Line:
         self._is_cut = True
         self._pipe.cut()
 
-    def _pass(self, kind: int, wire: bytes) -> None:
+    def _pass(self, met: tuple[int, int, bytes]) -> None:
         if self._waiting is not None:
-            self._behind.append((kind, wire))
+            self._behind.append(met)
             return
         if self._is_cut:
             return
-        fault = self._faults.meet(kind, self._side)
+        wire = frame(*met)
+        fault = self._faults.meet(*met, self._side)
         if fault is None:
             self._pipe.arrive(wire)
         else:
@@ -155,5 +179,5 @@ class _Line:
         self._waiting = None
         self._pipe.arrive(wire)
         behind, self._behind = self._behind, []
-        for kind, later in behind:
-            self._pass(kind, later)
+        for later in behind:
+            self._pass(later)
