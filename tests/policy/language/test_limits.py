@@ -1,5 +1,6 @@
 """Untrusted sources and arguments: whatever they try, they are refused within the budget."""
 
+import contextlib
 import string
 from typing import Any
 
@@ -8,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
+from aster.policy.language import format_source, translate_source
+from aster.policy.language.budget import UNCHARGED_LIBRARY
 from aster.policy.language.decision_index import row_of
+from aster.policy.language.faults import Fault
+from aster.policy.language.library import LIBRARY
+from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.whitelist import CompilerDefect, inspect_tree
 
 
@@ -308,3 +314,38 @@ def test_rows_that_make_no_table_are_each_looked_at_once(monkeypatch: pytest.Mon
     program = compile_source(f"Rule f given n as Int, m as Int, produce Int:\n{rows}\n  Return -1.")
     assert program.evaluate("f", args=[5, 0]).value == 0
     assert looked <= 2 * 101
+
+
+def test_thousands_of_function_values_compile_side_by_side() -> None:
+    """None of them is nested in another Python function: CPython's time for that grows with the square."""
+    lines = "".join(f"  Let g{index} be (x) => x plus n plus {index}.\n" for index in range(3_000))
+    program = compile_source(f"Rule f given n as Int, produce:\n{lines}  Return g2999(1).\n")
+    assert program.evaluate(context={"n": 2}).value == 3_002
+    functions = [made for name, made in program._functions.items() if name.startswith("l0_")]
+    assert len(functions) == 3_000
+    assert all(made.__code__.co_freevars == () for made in functions)
+
+
+@pytest.mark.parametrize("function", sorted(UNCHARGED_LIBRARY))
+def test_library_functions_that_are_never_paid_need_no_run(function: str) -> None:
+    values: dict[str, Any] = {"Text": "1", "Int": 1, "Any": 2, "List": [1], "Map": {}}
+    arguments = [values[kind] for kind in SIGNATURES[function].parameters]
+    with contextlib.suppress(Fault):
+        LIBRARY[function](None, *arguments)
+
+
+HOSTILE = [
+    "Rule f, produce: Return " + "(" * 5_000,
+    "Rule f, produce: Return " + "[" * 9_000,
+    "Rule f given a, produce: Return a" + "'s a" * 20_000,
+    "Define R has " + "a as Int, " * 9_000,
+    "@a " * 20_000,
+    "“" * 50_000,
+]
+
+
+@pytest.mark.parametrize("source", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_texts_are_refused_by_the_tools_too(source: str) -> None:
+    for tool in (format_source, lambda text: translate_source(text, "en-US", "zh-CN")):
+        with pytest.raises(PolicySyntaxError):
+            tool(source)

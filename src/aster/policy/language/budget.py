@@ -90,36 +90,66 @@ def function_cost(function: core.Function, plans: Sequence[RulePlan]) -> int:
 
 def _usage(body: tuple[Stmt, ...]) -> _Usage:
     usage = _Usage(1, [], False)
+    count = 0
     for node in walk(body):
-        usage.nodes += 1
-        if isinstance(node, core.CallRule | core.RuleValue):
-            usage.calls.append(node.rule)
-            usage.needs_run |= isinstance(node, core.RuleValue)
-        elif isinstance(node, core.CallValue | core.Function | core.LibraryValue):
-            usage.needs_run = True
-        elif isinstance(node, core.CallLibrary):
-            usage.needs_run |= node.function not in UNCHARGED_LIBRARY
-        elif isinstance(node, core.Compare):
-            usage.needs_run |= _may_be_deep(node)
-        elif isinstance(node, core.Arith):
-            usage.nodes += len(node.steps)
-            usage.needs_run |= any(step.operator == "+" and step.variant in {"any", "text"} for step in node.steps)
+        count += 1
+        note = _NOTES.get(type(node))
+        if note is not None:
+            note(usage, node)
+    usage.nodes += count
     return usage
 
 
-def _may_be_deep(node: core.Compare) -> bool:
-    """Whether a comparison may look into values, whose size no plan knows."""
-    is_shallow = node.bare or isinstance(node.left, core.Const) or isinstance(node.right, core.Const)
-    return node.operator in {"==", "!="} and not is_shallow
+def _note_call(usage: _Usage, node: core.CallRule) -> None:
+    usage.calls.append(node.rule)
+
+
+def _note_rule_value(usage: _Usage, node: core.RuleValue) -> None:
+    usage.calls.append(node.rule)
+    usage.needs_run = True
+
+
+def _note_value(usage: _Usage, _: Expr) -> None:
+    usage.needs_run = True
+
+
+def _note_library(usage: _Usage, node: core.CallLibrary) -> None:
+    usage.needs_run |= node.function not in UNCHARGED_LIBRARY
+
+
+def _note_compare(usage: _Usage, node: core.Compare) -> None:
+    """A comparison may look into values, whose size no plan knows."""
+    if not node.bare and node.operator in {"==", "!="}:
+        usage.needs_run |= type(node.left) is not core.Const and type(node.right) is not core.Const
+
+
+def _note_arithmetic(usage: _Usage, node: core.Arith) -> None:
+    usage.nodes += len(node.steps)
+    usage.needs_run |= any(step.operator == "+" and step.variant in {"any", "text"} for step in node.steps)
+
+
+_NOTES: dict[type, Callable[[_Usage, Any], None]] = {
+    core.CallRule: _note_call,
+    core.RuleValue: _note_rule_value,
+    core.CallValue: _note_value,
+    core.Function: _note_value,
+    core.LibraryValue: _note_value,
+    core.CallLibrary: _note_library,
+    core.Compare: _note_compare,
+    core.Arith: _note_arithmetic,
+}
 
 
 def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt | Expr]:
     """Every statement and expression of a body, nested functions included, without recursion."""
     pending: list[Stmt | Expr] = list(reversed(body))
+    pop, extend = pending.pop, pending.extend
     while pending:
-        node = pending.pop()
+        node = pop()
         yield node
-        pending.extend(_CHILDREN[type(node)](node))
+        children = _CHILDREN[type(node)]
+        if children is not _none:
+            extend(children(node))
 
 
 def expressions_of(expression: Expr) -> Iterator[Stmt | Expr]:

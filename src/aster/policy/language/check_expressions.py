@@ -69,7 +69,7 @@ class ExpressionChecker(CallChecker, ABC):
                 hint = " or ".join(f"{enum.name}.{name}" for enum in enums)
                 self.report("E106", start, end, name=name, hint=hint)
             chosen = enums[-1]
-            if variant in chosen.variants:
+            if variant in chosen.places:
                 return core.Variant(start, end, Type("Enum", chosen.name), False, chosen.index, variant)
             self.report("E107", start, end, name=qualifier, other=variant)
             return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)

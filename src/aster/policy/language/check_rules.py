@@ -233,7 +233,7 @@ class RuleChecker(ExpressionChecker):
         declarations = self.declarations
         if pattern.enum is not None:
             return self._test_qualified(pattern, subject)
-        if subject.kind == "Enum" and name in declarations.program.enums[subject.name].variants:
+        if subject.kind == "Enum" and name in declarations.program.enums[subject.name].places:
             return core.TestVariant(start, end, declarations.program.enums[subject.name].index, name, True)
         if declarations.enums_with(name) or declarations.record(name) is not None or "A" <= name[0] <= "Z":
             return core.TestName(start, end, name)
@@ -247,7 +247,7 @@ class RuleChecker(ExpressionChecker):
         enum = declarations.enum(qualifier)
         if enum is None:
             enum = next(iter(declarations.enums_with(f"{qualifier}.{name}")), None)
-        if enum is not None and name in enum.variants:
+        if enum is not None and name in enum.places:
             return core.TestVariant(start, end, enum.index, name, subject == Type("Enum", enum.name))
         if declarations.record(f"{qualifier}.{name}") is None:
             self.report("E101" if enum is None else "E107", start, end, name=qualifier, other=name)

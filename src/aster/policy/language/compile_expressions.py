@@ -30,14 +30,14 @@ BARE_COMPARE: dict[str, type[ast.cmpop]] = {
 
 
 class ExpressionCompiler(ABC):
-    """Compiles the expressions of one rule. ``pending`` are statements that must run before the one at hand."""
+    """Compiles the expressions of the rule with an ``index``."""
 
     def __init__(self, emit: Emitter, plans: tuple[RulePlan, ...], constants: Constants) -> None:
         self.emit = emit
         self.plans = plans
         self.constants = constants
         self.temporaries = 0
-        self.pending: list[ast.stmt] = []
+        self.index = 0
 
     @abstractmethod
     def body(self, statements: tuple[Stmt, ...]) -> list[ast.stmt]:
@@ -209,49 +209,31 @@ class ExpressionCompiler(ABC):
         return self.emit.call("o_call", self.emit.load("run"), callee, *arguments)
 
     def _rule_value(self, node: core.RuleValue) -> ast.expr:
-        emit = self.emit
-        emit.at(node.start)
-        rule, plan = node.rule, self.plans[node.rule]
-        names = [f"v{index}" for index in range(self.constants.arity(rule))]
-        arguments = [emit.load(name) for name in names]
-        if plan.needs_run:
-            arguments.insert(0, emit.load("run"))
-        return self.closure(names, emit.call(f"f{rule}", *arguments), 0 if plan.metered else plan.cost)
+        self.emit.at(node.start)
+        plan = self.plans[node.rule]
+        cost = 0 if plan.metered else plan.cost
+        return self.closure(f"f{node.rule}", self.constants.arity(node.rule), cost, ["run"] if plan.needs_run else [])
 
     def _library_value(self, node: core.LibraryValue) -> ast.expr:
-        emit = self.emit
-        emit.at(node.start)
-        names = [f"v{index}" for index in range(len(SIGNATURES[node.function].parameters))]
-        call = emit.call(self.constants.library(node.function), emit.load("run"), *[emit.load(name) for name in names])
-        return self.closure(names, call, 1)
+        self.emit.at(node.start)
+        arity = len(SIGNATURES[node.function].parameters)
+        return self.closure(self.constants.library(node.function), arity, 1, ["run"])
 
-    def closure(self, names: list[str], call: ast.expr, cost: int) -> ast.expr:
-        """A function value that does nothing but one call."""
+    def closure(self, function: str, arity: int, cost: int, held: list[str]) -> ast.expr:
+        """A function value: a function of the module, and the variables that it is given first, as they are now."""
         emit = self.emit
-        parameters = ast.arguments(
-            posonlyargs=[],
-            args=[ast.arg(arg=name, **emit.here) for name in names],
-            kwonlyargs=[],
-            kw_defaults=[],
-            defaults=[],
-        )
-        function = ast.Lambda(args=parameters, body=call, **emit.here)
-        return emit.call("o_closure", function, emit.constant(len(names)), emit.constant(cost))
+        variables = [emit.load(name) for name in held]
+        return emit.call("o_bind", emit.load(function), emit.constant(arity), emit.constant(cost), *variables)
 
     def _function(self, node: core.Function) -> ast.expr:
-        outer, self.pending = self.pending, []
+        """Its body becomes a function of the module: nested ones would take time that grows with their square."""
         body = self.body(node.body)
-        self.pending = outer
-        emit = self.emit
-        emit.at(node.start)
-        self.constants.functions += 1
-        name = f"l{self.constants.functions}"
-        captured = [f"v{slot}" for slot in node.captured]
+        self.emit.at(node.start)
+        name = f"l{self.index}_{len(self.constants.hoisted)}"
+        held = ["run", *(f"v{slot}" for slot in node.captured)]
         names = [f"v{slot}" for slot in node.parameters]
-        self.pending.append(emit.define(name, [*names, *captured], captured, body))
-        return emit.call(
-            "o_closure", emit.load(name), emit.constant(len(names)), emit.constant(function_cost(node, self.plans))
-        )
+        self.constants.hoisted.append(self.emit.define(name, [*held, *names], body))
+        return self.closure(name, len(names), function_cost(node, self.plans), held)
 
     def _fail(self, node: core.Fail) -> ast.expr:
         operands = [self.expression(operand) for operand in node.operands]

@@ -81,10 +81,7 @@ class StatementCompiler(ExpressionCompiler):
         return ast.For(target=emit.store(name), iter=rows, body=body, orelse=[], **emit.here)
 
     def statement(self, statement: Stmt) -> list[ast.stmt]:
-        compiled = _STATEMENTS[type(statement)](self, statement)
-        if self.pending:
-            compiled, self.pending = [*self.pending, *compiled], []
-        return compiled
+        return _STATEMENTS[type(statement)](self, statement)
 
     def _bind(self, node: core.Bind) -> list[ast.stmt]:
         value = self.expression(node.value)
@@ -112,8 +109,6 @@ class StatementCompiler(ExpressionCompiler):
         target = compiled
         for make_test, body, start in branches:
             test = make_test()
-            target.extend(self.pending)
-            self.pending = []
             statements = self.body(body)
             self.emit.at(start)
             branch = ast.If(test=test, body=statements or [ast.Pass(**self.emit.here)], orelse=[], **self.emit.here)
@@ -127,8 +122,7 @@ class StatementCompiler(ExpressionCompiler):
         subject = self.expression(node.subject)
         name = self.temporary()
         self.emit.at(node.start)
-        compiled = [*self.pending, self.emit.assign(name, subject)]
-        self.pending = []
+        compiled = [self.emit.assign(name, subject)]
         target = compiled
         for arm in node.arms:
             test = self.test(arm.pattern, name, ())

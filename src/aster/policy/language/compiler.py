@@ -24,6 +24,7 @@ class RuleCompiler(StatementCompiler):
 
     def function(self, rule: RuleInfo) -> ast.stmt:
         plan = self.plans[rule.index]
+        self.index = rule.index
         emit = self.emit
         emit.at(rule.start)
         names = [f"v{slot}" for slot in range(len(rule.parameters))]
@@ -35,7 +36,7 @@ class RuleCompiler(StatementCompiler):
             enter = ast.Expr(value=emit.call("o_enter", emit.load("run"), emit.constant(plan.cost)), **emit.here)
             leave = ast.Expr(value=emit.call("o_leave", emit.load("run")), **emit.here)
             body = [enter, ast.Try(body=body, handlers=[], orelse=[], finalbody=[leave], **emit.here)]
-        return emit.define(f"f{rule.index}", names, [], body)
+        return emit.define(f"f{rule.index}", names, body)
 
 
 def compile_module(
@@ -49,7 +50,7 @@ def compile_module(
     constants = Constants(module, classes)
     emit = Emitter(source)
     body = [build(emit, plans, constants).function(rule) for rule in module.rules]
-    tree = ast.Module(body=body, type_ignores=[])
+    tree = ast.Module(body=[*body, *constants.hoisted], type_ignores=[])
     inspect_tree(tree)
     code = compile(tree, FILE, "exec", dont_inherit=True, optimize=2)
     exec(code, constants.names)  # noqa: S102 - the tree is made of whitelisted nodes and generated names only

@@ -12,7 +12,7 @@ from aster.policy.language.encoding import truthy
 from aster.policy.language.faults import fail
 from aster.policy.language.library import LIBRARY
 from aster.policy.language.metering import enter, leave
-from aster.policy.language.values import WRAPPERS, Closure
+from aster.policy.language.values import WRAPPERS, bind
 
 _OPERATIONS: dict[str, Any] = {
     "o_add": operations.add,
@@ -37,7 +37,7 @@ _OPERATIONS: dict[str, Any] = {
     "o_fail": fail,
     "o_enter": enter,
     "o_leave": leave,
-    "o_closure": Closure,
+    "o_bind": bind,
     "o_float": float,
     "o_bisect": bisect_right,
     "o_miss": MISS,
@@ -53,9 +53,10 @@ class Constants:
     def __init__(self, module: CheckedModule, classes: "Any") -> None:
         self.module = module
         self.names: dict[str, Any] = {**_OPERATIONS, "__builtins__": {}}
-        self.functions = 0
+        self.hoisted: list[ast.stmt] = []
         self._classes = classes
         self._library: dict[str, str] = {}
+        self._variants: dict[tuple[int, str], str] = {}
 
     def of(self, value: Any, emit: Emitter) -> ast.expr:
         if value is None or type(value) in {str, int, bool, float, tuple}:
@@ -77,9 +78,10 @@ class Constants:
         return cast("core.Const", node).value
 
     def variant(self, enum: int, variant: str) -> str:
-        index = self.module.enums[enum].variants.index(variant)
-        name = f"e{enum}_{index}"
-        self.names[name] = self._classes.variant(enum, variant)
+        name = self._variants.get((enum, variant))
+        if name is None:
+            name = self._variants[enum, variant] = f"e{enum}_{len(self._variants)}"
+            self.names[name] = self._classes.variant(enum, variant)
         return name
 
     def maker(self, record: int) -> str:

@@ -253,9 +253,12 @@ class RecordInfo(msgspec.Struct, frozen=True):
 
 
 class EnumInfo(msgspec.Struct, frozen=True):
+    """An enum; ``places`` are its variants again, for look-up."""
+
     name: str
     index: int
     variants: tuple[str, ...]
+    places: frozenset[str]
 
 
 class RuleInfo(msgspec.Struct, frozen=True):

@@ -79,15 +79,19 @@ class Cursor:
         self.tokens = tokens
         self.index = 0
         self.token = tokens[0]
+        self.last = len(tokens) - 1
         self.depth = 0
 
     # moving
 
     def advance(self, count: int = 1) -> Token:
         """Step over some tokens; returns the last one stepped over."""
-        self.index = min(self.index + count, len(self.tokens) - 1)
-        self.token = self.tokens[self.index]
-        return self.tokens[self.index - 1]
+        tokens, index = self.tokens, self.index + count
+        if index > self.last:
+            index = self.last
+        self.index = index
+        self.token = tokens[index]
+        return tokens[index - 1]
 
     def peek(self, ahead: int = 1) -> Token:
         index = self.index + ahead
@@ -163,8 +167,14 @@ class Cursor:
 
     def at_keyword(self, kind: str, ahead: int = 0) -> int:
         """How many words the keyword takes here, 0 if it is not here."""
-        token = self.tokens[self.index + ahead] if self.index + ahead < len(self.tokens) else self.tokens[-1]
-        for found, length in token.phrases:
+        if not ahead:
+            phrases = self.token.phrases
+            if not phrases:
+                return 0
+        else:
+            index = self.index + ahead
+            phrases = self.tokens[min(self.last, index)].phrases
+        for found, length in phrases:
             if found == kind:
                 return length
         return 0

@@ -100,7 +100,8 @@ class Declarations:
             names[node.name] = node
         records, enums = self.program.records, self.program.enums
         for enum in self.tree.enums:
-            info = EnumInfo(self.prefix + enum.name, len(enums), tuple(dict.fromkeys(enum.variants)))
+            variants = tuple(dict.fromkeys(enum.variants))
+            info = EnumInfo(self.prefix + enum.name, len(enums), variants, frozenset(variants))
             if enums.setdefault(info.name, info) is info:
                 for variant in info.variants:
                     self.variants.setdefault(variant, []).append(info)

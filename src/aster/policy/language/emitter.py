@@ -49,13 +49,13 @@ class Emitter:
     def compare(self, left: ast.expr, operator: type[ast.cmpop], right: ast.expr) -> ast.expr:
         return ast.Compare(left=left, ops=[operator()], comparators=[right], **self.here)
 
-    def define(self, name: str, names: list[str], defaults: list[str], body: list[ast.stmt]) -> ast.stmt:
+    def define(self, name: str, names: list[str], body: list[ast.stmt]) -> ast.stmt:
         arguments = ast.arguments(
             posonlyargs=[],
             args=[ast.arg(arg=found, **self.here) for found in names],
             kwonlyargs=[],
             kw_defaults=[],
-            defaults=[self.load(found) for found in defaults],
+            defaults=[],
         )
         return ast.FunctionDef(
             name=name, args=arguments, body=body or [ast.Pass(**self.here)], decorator_list=[], **self.here

@@ -203,13 +203,13 @@ class Entry:
             if code.co_filename == FILE:
                 position = list(code.co_positions())[traceback.tb_lasti // 2]
                 line, column = position[0], None if position[2] is None else position[2] + 1
-                rule = self._rule_of(code.co_qualname)
+                rule = self._rule_of(code.co_name)
             traceback = traceback.tb_next
         return self._fault_error(fault, rule, line, column)
 
     def _rule_of(self, function: str) -> str:
-        """The rule of a generated function's qualified name: `f2`, or `f2.<locals>.l1` for a function value in it."""
-        return self.program._checked.rules[int(function.partition(".")[0][1:])].name
+        """The rule of a generated function: `f2`, or `l2_5` for a function value in it."""
+        return self.program._checked.rules[int(function[1:].partition("_")[0])].name
 
     def _rule_at(self, offset: int) -> str:
         """The rule whose text holds an offset: rules do not overlap, and their starts rise."""

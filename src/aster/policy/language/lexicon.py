@@ -30,7 +30,7 @@ class Phrase(msgspec.Struct, frozen=True):
 
 
 class Lexicon(msgspec.Struct, frozen=True):
-    """Everything the front end knows about a locale.
+    """Everything the front end knows about a locale; ``single`` are the words that are whole phrases only.
 
     ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one.
     """
@@ -40,6 +40,7 @@ class Lexicon(msgspec.Struct, frozen=True):
     direction: str
     keywords: MappingProxyType[str, str]
     phrases: MappingProxyType[str, tuple[Phrase, ...]]
+    single: MappingProxyType[str, tuple[tuple[str, int], ...]]
     articles: frozenset[str]
     folding: MappingProxyType[int, str]
     open_quote: str
@@ -98,6 +99,15 @@ def _by_kind(spellings: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(phrases) for kind, phrases in found.items()}
 
 
+def _single(phrases: dict[str, tuple[Phrase, ...]]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """The kinds of words that begin no phrase of several words, ready for a token."""
+    return {
+        word: tuple((phrase.kind, 1) for phrase in found)
+        for word, found in phrases.items()
+        if all(len(phrase.words) == 1 for phrase in found)
+    }
+
+
 def locale_id(locale: str) -> str:
     """The shipped locale a tag names: case and `_`/`-` do not matter. Raises `UnsupportedLocale`."""
     wanted = locale.replace("_", "-").lower()
@@ -117,13 +127,15 @@ def _load(shipped: str) -> Lexicon:
     if data["fold_width"]:
         folding = {**_FULL_WIDTH, **folding}
     punctuation = data["punctuation"]
+    phrases = _phrase_index(spellings)
     type_words = _type_words(data["keywords"])
     return Lexicon(
         id=data["id"],
         name=data["name"],
         direction=data["direction"],
         keywords=MappingProxyType(data["keywords"]),
-        phrases=MappingProxyType(_phrase_index(spellings)),
+        phrases=MappingProxyType(phrases),
+        single=MappingProxyType(_single(phrases)),
         articles=frozenset(data["articles"]),
         folding=MappingProxyType({ord(wide): narrow for wide, narrow in folding.items()}),
         open_quote=punctuation["open_quote"],

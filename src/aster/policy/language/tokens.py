@@ -36,8 +36,8 @@ _MARKS = (
     "\u0962\u0963\u0981-\u0983\u09bc-\u09cd\u200c\u200d"
 )
 _TOKEN = re.compile(
-    rf"""[ \t]*(?:(?P<comment>//[^\n]*|\#[^\n]*)|(?P<line>\n)
-    |(?P<word>[^\W\d_][\w{_MARKS}]*|_(?![\w]))|(?P<number>[0-9]+(?:\.[0-9]+)?[LlMm]?)
+    rf"""[ \t]*(?:(?P<word>[^\W\d_][\w{_MARKS}]*|_(?![\w]))|(?P<comment>//[^\n]*|\#[^\n]*)|(?P<line>\n)
+    |(?P<number>[0-9]+(?:\.[0-9]+)?[LlMm]?)
     |(?P<sign>=>|==|!=|<=|>=|[.:,()\[\]=<>+\-*/?@])|(?P<quote>["“「„])
     |(?P<possessive>['’]s(?=[ \t]+[^\W\d_]))|(?P<other>.)|(?P<end>\Z))""",
     re.VERBOSE,
@@ -221,17 +221,18 @@ def _unescape(source: SourceText, raw: str, offset: int) -> str:
 
 
 def _attach_phrases(tokens: list[Token], lexicon: Lexicon) -> None:
-    phrases = lexicon.phrases
+    phrases, single = lexicon.phrases, lexicon.single
     for index, token in enumerate(tokens):
         if token.kind is WORD:
-            candidates = phrases.get(token.value.lower())
-            if candidates is not None:
-                token.phrases = _phrases_at(tokens, index, candidates)
+            word = token.value.lower()
+            ready = single.get(word)
+            if ready is not None:
+                token.phrases = ready
+            elif word in phrases:
+                token.phrases = _phrases_at(tokens, index, phrases[word])
 
 
 def _phrases_at(tokens: list[Token], index: int, candidates: tuple[Phrase, ...]) -> tuple[tuple[str, int], ...]:
-    if len(candidates) == 1 and len(candidates[0].words) == 1:
-        return ((candidates[0].kind, 1),)
     found = []
     for phrase in candidates:
         for ahead, word in enumerate(phrase.words):

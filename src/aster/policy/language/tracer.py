@@ -49,9 +49,7 @@ class TracingCompiler(RuleCompiler):
         handler = _STATEMENTS.get(type(statement))
         if handler is None:
             return super().statement(statement)
-        compiled = handler(self, statement)
-        compiled, self.pending = [*self.pending, *compiled], []
-        return compiled
+        return handler(self, statement)
 
     def body(self, statements: tuple[Stmt, ...]) -> list[ast.stmt]:
         return [made for statement in statements for made in self.statement(statement)]
@@ -95,7 +93,6 @@ class TracingCompiler(RuleCompiler):
         test, body = node.branches[index]
         mark, begun = self.begin(test, "if")
         condition = self.condition(test)
-        pending, self.pending = self.pending, []
         self.emit.at(test.start)
         decided = self.tell("o_decided", mark, values=(condition,))
         self.open.append(self.ending("o_endedif", mark))
@@ -103,7 +100,7 @@ class TracingCompiler(RuleCompiler):
         other = self.branch(node, index + 1, outside)
         self.open.pop()
         self.emit.at(test.start)
-        return [*pending, begun, ast.If(test=decided, body=taken, orelse=other, **self.emit.here)]
+        return [begun, ast.If(test=decided, body=taken, orelse=other, **self.emit.here)]
 
     def ending(self, name: str, *globals_: str) -> Callable[[ast.expr], ast.stmt]:
         return lambda value: self.do(name, *globals_, values=(value,))
@@ -115,11 +112,10 @@ class TracingCompiler(RuleCompiler):
     def trace_match(self, node: core.Match) -> list[ast.stmt]:
         mark, begun = self.begin(node, "match")
         subject = self.expression(node.subject)
-        pending, self.pending = self.pending, []
         self.emit.at(node.start)
         name = self.temporary()
         seen = self.do("o_subject", mark, self.constants.add(node.subject), values=(self.emit.load(name),))
-        compiled = [*pending, begun, self.emit.assign(name, subject), seen]
+        compiled = [begun, self.emit.assign(name, subject), seen]
         target = compiled
         for arm in node.arms:
             test = self.test(arm.pattern, name, ())

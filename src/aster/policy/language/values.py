@@ -8,6 +8,7 @@ changed once made.
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -66,6 +67,11 @@ class Closure:
         self.call = call
         self.arity = arity
         self.cost = cost
+
+
+def bind(function: Callable[..., Any], arity: int, cost: int, *held: Any) -> Closure:
+    """A function value that passes what it holds before its arguments."""
+    return Closure(partial(function, *held) if held else function, arity, cost)
 
 
 class Run:

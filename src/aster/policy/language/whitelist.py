@@ -4,12 +4,13 @@ import ast
 import re
 from typing import Any
 
-_IDENTIFIER = re.compile(r"[fvktls][0-9]+|run|r|o_[A-Za-z]+|c[0-9]+|d[0-9]+|e[0-9]+_[0-9]+|m[0-9]+|[fp][0-9]+")
-_NAMING = frozenset({"id", "attr", "name", "arg"})
+_IDENTIFIER = re.compile(
+    r"[fvkts][0-9]+|l[0-9]+_[0-9]+|run|r|o_[A-Za-z]+|c[0-9]+|d[0-9]+|e[0-9]+_[0-9]+|m[0-9]+|[fp][0-9]+"
+)
 _NODES = frozenset(
     kind
     for kind in (
-        *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.keyword, ast.Lambda),
+        *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.keyword),
         *(ast.Return, ast.Assign, ast.Expr, ast.If, ast.For, ast.Try, ast.Pass),
         *(ast.IfExp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.NamedExpr, ast.Call),
         *(ast.Name, ast.Load, ast.Store, ast.Constant, ast.Attribute, ast.Subscript, ast.List, ast.Tuple, ast.Dict),
@@ -33,12 +34,24 @@ _LEAVES = frozenset(
         ast.Div,
         ast.Is,
         ast.IsNot,
+        ast.Lt,
+        ast.LtE,
+        ast.Gt,
+        ast.GtE,
+        ast.Eq,
+        ast.NotEq,
     }
 )
 
 
 class CompilerDefect(AssertionError):
     """The compiler made a node it must never make; nothing was executed."""
+
+
+_FIELDS = {
+    kind: tuple(field for field in kind._fields if field not in {"ctx", "type_comment", "type_params"})
+    for kind in _NODES - _LEAVES
+}
 
 
 def inspect_tree(tree: ast.AST) -> None:
@@ -48,21 +61,22 @@ def inspect_tree(tree: ast.AST) -> None:
     while pending:
         node = pending.pop()
         kind = type(node)
-        if kind not in _NODES:
-            raise CompilerDefect(f"node {kind.__name__}")
         if kind in _LEAVES:
             continue
-        for field, value in node.__dict__.items():
-            held = type(value)
-            if held is int or value is None:
+        fields = _FIELDS.get(kind)
+        if fields is None:
+            raise CompilerDefect(f"node {kind.__name__}")
+        for field in fields:
+            value = getattr(node, field, None)
+            if value is None:
                 continue
-            if held is list:
+            if type(value) is list:
                 pending.extend(value)
-            elif kind is ast.keyword and held is str:
+            elif type(value) is not str:
+                pending.append(value)
+            elif kind is ast.keyword:
                 continue  # the values of a fault, by the names in its message
-            elif field in _NAMING:
-                if value not in known and not _IDENTIFIER.fullmatch(value):
+            elif value not in known:
+                if not _IDENTIFIER.fullmatch(value):
                     raise CompilerDefect(f"name {value}")
                 known.add(value)
-            else:
-                pending.append(value)
