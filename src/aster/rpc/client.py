@@ -3,33 +3,28 @@
 import asyncio
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from aster.config import AsterConfig
 from aster.config.unsupported import refuse_unsupported
 from aster.foundation.errors import ConfigError
-from aster.rpc.admission import ADMISSION_ALPN, ProducerCheck, end_with_admission, enter
-from aster.rpc.client_connection import ClientConnection, refusal_for
-from aster.rpc.gate import anchors_of, instance_verifier
+from aster.rpc.client_connection import ClientConnection
+from aster.rpc.dialing import Dialer
 from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
-from aster.rpc.node import (
-    ALPN,
-    LOG_SETTINGS,
-    NodeIdentity,
-    apply_log_settings,
-    bind_endpoint,
-    find_identity,
-    own_presentation,
-)
-from aster.rpc.status import FailedPreconditionError, UnavailableError
-from aster.rpc.stub import Caller
+from aster.rpc.node import LOG_SETTINGS, apply_log_settings, bind_endpoint, find_identity
+from aster.rpc.status import FailedPreconditionError
+from aster.rpc.storage.blobs import Server
+from aster.rpc.storage.node import NodeStorage
 from aster.transport.address import NodeAddress, parse_address
-from aster.transport.endpoint import Connection, Endpoint
-from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost, InvalidAddress
+from aster.transport.endpoint import Endpoint
+from aster.transport.errors import CloseCode, InvalidAddress
+
+if TYPE_CHECKING:
+    from aster.rpc.storage.blobs import Blobs
 
 
-class AsterClient(Caller):
+class AsterClient(Server):
     """Call services of the server at ``address`` (or the config's ``endpoint_addr``): ticket, hex id, or NodeAddr.
 
     ``peer`` names an enrollment of the identity file, whose credential is presented to the server; ``interceptors``
@@ -51,6 +46,8 @@ class AsterClient(Caller):
         self._peer = peer
         self._limits = limits
         self._endpoint: Endpoint | None = None
+        self._dialer: Dialer | None = None
+        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, self)
         self._connecting = asyncio.Lock()
         self._closed = False
 
@@ -73,6 +70,7 @@ class AsterClient(Caller):
             if self.current is not None:
                 self.current.close(CloseCode.DONE, "the client was closed")
                 self.current = None
+            await self._storage.close()
             if self._endpoint is not None:
                 await self._endpoint.close()
 
@@ -81,6 +79,16 @@ class AsterClient(Caller):
         if self.current is None:
             raise FailedPreconditionError("the client is not connected")
         return self.current
+
+    @property
+    def blobs(self) -> "Blobs":
+        """This client's own blob store, in ``storage_path`` or in memory, and downloads from the server and others."""
+        return self._storage.blobs
+
+    @property
+    def server_id(self) -> str:
+        """The key of the server at ``address``."""
+        return self._target().endpoint_id
 
     @property
     def endpoint_id(self) -> str:
@@ -104,48 +112,13 @@ class AsterClient(Caller):
         refuse_unsupported(self._config)
         target = self._target()
         identity = find_identity(self._config, "consumer", self._peer)
-        presented, producers = own_presentation(self._config, identity), self._producer_check(identity)
         if self._endpoint is None:
             self._endpoint = await bind_endpoint(self._config, identity)
-        if self._endpoint.endpoint_id == target.endpoint_id:
-            raise ConfigError(
-                "this client has the key of the server that it calls",
-                hint="give each node an identity file, or ASTER_SECRET_KEY, of its own",
-            )
-        producer = None
+        dialer = self._dialer = Dialer.of(self._config, identity, self._endpoint, self._limits)
         try:
-            if presented is not None or producers is not None:
-                door = await self._endpoint.connect(target, ADMISSION_ALPN, self._limits.handshake_seconds)
-                producer = await enter(door, presented, producers, self._limits.handshake_seconds)
-            connection = await self._endpoint.connect(target, ALPN, self._limits.handshake_seconds)
-            lane = await self._greet(connection)
+            return await dialer.dial(target)
         except InvalidAddress as error:
             raise self._misaddressed(error) from None
-        except ConnectFailed as error:
-            raise UnavailableError(error.message, hint=error.hint) from error
-        except ConnectionLost as error:
-            raise refusal_for(error) from error
-        if producer is not None:
-            end_with_admission(lane, producer)
-        return lane
-
-    async def _greet(self, connection: Connection) -> ClientConnection:
-        lane = ClientConnection(await connection.open_pipe(), self._limits, connection.close, connection.side_streams())
-        lane.start()
-        await lane.ready()
-        return lane
-
-    def _producer_check(self, identity: NodeIdentity) -> ProducerCheck | None:
-        """With ``allow_all_producers=False`` only a server with a producer's credential may be called."""
-        if self._config.allow_all_producers:
-            return None
-        roots = anchors_of(self._config, identity)
-        if not roots:
-            raise ConfigError(
-                f"{self._config.source('allow_all_producers')}: allow_all_producers=False needs a root public key",
-                hint="set root_pubkey or root_pubkey_file",
-            )
-        return ProducerCheck(roots, instance_verifier(self._config))
 
     def _target(self) -> NodeAddress:
         text = self._config.endpoint_addr

@@ -17,6 +17,7 @@ from aster.rpc.admission import ADMISSION_ALPN
 from aster.rpc.builtin.health import ServiceHealth
 from aster.rpc.contract.drift import check_drift
 from aster.rpc.definition import ServiceDefinition
+from aster.rpc.dialing import Dialer, producer_check
 from aster.rpc.exposure import warn_of_exposed
 from aster.rpc.gate import Trust, anchors_of, check_own_enrollment, resolve_trust
 from aster.rpc.hooks import ConnectionHook
@@ -33,6 +34,7 @@ from aster.rpc.node import (
 from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
+from aster.rpc.storage.node import NodeStorage
 from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.pipe import Pipe
@@ -44,6 +46,7 @@ from aster.trust.refusals import Refusals
 if TYPE_CHECKING:
     from aster.rpc.call_metrics import CallMetrics
     from aster.rpc.health import HealthServer
+    from aster.rpc.storage.blobs import Blobs
 
 logger = get_logger("aster.rpc")
 
@@ -74,12 +77,14 @@ class AsterServer:
         debug_errors: bool = False,
         manifest: Path | None = None,
     ) -> None:
-        self._table = ServiceTable(services, interceptors)
         self._interceptors = tuple(interceptors)
         given = config if config is not None else AsterConfig.from_env()
         self._config = given.with_inline(
             root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers, allow_all_producers=allow_all_producers
         )
+        self._dialer: Dialer | None = None
+        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, address=self._address_if_started)
+        self._table = ServiceTable(services, interceptors, self._storage.services)
         self._peer = peer
         self._hook = hook
         self._limits = limits
@@ -110,6 +115,7 @@ class AsterServer:
             await self._open_storage()
             trust = resolve_trust(self._config, anchors, self._journal or MemoryJournal(), self._refusals, self._denied)
             self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
+            self._dialer = Dialer(self._endpoint, self._limits, own, producer_check(self._config, identity))
             await check_own_enrollment(self._config, anchors, own, self._endpoint.endpoint_id)
             self._trust, self._config = trust, with_hooks(trust.config, self._hook)
             warn_of_exposed(self._table.definitions, self._interceptors, self._config)
@@ -186,6 +192,7 @@ class AsterServer:
             await self._acceptor.close()
         elif self._endpoint is not None:
             await self._endpoint.close()
+        await self._storage.close()
         if self._journal is not None:
             await self._refusals.flush()
             await self._journal.close()
@@ -231,6 +238,11 @@ class AsterServer:
         return self._table.health
 
     @property
+    def blobs(self) -> "Blobs":
+        """This node's blob store, in ``storage_path`` or in memory; peers read of it what was shared with them."""
+        return self._storage.blobs
+
+    @property
     def address(self) -> str:
         """The ``aster1…`` ticket that clients dial."""
         return self._started().address().ticket()
@@ -263,6 +275,9 @@ class AsterServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _address_if_started(self) -> str | None:
+        return None if self._endpoint is None else self.address
 
     def _started(self) -> Endpoint:
         if self._endpoint is None:

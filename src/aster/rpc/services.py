@@ -103,14 +103,16 @@ Methods = Mapping[str, tuple[MethodDefinition, Served]]
 class ServiceTable:
     """Services by name and version."""
 
-    def __init__(self, services: Iterable[object], interceptors: Sequence[Interceptor] = ()) -> None:
+    def __init__(
+        self, services: Iterable[object], interceptors: Sequence[Interceptor] = (), builtin: Sequence[object] = ()
+    ) -> None:
         self.definitions: list[ServiceDefinition] = []
         self._services: dict[
             tuple[str, int], tuple[ServiceDefinition, Mapping[str, tuple[MethodDefinition, Served]]]
         ] = {}
         for target in services:
             self._add(target, interceptors)
-        if not self.definitions:
+        if not self.definitions and not builtin:
             raise ServiceDefinitionError("a server needs at least one service")
         for each in self.definitions:
             if each.name.startswith(RESERVED):
@@ -120,6 +122,8 @@ class ServiceTable:
         self._add(Contract(offered), ())
         self._add(Reflection(offered, [definition_of(each) for each in (Contract, Health, Reflection)]), interceptors)
         self._add(Health(self.health), interceptors)
+        for target in builtin:
+            self._add(target, interceptors)
         self.definitions = list(offered)
 
     def find(self, declaration: Declaration, roles: frozenset[str] | None) -> Served | RpcError:

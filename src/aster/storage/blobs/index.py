@@ -96,7 +96,7 @@ def is_kept(connection: sqlite3.Connection, digest: bytes) -> bool:
 
 
 def remove(connection: sqlite3.Connection, digests: Sequence[bytes]) -> None:
-    connection.executemany("DELETE FROM shares WHERE hash = ?", ((digest,) for digest in digests))
+    connection.executemany("DELETE FROM shares WHERE target = ?", ((f"blob:{digest.hex()}",) for digest in digests))
     connection.executemany("DELETE FROM blobs WHERE hash = ?", ((digest,) for digest in digests))
 
 

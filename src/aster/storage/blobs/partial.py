@@ -6,7 +6,7 @@ when the download is taken up.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from aster.storage.blobs.chunks import (
     CHUNK_BYTES,
@@ -34,6 +34,7 @@ class PartialBlob:
         self._draft = draft
         self._commit = commit
         self._lock = threading.Lock()
+        self._is_left = False
         self.size: int | None = self._known_size()
         self.present = self._check_present() if self.size is not None else 0
 
@@ -51,23 +52,25 @@ class PartialBlob:
     def is_whole(self) -> bool:
         return self.size is not None and self.present == self.chunks
 
-    def take_list(self, size: int, pieces: Iterator[bytes]) -> None:
+    def take_list(self, size: int, pieces: Iterable[bytes]) -> None:
         """The size and the chunk list that a peer tells; `ChunkRefused` when they don't fit the hash."""
-        hasher, offset, wanted = RootHasher(), 0, chunk_count(size) * HASH_BYTES
+        taking = ListTaking(self, size)
         for piece in pieces:
-            if offset + len(piece) > wanted or len(piece) % HASH_BYTES:
-                break
-            self._draft.hashes.write_at(offset, piece)
-            hasher.add(piece)
-            offset += len(piece)
-        if offset != wanted or hasher.root(size) != self.digest:
-            raise ChunkRefused(f"the chunk list does not fit the hash {self.digest.hex()}")
-        self._draft.hashes.resize(wanted)
+            taking.add(piece)
+        taking.finish()
+
+    def accept_list(self, size: int) -> None:
+        """The list that lies in the draft fits the hash."""
+        self._draft.hashes.resize(chunk_count(size) * HASH_BYTES)
         self._draft.have.resize(0)
-        self._draft.have.write_at(0, size.to_bytes(SIZE_BYTES, "little"))
+        self._note_size(size)
         self._draft.have.resize(SIZE_BYTES + chunk_count(size))
         self._draft.data.resize(size)
-        self.size, self.present = size, 0
+        self.present = 0
+
+    def write_list(self, offset: int, piece: bytes) -> None:
+        """A part of a list that is being taken."""
+        self._draft.hashes.write_at(offset, piece)
 
     def missing(self) -> list[int]:
         """Indexes of the chunks that are not here. 8 bytes a chunk of memory, so 320 KiB for 10 GiB."""
@@ -78,31 +81,49 @@ class PartialBlob:
         if self.size is None or not 0 <= index < self.chunks:
             raise ChunkRefused(f"there is no chunk {index}")
         wanted = self._draft.hashes.read_at(index * HASH_BYTES, HASH_BYTES)
-        if len(data) != chunk_length(self.size, index) or chunk_hash(data) != wanted:
+        fits = len(data) == chunk_length(self.size, index) or (self.chunks == 1 and len(data) <= CHUNK_BYTES)
+        if not fits or chunk_hash(data) != wanted:
             raise ChunkRefused(
                 f"chunk {index} of {self.digest.hex()} is not what its hash says", hash=self.digest.hex(), chunk=index
             )
-        self._draft.data.write_at(index * CHUNK_BYTES, data)
         with self._lock:
+            if self._is_left:
+                raise ChunkRefused("the download was left")
+            if self.chunks == 1 and len(data) != self.size:  # what a peer said; of one chunk, the hash binds only bytes
+                self._draft.data.resize(len(data))
+                self._note_size(len(data))
+            self._draft.data.write_at(index * CHUNK_BYTES, data)
             if self._draft.have.read_at(SIZE_BYTES + index, 1) != HERE:
                 self._draft.have.write_at(SIZE_BYTES + index, HERE)
                 self.present += 1
 
-    def finish(self, *, is_collection: bool = False) -> BlobRef:
+    def finish(self) -> BlobRef:
         """Make it a blob of the store."""
         if self.size is None or not self.is_whole:
             raise ChunkRefused(f"{self.digest.hex()} is not whole yet")
         self._draft.data.sync()
         self._draft.hashes.sync()
-        return self._commit(Entry(self.digest, self.size, is_collection, None), self._draft)
+        with self._lock:
+            ref = self._commit(Entry(self.digest, self.size, is_collection=False, content=None), self._draft)
+            self._is_left = True
+            return ref
 
     def leave(self) -> None:
-        """Keep what is here for another time."""
-        self._draft.leave()
+        """Keep what is here for another time. Safe to call twice, and while other threads put chunks."""
+        with self._lock:
+            if not self._is_left:
+                self._is_left = True
+                self._draft.leave()
 
     def discard(self) -> None:
         """Remove what is here."""
-        self._draft.discard()
+        with self._lock:
+            self._is_left = True
+            self._draft.discard()
+
+    def _note_size(self, size: int) -> None:
+        self._draft.have.write_at(0, size.to_bytes(SIZE_BYTES, "little"))
+        self.size = size
 
     def _have(self) -> bytes:
         return self._draft.have.read_at(SIZE_BYTES, self.chunks)
@@ -133,3 +154,28 @@ class PartialBlob:
                 self._draft.have.write_at(SIZE_BYTES + index, b"\x00")
         self._draft.data.resize(size)
         return present
+
+
+class ListTaking:
+    """A chunk list on its way into a draft, piece by piece, held to the hash at its end."""
+
+    def __init__(self, partial: PartialBlob, size: int) -> None:
+        self._partial = partial
+        self._size = size
+        self._wanted = chunk_count(size) * HASH_BYTES
+        self._hasher = RootHasher()
+        self._offset = 0
+
+    def add(self, piece: bytes) -> None:
+        """The next hashes; `ChunkRefused` for more than there can be."""
+        if not piece or len(piece) % HASH_BYTES or self._offset + len(piece) > self._wanted:
+            raise ChunkRefused(f"a part of the chunk list has {len(piece)} bytes, which can't be")
+        self._partial.write_list(self._offset, piece)
+        self._hasher.add(piece)
+        self._offset += len(piece)
+
+    def finish(self) -> None:
+        """Was that the list of the hash?"""
+        if self._offset != self._wanted or self._hasher.root(self._size) != self._partial.digest:
+            raise ChunkRefused(f"the chunk list does not fit the hash {self._partial.digest.hex()}")
+        self._partial.accept_list(self._size)

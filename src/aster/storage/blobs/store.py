@@ -27,7 +27,7 @@ from aster.storage.blobs.partial import PartialBlob
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.shelf import Draft, FileShelf, MemoryContent, MemoryShelf, Shelf, storage_errors
 from aster.storage.blobs.writing import BlobWriter
-from aster.storage.errors import BlobDamaged, BlobNotFound, NameInvalid
+from aster.storage.errors import BlobDamaged, BlobNotFound, NameInvalid, QuotaExceeded
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 
 DATABASE = "storage.db"
@@ -47,6 +47,7 @@ class BlobStore:
         self.limits = limits
         self._shelf = shelf
         self._open: Counter[bytes] = Counter()
+        self._checked: set[bytes] = set()
         self._lock = threading.Lock()
         shelf.sweep()
 
@@ -131,15 +132,19 @@ class BlobStore:
 
     def check_room(self, size: int) -> None:
         """`QuotaExceeded` when a blob of this size has no room."""
+        if size > self.limits.max_blob_bytes:
+            raise QuotaExceeded(f"a blob of {size} bytes is above the limit of {self.limits.max_blob_bytes}")
         self.database.read_now(lambda connection: index.check_room(connection, size, self.limits))
 
     def open(self, reference: "BlobRef | str") -> BlobReader:
         """Open a blob; `BlobNotFound` when it is not (wholly) here, `BlobDamaged` when its files are gone or torn."""
-        digest = _digest(reference)
+        return self._open_pinned(_digest(reference), is_checked_anew=False)
+
+    def _open_pinned(self, digest: bytes, *, is_checked_anew: bool) -> BlobReader:
         with self._lock:
             self._open[digest] += 1
         try:
-            return self._opened(digest)
+            return self._opened(digest, is_checked_anew=is_checked_anew)
         except BaseException:
             self._release(digest)
             raise
@@ -263,7 +268,7 @@ class BlobStore:
         """Read everything and hold it to its hashes; what is wrong, blob by blob. Nothing is changed."""
         for entry in self._entries():
             try:
-                with self.open(entry.digest.hex()) as reader:
+                with self._open_pinned(entry.digest, is_checked_anew=True) as reader:
                     damaged = tuple(self._damaged_chunks(reader))
                     if damaged:
                         yield Damage(
@@ -292,7 +297,7 @@ class BlobStore:
 
     def _salvage(self, digest: bytes, partial: PartialBlob) -> None:
         try:
-            with self.open(digest.hex()) as reader:
+            with self._open_pinned(digest, is_checked_anew=True) as reader:
                 partial.take_list(reader.size, (reader.hashes(at, PAGE) for at in range(0, reader.chunks, PAGE)))
                 for number in range(reader.chunks):
                     try:
@@ -325,7 +330,8 @@ class BlobStore:
                 return
             after = entries[-1].digest
 
-    def _opened(self, digest: bytes) -> BlobReader:
+    def _opened(self, digest: bytes, *, is_checked_anew: bool) -> BlobReader:
+        """Chunks are checked with every read, their list once in a process: a fault in it would fit no chunk."""
         entry = self._entry(digest)
         if entry.content is not None:
             content = MemoryContent()
@@ -341,7 +347,9 @@ class BlobStore:
                 raise BlobDamaged(
                     f"blob {digest.hex()}: its file has {data.size()} bytes instead of {entry.size}", hash=digest.hex()
                 )
-            reader.check_list()
+            if is_checked_anew or digest not in self._checked:
+                reader.check_list()
+                self._checked.add(digest)
         except BaseException:
             data.close()
             if hashes is not None:

@@ -15,11 +15,11 @@ CREATE TABLE members (
 ) WITHOUT ROWID;
 CREATE INDEX members_by_hash ON members (hash);
 CREATE TABLE shares (
-    hash BLOB NOT NULL,
+    target TEXT NOT NULL,
     kind TEXT NOT NULL,
     subject BLOB NOT NULL,
-    made_at REAL NOT NULL,
-    PRIMARY KEY (hash, kind, subject)
+    expires_at REAL,
+    PRIMARY KEY (target, kind, subject)
 ) WITHOUT ROWID;
 CREATE TABLE holds (holder TEXT NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (holder, hash)) WITHOUT ROWID;
 CREATE INDEX holds_by_hash ON holds (hash);
