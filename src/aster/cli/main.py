@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import audit, call, config, contract, demo, enroll, gen_client, mcp, policy, profile, relay, trust, up
+from aster.cli import (
+    audit,
+    call,
+    config,
+    contract,
+    demo,
+    enroll,
+    gen_client,
+    mcp,
+    policy,
+    profile,
+    relay,
+    shell,
+    trust,
+    up,
+)
 from aster.foundation.errors import AsterError, MissingExtra
 
 OURS = frozenset({"", "aster", "astrocyte"})
@@ -25,6 +40,7 @@ app.command(name="up")(up.up)
 app.command(name="demo")(demo.demo)
 app.command(name="relay")(relay.relay)
 app.command(name="call")(call.call)
+app.command(name="shell")(shell.shell)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="gen-client")(gen_client.gen_client)
 app.add_typer(policy.app, name="policy")

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from aster.rpc.builtin import RESERVED
+from aster.rpc.builtin import is_reserved
 from aster.rpc.builtin.contract import Contract
 from aster.rpc.builtin.health import Health, ServiceHealth
 from aster.rpc.builtin.reflection import Reflection
@@ -115,8 +115,8 @@ class ServiceTable:
         if not self.definitions and not builtin:
             raise ServiceDefinitionError("a server needs at least one service")
         for each in self.definitions:
-            if each.name.startswith(RESERVED):
-                raise ServiceDefinitionError(f"'{each.name}': names that begin with '{RESERVED}' are reserved")
+            if is_reserved(each.name):
+                raise ServiceDefinitionError(f"'{each.name}': 'aster.' and one word is reserved for built-in services")
         offered = tuple(self.definitions)
         self.health = ServiceHealth(offered)
         self._add(Contract(offered), ())

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from aster.rpc.builtin import RESERVED
+from aster.rpc.builtin import is_reserved
 from aster.rpc.builtin.asking import describe_remote, is_same_contract
 from aster.rpc.builtin.contract import CheckContract
 from aster.rpc.builtin.reflection import DescribedService, DescribeService
@@ -105,7 +105,7 @@ def description_in(answer: DescribedService) -> ServiceDescription:
 async def _ask(
     connection: "ClientConnection", service: ServiceDefinition, interceptors: Sequence[Interceptor]
 ) -> Problems:
-    if service.name.startswith(RESERVED):
+    if is_reserved(service.name):
         return _AGREED
     mine = describe_service(service)
     try:
