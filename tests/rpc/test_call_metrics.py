@@ -25,7 +25,7 @@ from aster.rpc import (
     server_stream,
     service,
 )
-from aster.rpc.builtin import RESERVED
+from aster.rpc.builtin import is_reserved
 from aster.rpc.interceptors import Metrics
 from aster.trust.keys import SigningKey
 
@@ -76,11 +76,7 @@ class MadeUp:
 def handled(page: str) -> dict[tuple[str, str, str], float]:
     """What was counted of services but the built-in ones, which every client asks."""
     found = re.findall(r'aster_rpc_handled_total{code="(\w+)",method="([^"]+)",service="([^"]+)"} (\S+)', page)
-    return {
-        (service, method, code): float(value)
-        for code, method, service, value in found
-        if not service.startswith(RESERVED)
-    }
+    return {(service, method, code): float(value) for code, method, service, value in found if not is_reserved(service)}
 
 
 def value(page: str, name: str) -> float:
