@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from aster.rpc.builtin import RESERVED
+from aster.rpc.builtin import is_reserved
 from aster.rpc.protocol.wire import REQUEST_HEAD, Declaration, Kind
 from aster.transport.errors import ConnectionLost
 from aster.transport.framing import FrameSplitter, frame
@@ -107,7 +107,7 @@ class Faults:
 
     def _is_apart(self, kind: int, call: int, body: bytes) -> bool:
         if kind == Kind.METHOD:
-            if _declaration(body).service.startswith(RESERVED):
+            if is_reserved(_declaration(body).service):
                 self._methods_apart.add(call)
             return call in self._methods_apart
         if kind in BEGINNINGS and REQUEST_HEAD.unpack_from(body)[0] in self._methods_apart:
