@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ from aster.transport.relay.server import RelayOptions, RelayServer
 
 ALPN = b"aster-test/1"
 LOOPBACK = "127.0.0.1:0"
+ROOT = Path(__file__).resolve().parents[2]
 SOMEBODY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
@@ -234,3 +237,59 @@ def test_proxies_that_can_t_be_used_are_refused_without_repeating_them(url: str)
     with pytest.raises(BindFailed) as refused:
         one_proxy(url.replace("://", "://user:hunter2@"))
     assert "hunter2" not in str(refused.value)
+
+
+NETWORK_CHANGE = """
+import asyncio, subprocess
+from aster.transport.endpoint import Endpoint, EndpointSettings
+from aster.transport.ip_seal import _datagram_sockets, _name
+from aster.transport.relay.server import RelayOptions, RelayServer
+from tests.transport.test_relayed import ALPN, by_relay, connected
+
+def sockets(names):
+    found = [handle for handle in _datagram_sockets()]
+    kept = [handle for handle in found if _name(handle) in names]
+    for handle in found:
+        if handle not in kept:
+            handle.close()
+    return kept
+
+async def main():
+    async with RelayServer(RelayOptions()) as relay:
+        sealed = EndpointSettings((ALPN,), relay=relay.url, relay_only=True)
+        server, client = await Endpoint.bind(sealed), await Endpoint.bind(sealed)
+        names = set(server._raw.bound_sockets()) | set(client._raw.bound_sockets())
+        async with connected(server, client, by_relay(server)):
+            pass
+        before = len(sockets(names))
+        for change in ("addr add 10.1.2.3/24 dev lo", "addr add 10.1.2.4/24 dev lo"):
+            if subprocess.run(["ip", *change.split()], env={"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"}).returncode:
+                print("SKIP")
+                return
+        async with asyncio.timeout(60):
+            while len(kept := sockets(names)) >= before:  # the bindings let go of theirs, to bind anew
+                [handle.close() for handle in kept]
+                await asyncio.sleep(0.05)
+        async with connected(server, client, by_relay(server)):
+            for handle in sockets(names):
+                try:
+                    handle.sendto(b"x", handle.getsockname())
+                    print("OPEN", _name(handle))
+                except BrokenPipeError:
+                    print("SEALED")
+        await client.close()
+        await server.close()
+
+asyncio.run(main())
+"""
+
+
+def test_the_sockets_stay_shut_when_the_network_changes() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ASTER_PRIVATE_NETWORK"}
+    command = [sys.executable, "tools/private_network.py", sys.executable, "-W", "ignore", "-c", NETWORK_CHANGE]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=180, env=environment, cwd=ROOT)
+    if "SKIP" in ended.stdout or "no private network" in ended.stderr:
+        pytest.skip("the network can't be changed here")
+    assert ended.returncode == 0, ended.stderr
+    assert "OPEN" not in ended.stdout
+    assert ended.stdout.count("SEALED") >= 4

@@ -9,7 +9,7 @@ from aster.transport.address import NodeAddress
 from aster.transport.binding import called, load_binding, lost, settled
 from aster.transport.discovery.local import Neighbours, Responder
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost, InvalidAddress, TransportError
-from aster.transport.ip_seal import LOOPBACK, check_can_seal, seal_sockets
+from aster.transport.ip_seal import LOOPBACK, Seal, check_can_seal
 from aster.transport.pipe import Pipe
 from aster.transport.pipes import make_pipe
 from aster.transport.proxy import ProxyChoice
@@ -133,10 +133,11 @@ NOWHERE = (
 class Endpoint:
     """A bound endpoint. Close it: peers then notice in milliseconds instead of half a minute."""
 
-    def __init__(self, raw: Any, settings: EndpointSettings, relays: Relays) -> None:
+    def __init__(self, raw: Any, settings: EndpointSettings, relays: Relays, seal: Seal | None) -> None:
         self._raw = raw
         self._settings = settings
         self._relays = relays
+        self._seal = seal
         self._neighbours = Neighbours()
         self._responder: Responder | None = None
         self.endpoint_id: str = str(raw.id())
@@ -154,16 +155,17 @@ class Endpoint:
                 secret_key=settings.secret_key,
                 relays=relays,
             )
+            seal = None
             if settings.relay_only:
                 try:
-                    seal_sockets(raw.bound_sockets())
+                    seal = Seal(raw.bound_sockets())
                 except BaseException:
                     await settled(raw.close(), TransportError)
                     raise
         except BaseException:
             await relays.close()
             raise
-        endpoint = cls(raw, settings, relays)
+        endpoint = cls(raw, settings, relays, seal)
         if settings.local_discovery and settings.alpns:
             try:
                 endpoint._answer_neighbours()
@@ -253,6 +255,8 @@ class Endpoint:
             self._responder.close()
         await settled(self._raw.close(), TransportError)
         await self._relays.close()
+        if self._seal is not None:
+            self._seal.close()
 
 
 def _check_relay_only(settings: EndpointSettings) -> None:

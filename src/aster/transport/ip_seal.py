@@ -30,18 +30,38 @@ def check_can_seal() -> None:
         )
 
 
-def seal_sockets(addresses: Iterable[str]) -> None:
-    """Make this process's UDP sockets at these addresses neither send nor receive: all of them, or `BindFailed`."""
-    missing = set(addresses)
-    for each in _datagram_sockets():
-        with each:
+class Seal:
+    """Keeps this process's UDP sockets at some addresses from sending and receiving until it is closed.
+
+    It holds them itself, too: when the network changes the bindings bind anew, and fail as long as the ports are taken.
+    """
+
+    def __init__(self, addresses: Iterable[str]) -> None:
+        """Seal all of them, or raise `BindFailed` and hold none."""
+        self._held: list[socket.socket] = []
+        try:
+            self._hold(set(addresses))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the ports go, once the endpoint is closed."""
+        while self._held:
+            self._held.pop().close()
+
+    def _hold(self, missing: set[str]) -> None:
+        for each in _datagram_sockets():
             name = _name(each)
-            if name in missing:
-                _drop_everything(each)
-                _shut(each)
-                missing.discard(name)
-    if missing:
-        raise BindFailed(f"the sockets at {', '.join(sorted(missing))} can't be shut")
+            if name not in missing:
+                each.close()
+                continue
+            self._held.append(each)
+            missing.discard(name)
+            _drop_everything(each)
+            _shut(each)
+        if missing:
+            raise BindFailed(f"the sockets at {', '.join(sorted(missing))} can't be shut")
 
 
 def _datagram_sockets() -> Iterator[socket.socket]:

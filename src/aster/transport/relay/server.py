@@ -23,6 +23,7 @@ logger = get_logger("aster.relay")
 
 RECONNECT_IN_SECONDS = 1.0
 TRY_FOR_SECONDS = 120.0
+BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +68,20 @@ class RelayServer:
 
     async def start(self) -> None:
         """Listen; raises `BindFailed` when a port can't be had."""
-        options = self._options
-        self._server = await _listen(
-            lambda: RelaySession(self._board, options.tokens, self._sessions), options.host, options.port, self._tls
-        )
+        options, within = self._options, self._options.limits.proof_seconds
+
+        def session() -> RelaySession:
+            return RelaySession(self._board, options.tokens, self._sessions)
+
+        self._server = await _listen(session, options.host, options.port, self._tls, within)
         if options.metrics_port is not None:
             try:
                 self._metrics = await _listen(
-                    lambda: PlainSession(self._registry, options.limits.proof_seconds),
+                    lambda: PlainSession(self._registry, within),
                     options.metrics_host,
                     options.metrics_port,
                     None,
+                    within,
                 )
             except BaseException:
                 await self.close()
@@ -116,11 +120,13 @@ class RelayServer:
 
 
 async def _listen(
-    factory: Callable[[], asyncio.Protocol], host: str, port: int, tls: ssl.SSLContext | None
+    factory: Callable[[], asyncio.Protocol], host: str, port: int, tls: ssl.SSLContext | None, within: float
 ) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     try:
-        return await loop.create_server(factory, host, port, ssl=tls, backlog=1024)
+        return await loop.create_server(
+            factory, host, port, ssl=tls, ssl_handshake_timeout=within if tls else None, backlog=BACKLOG
+        )
     except (OSError, UnicodeError) as error:
         words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BindFailed(f"can't listen on {host}:{port}: {words}", hint="choose another --host or --port") from error

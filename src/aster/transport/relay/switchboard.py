@@ -1,6 +1,5 @@
 """Who is connected to a relay, and the passing on of datagrams between them."""
 
-from collections.abc import Iterable
 from typing import Protocol
 
 from aster.foundation.logs import get_logger
@@ -94,10 +93,6 @@ class Switchboard:
         written, self._written = self._written, set()
         for client in written:
             client.flush()
-
-    def clients(self) -> Iterable[Client]:
-        """Everyone who is connected."""
-        return [client for connections in self._clients.values() for client in connections]
 
     def _active(self, key: bytes) -> Client | None:
         connections = self._clients.get(key)
