@@ -1,9 +1,11 @@
-"""The how-to guides on services, run as they stand on the page."""
+"""The guides on services, run as they stand on the page."""
 
 import ast
 import asyncio
 import inspect
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import aster
 from aster.testing import local_pair
 
+TUTORIAL = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text(encoding="utf-8")
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")
 
 
@@ -67,3 +70,10 @@ async def test_a_service_is_tested_as_shown(names: dict[str, Any]) -> None:
     assert len(tests) == 3
     for test in tests:
         await test()
+
+
+def test_the_tutorials_service_prints_what_it_says() -> None:
+    code = TUTORIAL.partition("## 6. Serve something of your own")[2].partition("```python\n")[2].partition("```")[0]
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == "14 minutes"
