@@ -1,0 +1,94 @@
+"""From source to callable: against CPython's `ast.parse`, as sources grow, and at the size limit.
+
+Usage: python -m benchmarks.policy.compiling [--rounds 9]
+
+CPU time, medians. Sources are compiled whole: read, parsed, checked, turned into functions.
+"""
+
+import argparse
+import ast
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.policy.workloads import LOAN
+
+from aster.policy import PolicySyntaxError, compile_source
+from aster.policy.language.program import MAX_SOURCE
+
+NO_LIMIT = 10**9
+
+
+def seconds(function: Callable[[], Any], rounds: int) -> float:
+    found = []
+    for _ in range(rounds):
+        started = time.process_time()
+        function()
+        found.append(time.process_time() - started)
+    return statistics.median(found)
+
+
+def policy(rules: int) -> str:
+    """A policy of so many loan rules, 15 lines each."""
+    head, define, rule = LOAN.strip().split("\n\n")
+    return "\n\n".join([head, define, *(rule.replace("decide", f"decide{index}") for index in range(rules))]) + "\n"
+
+
+def equivalent(rules: int) -> str:
+    """The same in Python."""
+    tests = (
+        "a.age < 18",
+        "a.score < 600",
+        "not a.employed",
+        "amount > a.income * 3",
+        'a.job == "gambler"',
+        "a.income < 1000",
+    )
+    body = "".join(f"    if {test}:\n        return False\n" for test in tests)
+    head = "class Applicant:\n    age: int\n    score: int\n    income: int\n    employed: bool\n    job: str\n\n"
+    return head + "\n".join(f"def decide{index}(a, amount):\n{body}    return True\n" for index in range(rules))
+
+
+def accepted(source: str) -> str:
+    try:
+        compile_source(source)
+    except PolicySyntaxError as error:
+        return f"refused: {error.diagnostics[0].code}"
+    return "compiled"
+
+
+def largest() -> dict[str, str]:
+    """Sources of the largest size there may be."""
+    deep = "Rule f produce Int:\n  Return " + "(" * (MAX_SOURCE // 2 - 40) + "1"
+    rows = "Rule f given x as Int, produce Int:\n" + "  If x is 1\n    Return 2.\n" * (MAX_SOURCE // 27)
+    return {
+        "rules": policy(MAX_SOURCE // 450)[:MAX_SOURCE].rpartition("\n\n")[0] + "\n",
+        "rows": rows[: MAX_SOURCE - 20].rpartition("  If")[0],
+        "one expression": f"Rule f produce Int:\n  Return {' plus '.join(['1'] * (MAX_SOURCE // 7 - 20))}.\n",
+        "brackets": deep,
+        "noise": "\x01“(.,:" * (MAX_SOURCE // 6),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    source, python = policy(3), equivalent(3)
+    mine, floor = seconds(lambda: compile_source(source), rounds * 5), seconds(lambda: ast.parse(python), rounds * 5)
+    lines = len(source.splitlines())
+    ratio = mine / floor
+    print(f"{lines} lines: {mine * 1e3:.2f} ms [3 ms], {ratio:.1f}x ast.parse of {len(python.splitlines())} lines [8x]")
+    for wanted in (50, 500, 5_000, 50_000):
+        text = policy(wanted // 15)
+        spent = seconds(lambda text=text: compile_source(text, max_source=NO_LIMIT), 1 if wanted > 5_000 else 3)  # type: ignore[misc]
+        count = len(text.splitlines())
+        print(f"{count:6} lines: {spent * 1e3:9.1f} ms, {spent / count * 1e6:6.1f} us a line")
+    for name, text in largest().items():
+        spent = seconds(lambda text=text: accepted(text), 1)  # type: ignore[misc]
+        print(f"256 KB of {name}: {spent * 1e3:.0f} ms [500 ms], {accepted(text)}")
+
+
+if __name__ == "__main__":
+    main()
