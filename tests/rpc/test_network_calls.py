@@ -185,7 +185,7 @@ async def test_nobody_at_the_address_is_unavailable() -> None:
 async def test_a_server_that_closes_ends_the_calls_that_wait() -> None:
     greeter = Greeter()
     async with AsterServer([greeter]) as server:
-        client = AsterClient(address=server.address)
+        client = AsterClient(address=server.address, reconnect=None)
         stub = await client.client(Greeter)
         call = asyncio.create_task(stub.wait(Ask("x")))
         await greeter.started.wait()
@@ -202,7 +202,7 @@ async def test_a_server_that_closes_ends_the_calls_that_wait() -> None:
 
 async def test_a_draining_server_finishes_its_calls_and_takes_no_new_ones() -> None:
     greeter = Greeter()
-    async with AsterServer([greeter]) as server, AsterClient(address=server.address) as client:
+    async with AsterServer([greeter]) as server, AsterClient(address=server.address, reconnect=None) as client:
         stub = await client.client(Greeter)
         running = asyncio.create_task(stub.wait(Ask("x")))
         await greeter.started.wait()

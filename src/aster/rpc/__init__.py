@@ -16,6 +16,7 @@ _HOMES = {
     "aster.rpc.contract.drift": ("ContractDrift",),
     "aster.rpc.hooks": ("ConnectionAttempt",),
     "aster.rpc.limits": ("RpcLimits",),
+    "aster.rpc.reconnection": ("Reconnect",),
     "aster.rpc.local": ("LocalClient",),
     "aster.rpc.server": ("AsterServer",),
     "aster.rpc.decorators": ("bidi_stream", "client_stream", "rpc", "server_stream", "service"),
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from aster.rpc.hooks import ConnectionAttempt
     from aster.rpc.limits import RpcLimits
     from aster.rpc.local import LocalClient
+    from aster.rpc.reconnection import Reconnect
     from aster.rpc.requirements import all_of, any_of
     from aster.rpc.server import AsterServer
     from aster.rpc.sessions import SessionContext, per_session
@@ -107,6 +109,7 @@ __all__ = [
     "NotFoundError",
     "OutOfRangeError",
     "PermissionDeniedError",
+    "Reconnect",
     "ResourceExhaustedError",
     "RpcError",
     "RpcLimits",

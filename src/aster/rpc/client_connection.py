@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +55,8 @@ class ClientConnection(Lane[ClientProtocol]):
         self._asked: dict[int, asyncio.Future[None]] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
         self._refusal: RpcError | None = None
+        self._on_unusable: Listener | None = None
+        self._on_over: Listener | None = None
         self._handlers |= {
             Replied: self._replied,
             Failed: self._failed,
@@ -63,6 +66,24 @@ class ClientConnection(Lane[ClientProtocol]):
             SessionOpened: self._session_opened,
             SessionRefused: self._session_refused,
         }
+
+    def when_unusable(self, listener: "Listener") -> None:
+        """Call ``listener`` once, as soon as no new call can be made here; at once if that is so already."""
+        self._on_unusable = listener
+        if self._refusal is not None:
+            self._tell_unusable()
+
+    def when_over(self, listener: "Listener") -> None:
+        """Call ``listener`` once, when the connection is over; at once if it is already."""
+        if self.is_over:
+            listener(self)
+        else:
+            self._on_over = listener
+
+    def _tell_unusable(self) -> None:
+        listener, self._on_unusable = self._on_unusable, None
+        if listener is not None:
+            listener(self)
 
     async def ready(self) -> None:
         """Wait for the server's greeting; raises what the server closed the connection with."""
@@ -296,6 +317,7 @@ class ClientConnection(Lane[ClientProtocol]):
 
     def _going_away(self, event: GoingAway) -> None:
         self._refusal = UnavailableError(f"the server takes no new calls: {event.reason}")
+        self._tell_unusable()
         self._leave_when_done()
 
     def _session_opened(self, event: SessionOpened) -> None:
@@ -323,11 +345,19 @@ class ClientConnection(Lane[ClientProtocol]):
         for future in pending:
             if not future.done():
                 future.set_exception(self._again(error))
+        self._tell_unusable()
+        listener, self._on_over = self._on_over, None
+        if listener is not None:
+            listener(self)
 
     @staticmethod
     def _again(error: RpcError) -> RpcError:
         """Each caller gets an exception object of its own: tracebacks and notes are not shared."""
         return type(error)(error.message, hint=error.hint)
+
+
+Listener = Callable[[ClientConnection], None]
+"""Is told of a change in a connection's life."""
 
 
 def refusal_for(lost: ConnectionLost) -> RpcError:

@@ -55,10 +55,15 @@ class Dialer:
         return lane
 
     async def _greet(self, connection: Connection) -> ClientConnection:
-        pipe = await connection.open_pipe()
-        lane = ClientConnection(pipe, self.limits, connection.close, connection.side_streams())
-        lane.start()
-        await lane.ready()
+        try:
+            pipe = await connection.open_pipe()
+            lane = ClientConnection(pipe, self.limits, connection.close, connection.side_streams())
+            lane.start()
+            await lane.ready()
+        except BaseException:
+            # The endpoint may live on for others; nothing else would end this connection.
+            connection.close(CloseCode.DONE, "given up")
+            raise
         return lane
 
 

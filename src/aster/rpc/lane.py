@@ -176,8 +176,9 @@ class Lane(ABC, Generic[Side]):
 
     def _shut(self, code: CloseCode, reason: str, lost: ConnectionLost) -> None:
         if self._over is None:
-            self._pipe.close()
+            # In this order: a stream that is dropped before its connection is closed would look like the reason.
             self._closer(code, reason)
+            self._pipe.close()
             self._end(lost)
 
     def _end(self, lost: ConnectionLost) -> None:
@@ -187,6 +188,8 @@ class Lane(ABC, Generic[Side]):
                 self._liveness.stop()
             if self._bodies is not None:
                 self._bodies.close()
+            # Whoever still holds this lane must not hold the bindings' objects: they keep the port bound.
+            self._closer = _closed_already
             self._ended(lost)
 
     @abstractmethod
@@ -196,3 +199,7 @@ class Lane(ABC, Generic[Side]):
     @abstractmethod
     def _ended(self, lost: ConnectionLost) -> None:
         """The connection is over; called once."""
+
+
+def _closed_already(code: CloseCode, reason: str) -> None:
+    """The connection below is gone."""

@@ -1,5 +1,6 @@
 """Typed stubs: a service class's methods, called on the other side of a connection."""
 
+import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from aster.rpc.patterns import Pattern
 from aster.rpc.propagation import call_options
 from aster.rpc.protocol.wire import Declaration
 from aster.rpc.proxy import Proxy
-from aster.rpc.status import FailedPreconditionError, InvalidArgumentError
+from aster.rpc.status import DeadlineExceededError, FailedPreconditionError, InvalidArgumentError
 
 ServiceClass = TypeVar("ServiceClass")
 
@@ -143,6 +144,19 @@ class RemoteMethod:
         await AGREEMENTS.check(connection, self._service, self._method.name, self._caller.interceptors)
         self._agreed = connection
 
+    async def _ready(self, seconds: float | None) -> tuple[ClientConnection, float | None]:
+        """A connection whose server means the same by this method, and what is left of ``seconds``."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            async with asyncio.timeout(seconds):
+                connection = await self._caller.connection()
+                if connection is not self._agreed:
+                    await self._agree(connection)
+        except TimeoutError:
+            raise DeadlineExceededError(f"no connection within {seconds or 0:g} s") from None
+        return connection, None if seconds is None else seconds - (clock() - began)
+
     def __repr__(self) -> str:
         return f"<method {self._declaration.service}.{self._method.name}>"
 
@@ -160,10 +174,10 @@ class RemoteUnary(RemoteMethod):
         timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
-        connection = self._caller.current or await self._caller.connection()
-        if connection is not self._agreed:
-            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
+        connection = self._caller.current
+        if connection is None or connection is not self._agreed:
+            connection, seconds = await self._ready(seconds)
         return await connection.call(self._declaration, self._method, request, seconds, sent)
 
 
@@ -180,10 +194,10 @@ class RemoteClientStream(RemoteMethod):
         timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
-        connection = self._caller.current or await self._caller.connection()
-        if connection is not self._agreed:
-            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
+        connection = self._caller.current
+        if connection is None or connection is not self._agreed:
+            connection, seconds = await self._ready(seconds)
         return await call_with_stream(connection, self._declaration, self._method, requests, seconds, sent)
 
 
@@ -200,10 +214,10 @@ class RemoteStream(RemoteMethod):
         timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
         metadata: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Any]:
-        connection = self._caller.current or await self._caller.connection()
-        if connection is not self._agreed:
-            await self._agree(connection)
         seconds, sent = call_options(self._method, timeout, metadata)
+        connection = self._caller.current
+        if connection is None or connection is not self._agreed:
+            connection, seconds = await self._ready(seconds)
         answers = open_stream(connection, self._declaration, self._method, requests, seconds, sent)
         async with contextlib.aclosing(answers):
             async for answer in answers:

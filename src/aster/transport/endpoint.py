@@ -134,7 +134,7 @@ class Endpoint:
     """A bound endpoint. Close it: peers then notice in milliseconds instead of half a minute."""
 
     def __init__(self, raw: Any, settings: EndpointSettings, relays: Relays, seal: Seal | None) -> None:
-        self._raw = raw
+        self._bound: Any = raw
         self._settings = settings
         self._relays = relays
         self._seal = seal
@@ -242,7 +242,9 @@ class Endpoint:
 
     async def accept(self) -> Incoming | None:
         """The next connection attempt, or None once the endpoint is closed."""
-        raw = await settled(self._raw.accept_next(), TransportError)
+        if self._bound is None:
+            return None
+        raw = await settled(self._bound.accept_next(), TransportError)
         return None if raw is None else Incoming(raw)
 
     def statistics(self) -> dict[str, int]:
@@ -250,13 +252,22 @@ class Endpoint:
         return {name: int(counter.value) for name, counter in called(self._raw.stats, TransportError).items()}
 
     async def close(self) -> None:
-        """Close every connection and the sockets."""
+        """Close every connection and the sockets. Safe to call twice."""
         if self._responder is not None:
             self._responder.close()
-        await settled(self._raw.close(), TransportError)
-        await self._relays.close()
-        if self._seal is not None:
-            self._seal.close()
+        # The bindings free the port with the last reference to their object, so none is kept here.
+        bound, self._bound = self._bound, None
+        if bound is not None:
+            await settled(bound.close(), TransportError)
+            await self._relays.close()
+            if self._seal is not None:
+                self._seal.close()
+
+    @property
+    def _raw(self) -> Any:
+        if self._bound is None:
+            raise TransportError("the endpoint is closed")
+        return self._bound
 
 
 def _check_relay_only(settings: EndpointSettings) -> None:

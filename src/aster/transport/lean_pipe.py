@@ -135,4 +135,5 @@ class LeanPipe(Pipe):
             if self._again is not None:
                 self._again.cancel()
             EVENTS.give_back(self._event)
+            self._send_stream = self._receive_stream = None
         super()._break(lost)

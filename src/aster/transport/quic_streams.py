@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from aster.transport.binding import lost, settled
-from aster.transport.errors import TransportError
+from aster.transport.errors import ConnectionLost, TransportError
 from aster.transport.side_streams import IncomingStream, OutgoingStream, SideStreams
 
 GIVEN_UP = 1
@@ -20,15 +20,20 @@ class QuicStreams(SideStreams):
         self._raw = raw
 
     async def open(self) -> OutgoingStream:
-        stream = await settled(self._raw.open_uni(), lost)
+        stream = await settled(self._connection().open_uni(), lost)
         return QuicOutgoing(stream, await _number(stream))
 
     async def accept(self) -> IncomingStream:
-        stream = await settled(self._raw.accept_uni(), lost)
+        stream = await settled(self._connection().accept_uni(), lost)
         return QuicIncoming(stream, await _number(stream))
 
     def close(self) -> None:
-        pass
+        self._raw = None
+
+    def _connection(self) -> Any:
+        if self._raw is None:
+            raise ConnectionLost("the connection is over")
+        return self._raw
 
 
 class QuicOutgoing(OutgoingStream):
