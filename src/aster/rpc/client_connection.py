@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -253,7 +254,7 @@ class ClientConnection(Lane[ClientProtocol]):
         if seconds is not None and seconds <= 0:
             raise DeadlineExceededError("the deadline had passed before the call")
         wire_metadata = encode_metadata(metadata, self._limits) if metadata else b""
-        milliseconds = 0 if seconds is None else min(max(1, int(seconds * 1000)), MAX_MILLISECONDS)
+        milliseconds = 0 if seconds is None else min(math.ceil(seconds * 1000), MAX_MILLISECONDS)
         return self._methods.get(declaration) or self._declare(declaration), milliseconds, wire_metadata
 
     def _stream_over(self, call: int, outcome: "asyncio.Future[bytes]") -> None:

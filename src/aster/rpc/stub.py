@@ -146,6 +146,8 @@ class RemoteMethod:
 
     async def _ready(self, seconds: float | None) -> tuple[ClientConnection, float | None]:
         """A connection whose server means the same by this method, and what is left of ``seconds``."""
+        if seconds is not None and seconds <= 0:
+            raise DeadlineExceededError("the deadline had passed before the call")
         clock = asyncio.get_running_loop().time
         began = clock()
         try:

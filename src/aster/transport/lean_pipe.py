@@ -125,6 +125,9 @@ class LeanPipe(Pipe):
             self._again = self._loop.call_soon(self._pump)
         return None
 
+    def _drop_streams(self) -> None:
+        self._send_stream = self._receive_stream = None
+
     def _break(self, lost: ConnectionLost) -> None:
         if self._lost is None:
             self._loop.remove_reader(self._event)
@@ -135,5 +138,6 @@ class LeanPipe(Pipe):
             if self._again is not None:
                 self._again.cancel()
             EVENTS.give_back(self._event)
-            self._send_stream = self._receive_stream = None
+            # A dropped stream looks like an end to the peer: first whoever closes the pipe may close its connection.
+            self._loop.call_soon(self._drop_streams)
         super()._break(lost)
