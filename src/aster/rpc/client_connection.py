@@ -262,7 +262,7 @@ class ClientConnection(Lane[ClientProtocol]):
         self._forget_streams(call, None if left else outcome.exception(), reader_goes_on=not left)
 
     def _expire(self, call: int, seconds: float) -> None:
-        self.give_up(call, DeadlineExceededError(f"no answer within {seconds:g} s"))
+        self.give_up(call, DeadlineExceededError(f"no answer within {round(seconds, 3):g} s"))
 
     def _leave_when_done(self) -> None:
         """A server that drains waits for its clients to go."""
