@@ -24,6 +24,7 @@ from aster.transport.shared import Lease, lease_endpoint
 
 if TYPE_CHECKING:
     from aster.rpc.storage.blobs import Blobs
+    from aster.rpc.storage.docs import Docs
 
 logger = get_logger("aster.rpc")
 
@@ -114,6 +115,11 @@ class AsterClient(Server):
     def blobs(self) -> "Blobs":
         """This client's own blob store, in ``storage_path`` or in memory, and downloads from the server and others."""
         return self._storage.blobs
+
+    @property
+    def docs(self) -> "Docs":
+        """This client's own documents, kept like its blobs, and their synchronization with the server and others."""
+        return self._storage.docs
 
     @property
     def server_id(self) -> str:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from aster.rpc.call_metrics import CallMetrics
     from aster.rpc.health import HealthServer
     from aster.rpc.storage.blobs import Blobs
+    from aster.rpc.storage.docs import Docs
 
 logger = get_logger("aster.rpc")
 
@@ -241,6 +242,11 @@ class AsterServer:
     def blobs(self) -> "Blobs":
         """This node's blob store, in ``storage_path`` or in memory; peers read of it what was shared with them."""
         return self._storage.blobs
+
+    @property
+    def docs(self) -> "Docs":
+        """This node's documents, kept like its blobs; peers read and write those that were shared with them."""
+        return self._storage.docs
 
     @property
     def address(self) -> str:

@@ -298,7 +298,7 @@ async def test_no_read_asks_for_too_much(server: AsterServer, client: AsterClien
 
 def _lie(server: AsterServer) -> None:
     """From now on this server's chunks have one wrong byte."""
-    store = server._storage.store()
+    store = server._storage.opened().blobs
     original = store.open
 
     class Liar:

@@ -15,7 +15,6 @@ from aster.rpc.decorators import rpc, service
 from aster.rpc.status import DataLossError, NotFoundError, OutOfRangeError
 from aster.storage.blobs.chunks import HASH_BYTES
 from aster.storage.blobs.reading import BlobReader
-from aster.storage.blobs.sharing import Sharing
 from aster.storage.blobs.store import BlobStore
 from aster.storage.errors import BlobDamaged, BlobNotFound
 
@@ -120,17 +119,6 @@ class BlobService:
             except BlobNotFound:
                 pass
         raise NotFoundError(f"no blob {digest.hex()} here")
-
-
-def reader_of(sharing: Callable[[], Sharing]) -> MayRead:
-    """By the shares of a store; code of the same process may read everything."""
-
-    def may_read(digest: bytes, context: CallContext, secret: bytes) -> bool:
-        if context.roles is None:
-            return True
-        return sharing().may_read(digest, roles=context.roles, secret=secret)
-
-    return may_read
 
 
 def _check_range(first: int, count: int, reader: BlobReader) -> None:

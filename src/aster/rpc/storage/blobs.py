@@ -227,7 +227,7 @@ class Blobs:
         is_collection = ticket.is_collection if isinstance(ticket, BlobTicket) else None
         dialed: list[DialedPeer] = []
         try:
-            callers = self._callers(addresses, dialed)
+            callers = self.callers(addresses, dialed)
             ref = await self._fetch(digest, callers, secret, progress, is_collection=is_collection)
             if ref.is_collection:
                 for member in await self.members(ref):
@@ -254,20 +254,22 @@ class Blobs:
         sources = [Source(name, caller, secret) for name, caller in callers]
         return await Download(store, digest, sources, progress).run(is_collection=is_collection)
 
-    def _callers(self, addresses: Sequence[str], dialed: list[DialedPeer]) -> list[tuple[str, Caller]]:
+    def callers(self, addresses: Sequence[str], dialed: list[DialedPeer]) -> list[tuple[str, Caller]]:
+        """Peers by name: those at these addresses, else this client's server. Who asks closes what is in ``dialed``."""
         found: list[tuple[str, Caller]] = []
+        server = self._server
         for address in addresses:
             dialer = self._dialer()
             if dialer is None:
                 raise FailedPreconditionError("this node is not started", hint="use 'async with' or await connect()")
             peer = DialedPeer(dialer, address)
-            if self._server is not None and peer.endpoint_id == self._server.server_id:
-                found.append((peer.endpoint_id, self._server))
+            if server is not None and peer.endpoint_id == server.server_id:
+                found.append((peer.endpoint_id, server))
             else:
                 dialed.append(peer)
                 found.append((peer.endpoint_id, peer))
-        if not addresses and self._server is not None:
-            found.append((self._server.server_id, self._server))
+        if not addresses and server is not None:
+            found.append((server.server_id, server))
         return found
 
     async def _run(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:

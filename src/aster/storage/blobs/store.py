@@ -62,8 +62,9 @@ class BlobStore:
         path = Path(folder).expanduser()
         try:
             path.mkdir(parents=True, exist_ok=True)
+            (path / DATABASE).touch(mode=0o600)  # documents' keys are in it
         except OSError as error:
-            raise StorageUnwritable(f"{path} can't be made: {error.strerror or error}") from None
+            raise StorageUnwritable(f"{path} can't be written: {error.strerror or error}") from None
         return cls(Database.open(path / DATABASE), FileShelf(path / "blobs"), limits)
 
     def add_bytes(self, data: bytes, *, tag: str | None = None) -> BlobRef:

@@ -7,7 +7,7 @@ from typing import Self
 from aster.storage.blobs.chunks import CHUNK_BYTES, HASH_BYTES, RootHasher, chunk_hash
 from aster.storage.blobs.model import BlobRef, Entry
 from aster.storage.blobs.shelf import Draft
-from aster.storage.errors import QuotaExceeded
+from aster.storage.errors import ChunkRefused, QuotaExceeded
 
 ZEROS = bytes(CHUNK_BYTES)
 
@@ -53,19 +53,23 @@ class BlobWriter:
             view = view[CHUNK_BYTES:]
         self._tail += view
 
-    def finish(self) -> BlobRef:
-        """Make everything durable and give the blob; the same content added twice is one blob."""
+    def finish(self, expected: bytes | None = None) -> BlobRef:
+        """Make everything durable and give the blob; the same content added twice is one blob.
+
+        `ChunkRefused` when the hash is not the ``expected`` one; then nothing is added.
+        """
         size = self.size
         if not self._chunks and size <= self._inline_bytes:
             content = bytes(self._tail)
+            digest = _checked(chunk_hash(content), expected)
             self._is_finished = True
-            return self._commit(Entry(chunk_hash(content), size, is_collection=False, content=content), None)
+            return self._commit(Entry(digest, size, is_collection=False, content=content), None)
         self._put(bytes(self._tail))
-        draft = self._opened()
+        draft, digest = self._opened(), _checked(self._hasher.root(size), expected)
         draft.data.resize(size)
         draft.data.sync()
         draft.hashes.sync()
-        ref = self._commit(Entry(self._hasher.root(size), size, is_collection=False, content=None), draft)
+        ref = self._commit(Entry(digest, size, is_collection=False, content=None), draft)
         self._is_finished = True
         return ref
 
@@ -95,3 +99,9 @@ class BlobWriter:
         if self._draft is None:
             self._draft = self._make_draft()
         return self._draft
+
+
+def _checked(digest: bytes, expected: bytes | None) -> bytes:
+    if expected is not None and digest != expected:
+        raise ChunkRefused(f"the bytes are not those of {expected.hex()}")
+    return digest

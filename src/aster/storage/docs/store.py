@@ -1,0 +1,427 @@
+"""Documents in the store's database: entries merged in transactions, sums kept beside them in memory.
+
+Changes are numbered. A replica that has been changed by another process finds out by its number, and a subscriber asks
+for everything after the last number that it saw, so nothing is queued and nothing is lost.
+"""
+
+import functools
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from aster.foundation.logs import get_logger
+from aster.storage.blobs import index
+from aster.storage.blobs.chunks import parse_hash
+from aster.storage.blobs.store import BlobStore
+from aster.storage.docs.clock import HybridClock, milliseconds_now
+from aster.storage.docs.entries import Entry, check_entry, key_bytes, sign_entry
+from aster.storage.docs.summary import Summary
+from aster.storage.errors import DocNotFound, DocReadOnly, EntryRefused, NameInvalid, QuotaExceeded
+from aster.storage.tickets import DocTicket
+from aster.trust.keys import SigningKey
+
+logger = get_logger("aster.storage")
+
+PAGE = 256
+
+
+class DocInfo(Struct, frozen=True):
+    """A document that is here: its id (64 hex characters), its name here, what may be done with it."""
+
+    id: str
+    name: str | None
+    can_write: bool
+    is_shared: bool
+    entries: int
+
+
+class Change(Struct, frozen=True):
+    """A key that was set or deleted, here (``is_local``) or by another replica; ``seq`` numbers changes here."""
+
+    key: str
+    author: str
+    size: int
+    hash: str
+    is_deleted: bool
+    is_local: bool
+    seq: int
+
+
+class DocReplica:
+    """One document. Methods block; threads may share it."""
+
+    def __init__(self, store: "DocStore", namespace: bytes) -> None:
+        self.namespace = namespace
+        self.id = namespace.hex()
+        self.refused = 0
+        self._store = store
+        self._limits = store.blobs.limits
+        self._database = store.blobs.database
+        self._lock = threading.RLock()
+        self._clock = HybridClock(now=store.now)
+        self._loaded = 0
+        self.summary = Summary()
+        self.refresh()
+
+    def set(self, key: str, value: bytes, author: SigningKey | None = None) -> Entry:
+        """Set a key; a value above ``doc_inline_bytes`` becomes a blob."""
+        encoded = key_bytes(key, self._limits)
+        inline = len(value) <= self._limits.doc_inline_bytes
+        if not inline:
+            self._store.blobs.add_bytes(value)
+        return self._write(encoded, value, author, inline=inline)
+
+    def delete(self, key: str, author: SigningKey | None = None) -> bool:
+        """Delete a key everywhere, by an entry that says so; False when there was none."""
+        encoded = key_bytes(key, self._limits)
+        found = self.entry(encoded)
+        if found is None or found.is_deleted:
+            return False
+        self._write(encoded, None, author, inline=True)
+        return True
+
+    def get(self, key: str) -> bytes | None:
+        """The value of a key; None when there is none. `BlobNotFound` for a large value that has not come yet."""
+        found = self.entry(key_bytes(key, self._limits))
+        if found is None or found.is_deleted:
+            return None
+        return found.value if found.value is not None else self._store.blobs.read_bytes(found.hash.hex())
+
+    def changes(self, after: int = 0, prefix: str = "", limit: int = PAGE) -> list[Change]:
+        """What has changed after a number, in the order it changed; of a key only the last."""
+        start = prefix.encode()
+        rows = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT key, author, size, hash, is_deleted, is_local, seq FROM entries"
+                " WHERE doc = ? AND seq > ? AND substr(key, 1, ?) = ? ORDER BY seq LIMIT ?",
+                (self.namespace, after, len(start), start, limit),
+            ).fetchall()
+        )
+        return [_change(row) for row in rows]
+
+    def entries(self, prefix: str = "", *, deleted: bool = False) -> Iterator[Change]:
+        """The keys that begin with ``prefix``, in order."""
+        start, after = prefix.encode(), b""
+        while True:
+            rows = self._database.read_now(functools.partial(_page, doc=self.namespace, start=start, after=after))
+            for row in rows:
+                if deleted or not row[4]:
+                    yield _change(row)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    def missing(self, limit: int) -> list[tuple[bytes, int]]:
+        """Hashes and sizes of values that are blobs and not here."""
+        rows = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT DISTINCT hash, size FROM entries WHERE doc = ? AND value IS NULL AND is_deleted = 0"
+                " AND hash NOT IN (SELECT hash FROM blobs) LIMIT ?",
+                (self.namespace, limit),
+            ).fetchall()
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def has_value(self, digest: bytes) -> bool:
+        """Is that the hash of a value of this document?"""
+        query = "SELECT 1 FROM entries WHERE hash = ? AND doc = ? LIMIT 1"
+        return self._database.read_now(
+            lambda connection: connection.execute(query, (digest, self.namespace)).fetchone() is not None
+        )
+
+    def entry(self, key: bytes) -> Entry | None:
+        """The entry of a key, deleted ones included."""
+        return self._database.read_now(lambda connection: _find(connection, self.namespace, key))
+
+    def identity(self, entry: Entry) -> bytes:
+        """What the sums are made of."""
+        return entry.identity(self.namespace)
+
+    def merge(self, entries: Sequence[Entry]) -> None:
+        """Take entries of another replica; those that are not rightly signed, or from the future, are left and counted.
+
+        The document's state does not depend on the order in which entries come, nor on how often.
+        """
+        taken = [entry for entry in entries if self._is_news(entry) and self._is_sound(entry)]
+        if taken:
+            self._apply(taken, is_local=False)
+
+    def refresh(self) -> int:
+        """Take note of what was written since, by any process; the number of the last change."""
+        with self._lock:
+            while rows := self._database.read_now(self._rows_after):
+                if not self._loaded:
+                    self.summary = Summary((row[0], int.from_bytes(row[1], "big")) for row in rows)
+                else:
+                    for key, identity, _, _ in rows:
+                        self.summary.put(key, int.from_bytes(identity, "big"))
+                self._clock.see(max(row[2] for row in rows))
+                self._loaded = rows[-1][3]
+            return self._loaded
+
+    def ticket(self, addresses: Sequence[str], *, write: bool) -> DocTicket:
+        """What lets another node read the document, or write it too; it answers such nodes from now on."""
+        seed = self._store.write_key(self.namespace).seed if write else b""
+        self._store.set_shared(self.namespace, is_shared=True)
+        return DocTicket(self.namespace, seed, tuple(addresses))
+
+    def _write(self, key: bytes, value: bytes | None, author: SigningKey | None, *, inline: bool) -> Entry:
+        writer = self._store.write_key(self.namespace)
+        with self._lock:
+            self.refresh()
+            entry = sign_entry(writer, author or self._store.author(), key, self._clock.tick(), value, inline=inline)
+            self._apply([entry], is_local=True)
+        return entry
+
+    def _apply(self, entries: Sequence[Entry], *, is_local: bool) -> None:
+        with self._lock:
+            self._database.write_now(lambda connection: self._merge(connection, entries, is_local=is_local))
+            self.refresh()
+        self._store.announce()
+
+    def _merge(self, connection: sqlite3.Connection, entries: Sequence[Entry], *, is_local: bool) -> None:
+        row = connection.execute("SELECT seq FROM docs WHERE id = ?", (self.namespace,)).fetchone()
+        if row is None:
+            raise DocNotFound(f"document {self.id} was removed")
+        seq, count = row[0], len(self.summary)
+        for entry in entries:
+            old = _find(connection, self.namespace, entry.key)
+            if old is not None and old.rank >= entry.rank:
+                continue
+            if old is None:
+                count += 1
+            if count > self._limits.max_doc_entries:
+                raise QuotaExceeded(f"document {self.id} has {count - 1} keys, its limit")
+            seq += 1
+            _store(connection, self.namespace, entry, self.identity(entry), seq, is_local=is_local)
+            holder = f"doc:{self.id}:{entry.key.hex()}"
+            if old is not None:
+                index.let_go(connection, holder, old.hash)
+            if entry.value is None and not entry.is_deleted:
+                index.hold(connection, holder, entry.hash)
+        connection.execute("UPDATE docs SET seq = ? WHERE id = ?", (seq, self.namespace))
+
+    def _is_news(self, entry: Entry) -> bool:
+        mine = self.entry(entry.key)
+        return mine is None or mine.rank < entry.rank
+
+    def _is_sound(self, entry: Entry) -> bool:
+        try:
+            check_entry(self.namespace, entry, self._limits)
+            if self._clock.is_ahead(entry.clock, self._limits.max_clock_skew_seconds):
+                raise EntryRefused(f"an entry of {entry.key[:40]!r} is refused: it is from the future")
+        except EntryRefused as error:
+            self.refused += 1
+            logger.warning("an entry was refused", doc=self.id, reason=error.message)
+            return False
+        return True
+
+    def _rows_after(self, connection: sqlite3.Connection) -> list[tuple[bytes, bytes, int, int]]:
+        return connection.execute(
+            "SELECT key, identity, clock, seq FROM entries WHERE doc = ? AND seq > ? ORDER BY seq",
+            (self.namespace, self._loaded),
+        ).fetchall()
+
+
+class DocStore:
+    """The documents beside a blob store. Methods block; threads may share it."""
+
+    def __init__(self, blobs: BlobStore, now: Callable[[], int] = milliseconds_now) -> None:
+        blobs.database.migrate("docs", "aster.storage.docs.migrations")
+        self.blobs = blobs
+        self.now = now
+        self._lock = threading.Lock()
+        self._open: dict[bytes, DocReplica] = {}
+        self._listeners: list[Callable[[], object]] = []
+
+    def create(self, name: str | None = None) -> DocReplica:
+        """A new document; its id is a key that was made for it."""
+        key = SigningKey.generate()
+        self._insert(key.public, name, key.seed)
+        return self.open(key.public.hex())
+
+    def join(self, ticket: DocTicket, name: str | None = None) -> DocReplica:
+        """The document that a ticket is for; what it holds comes with the first exchange."""
+        if ticket.write_key and SigningKey.from_seed(_seed(ticket.write_key)).public != ticket.namespace:
+            raise NameInvalid("the ticket's write key is not the document's")
+        self._insert(ticket.namespace, name, ticket.write_key or None)
+        return self.open(ticket.doc_id)
+
+    def open(self, reference: str) -> DocReplica:
+        """A document by id or name; `DocNotFound` when it is not here."""
+        namespace = self._resolve(reference)
+        with self._lock:
+            replica = self._open.get(namespace)
+            if replica is None:
+                replica = self._open[namespace] = DocReplica(self, namespace)
+        replica.refresh()
+        return replica
+
+    def remove(self, reference: str) -> None:
+        """Forget a document here; other nodes keep theirs."""
+        namespace = self._resolve(reference)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM entries WHERE doc = ?", (namespace,))
+            connection.execute("DELETE FROM docs WHERE id = ?", (namespace,))
+            prefix = f"doc:{namespace.hex()}:"
+            connection.execute("DELETE FROM holds WHERE substr(holder, 1, ?) = ?", (len(prefix), prefix))
+
+        self.blobs.database.write_now(work)
+        with self._lock:
+            self._open.pop(namespace, None)
+
+    def docs(self) -> Sequence[DocInfo]:
+        """Every document here, by name."""
+        rows = self.blobs.database.read_now(
+            lambda connection: connection.execute(
+                "SELECT id, name, write_seed IS NOT NULL, is_shared,"
+                " (SELECT COUNT(*) FROM entries WHERE doc = docs.id AND is_deleted = 0) FROM docs ORDER BY name, id"
+            ).fetchall()
+        )
+        return [DocInfo(row[0].hex(), row[1], bool(row[2]), bool(row[3]), row[4]) for row in rows]
+
+    def shared(self, namespace: bytes) -> DocReplica | None:
+        """A document that is here and was shared."""
+        row = self.blobs.database.read_now(
+            lambda connection: connection.execute("SELECT is_shared FROM docs WHERE id = ?", (namespace,)).fetchone()
+        )
+        return self.open(namespace.hex()) if row is not None and row[0] else None
+
+    def set_shared(self, namespace: bytes, *, is_shared: bool) -> None:
+        """Answer nodes that know the document's id, or no longer."""
+        self.blobs.database.write_now(
+            lambda connection: connection.execute("UPDATE docs SET is_shared = ? WHERE id = ?", (is_shared, namespace))
+        )
+
+    def author(self) -> SigningKey:
+        """The key that this node's entries are signed with unless another is given; made when there is none."""
+
+        def work(connection: sqlite3.Connection) -> bytes:
+            row = connection.execute("SELECT seed FROM authors ORDER BY made_at LIMIT 1").fetchone()
+            return row[0] if row is not None else self._new_author(connection)
+
+        with self._lock:
+            seed = self.blobs.database.read_now(
+                lambda connection: connection.execute("SELECT seed FROM authors ORDER BY made_at LIMIT 1").fetchone()
+            )
+        return SigningKey.from_seed(seed[0] if seed is not None else self.blobs.database.write_now(work))
+
+    def create_author(self) -> SigningKey:
+        """One more author of this node."""
+        return SigningKey.from_seed(self.blobs.database.write_now(self._new_author))
+
+    def write_key(self, namespace: bytes) -> SigningKey:
+        """The document's own key; `DocReadOnly` where it is not known."""
+        row = self.blobs.database.read_now(
+            lambda connection: connection.execute("SELECT write_seed FROM docs WHERE id = ?", (namespace,)).fetchone()
+        )
+        if row is None:
+            raise DocNotFound(f"no document {namespace.hex()} here")
+        if row[0] is None:
+            raise DocReadOnly(
+                f"document {namespace.hex()} can only be read here", hint="join it with a ticket that lets one write"
+            )
+        return SigningKey.from_seed(row[0])
+
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call ``listener`` after every change, from whatever thread made it; the answer ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def announce(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    def _insert(self, namespace: bytes, name: str | None, seed: bytes | None) -> None:
+        if name is not None and (not name or len(name) > 256 or not name.isprintable() or len(name) == 64):
+            raise NameInvalid(f"{name[:80]!r} can't be a document's name", hint="1 to 256 printable characters, not 64")
+
+        def work(connection: sqlite3.Connection) -> None:
+            row = connection.execute("SELECT id FROM docs WHERE name = ?", (name,)).fetchone()
+            if row is not None and row[0] != namespace:
+                raise NameInvalid(f"there is a document '{name}' already", hint="choose another name")
+            connection.execute(
+                "INSERT INTO docs (id, name, write_seed) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                " name = coalesce(excluded.name, name), write_seed = coalesce(excluded.write_seed, write_seed)",
+                (namespace, name, seed),
+            )
+
+        self.blobs.database.write_now(work)
+
+    def _resolve(self, reference: str) -> bytes:
+        row = self.blobs.database.read_now(
+            lambda connection: connection.execute("SELECT id FROM docs WHERE name = ?", (reference,)).fetchone()
+        )
+        namespace = row[0] if row is not None else (parse_hash(reference) if len(reference) == 64 else None)
+        if namespace is not None and row is None:
+            row = self.blobs.database.read_now(
+                lambda connection: connection.execute("SELECT id FROM docs WHERE id = ?", (namespace,)).fetchone()
+            )
+        if row is None:
+            raise DocNotFound(f"no document '{reference[:80]}' here")
+        found: bytes = row[0]
+        return found
+
+    @staticmethod
+    def _new_author(connection: sqlite3.Connection) -> bytes:
+        key = SigningKey.generate()
+        connection.execute("INSERT INTO authors VALUES (?, ?, ?)", (key.public, key.seed, time.time()))
+        return key.seed
+
+
+def _page(
+    connection: sqlite3.Connection, *, doc: bytes, start: bytes, after: bytes
+) -> list[tuple[bytes, bytes, int, bytes, int, int, int]]:
+    return connection.execute(
+        "SELECT key, author, size, hash, is_deleted, is_local, seq FROM entries"
+        " WHERE doc = ? AND key > ? AND key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?",
+        (doc, after, start, len(start), start, PAGE),
+    ).fetchall()
+
+
+def _find(connection: sqlite3.Connection, namespace: bytes, key: bytes) -> Entry | None:
+    row = connection.execute(
+        "SELECT key, author, clock, is_deleted, size, hash, author_signature, write_signature, value"
+        " FROM entries WHERE doc = ? AND key = ?",
+        (namespace, key),
+    ).fetchone()
+    return None if row is None else Entry(row[0], row[1], row[2], bool(row[3]), *row[4:])
+
+
+def _store(
+    connection: sqlite3.Connection, namespace: bytes, entry: Entry, identity: bytes, seq: int, *, is_local: bool
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            namespace,
+            entry.key,
+            entry.author,
+            entry.clock,
+            entry.is_deleted,
+            entry.size,
+            entry.hash,
+            entry.author_signature,
+            entry.write_signature,
+            entry.value,
+            identity,
+            seq,
+            is_local,
+        ),
+    )
+
+
+def _change(row: tuple[bytes, bytes, int, bytes, int, int, int]) -> Change:
+    key, author, size, digest, is_deleted, is_local, seq = row
+    shown = "" if is_deleted else digest.hex()
+    return Change(key.decode(), author.hex(), size, shown, bool(is_deleted), bool(is_local), seq)
+
+
+def _seed(seed: bytes) -> bytes:
+    if len(seed) != 32:
+        raise NameInvalid("the ticket's write key is not the document's")
+    return seed

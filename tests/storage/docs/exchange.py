@@ -1,0 +1,48 @@
+"""Two replicas talking, message by message, without a network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import msgspec
+
+from aster.storage.blobs.store import BlobStore
+from aster.storage.docs.reconciling import Message, answer, opening
+from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
+
+MAX_BYTES = 256 * 1024
+_decode = msgspec.msgpack.Decoder(Message).decode
+
+
+@dataclass
+class Cost:
+    rounds: int = 0
+    bytes: int = 0
+
+
+@contextmanager
+def doc_store(limits: StorageLimits = DEFAULT_STORAGE_LIMITS) -> Iterator[DocStore]:
+    blobs = BlobStore.in_memory(limits)
+    try:
+        yield DocStore(blobs)
+    finally:
+        blobs.close()
+
+
+def exchange(near: DocReplica, far: DocReplica, max_bytes: int = MAX_BYTES) -> Cost:
+    """Until there is nothing more to say; every message crosses as bytes."""
+    cost, message = Cost(), opening(near)
+    while message:
+        cost.rounds += 1
+        for replica in (far, near):
+            wire = msgspec.msgpack.encode(message)
+            cost.bytes += len(wire)
+            message = answer(replica, _decode(wire), max_bytes)
+            if not message:
+                return cost
+    return cost
+
+
+def state(replica: DocReplica) -> dict[str, tuple[str, str]]:
+    return {change.key: (change.author, change.hash) for change in replica.entries(deleted=True)}
