@@ -39,6 +39,7 @@ class ConnectionOptions:
     credential: Path | None = None
     identity: Path | None = None
     peer: str | None = None
+    storage: Path | None = None
 
     def client(self) -> "AsterClient":
         """A client that is not connected yet."""
@@ -48,7 +49,9 @@ class ConnectionOptions:
         found = AsterConfig.from_file(self.config) if self.config else AsterConfig.from_env()
         if found.source("log_level") == "default":
             found = found.with_inline(log_level="error")  # what a command says is its output
-        settings = found.with_inline(enrollment_credential_file=self.credential, identity_file=self.identity)
+        settings = found.with_inline(
+            enrollment_credential_file=self.credential, identity_file=self.identity, storage_path=self.storage
+        )
         return AsterClient(address=self.address, config=settings, peer=self.peer)
 
 

@@ -11,10 +11,12 @@ import typer
 
 from aster.cli import (
     audit,
+    blob,
     call,
     config,
     contract,
     demo,
+    doc,
     enroll,
     gen_client,
     mcp,
@@ -43,6 +45,8 @@ app.command(name="call")(call.call)
 app.command(name="shell")(shell.shell)
 app.command(name="mcp")(mcp.mcp)
 app.command(name="gen-client")(gen_client.gen_client)
+app.add_typer(blob.app, name="blob")
+app.add_typer(doc.app, name="doc")
 app.add_typer(policy.app, name="policy")
 app.add_typer(contract.app, name="contract")
 app.add_typer(trust.app, name="trust")

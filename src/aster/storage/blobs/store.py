@@ -267,18 +267,23 @@ class BlobStore:
 
     def verify(self) -> Iterator[Damage]:
         """Read everything and hold it to its hashes; what is wrong, blob by blob. Nothing is changed."""
-        for entry in self._entries():
-            try:
-                with self._open_pinned(entry.digest, is_checked_anew=True) as reader:
-                    damaged = tuple(self._damaged_chunks(reader))
-                    if damaged:
-                        yield Damage(
-                            entry.digest.hex(), f"{len(damaged)} of {reader.chunks} chunks are damaged", damaged
-                        )
-            except BlobDamaged as error:
-                yield Damage(entry.digest.hex(), error.message)
-            except BlobNotFound:
-                continue  # removed meanwhile
+        for ref in self.refs():
+            damage = self.check(ref)
+            if damage is not None:
+                yield damage
+
+    def check(self, reference: "BlobRef | str") -> Damage | None:
+        """Read one blob and hold it to its hash; what is wrong with it. A blob that is not here is not damaged."""
+        digest = _digest(reference)
+        try:
+            with self._open_pinned(digest, is_checked_anew=True) as reader:
+                damaged = tuple(self._damaged_chunks(reader))
+                problem = f"{len(damaged)} of {reader.chunks} chunks are damaged"
+                return Damage(digest.hex(), problem, damaged) if damaged else None
+        except BlobDamaged as error:
+            return Damage(digest.hex(), error.message)
+        except BlobNotFound:
+            return None
 
     def repair(self, reference: "BlobRef | str") -> PartialBlob:
         """Turn a damaged blob into a download of what is missing from it; its tags stay."""

@@ -1,0 +1,62 @@
+"""What it costs to make two replicas the same, against how much they differ. No network: messages as bytes.
+
+python benchmarks/storage/synchronizing.py [KEYS]
+"""
+
+import sys
+import time
+
+import msgspec
+
+from aster.storage.blobs.store import BlobStore
+from aster.storage.docs.clock import COUNTER_BITS
+from aster.storage.docs.entries import sign_entry
+from aster.storage.docs.reconciling import Entries, answer, opening
+from aster.storage.docs.store import DocReplica, DocStore
+
+MAX_BYTES = 1 << 20
+
+
+def main(keys: int) -> None:
+    blobs = [BlobStore.in_memory() for _ in range(2)]
+    docs = [DocStore(each) for each in blobs]
+    near = docs[0].create()
+    far = docs[1].join(near.ticket((), write=True))
+    key, author = docs[0].write_key(near.namespace), docs[0].author()
+    clock = int(time.time() * 1000) << COUNTER_BITS
+    started = time.perf_counter()
+    entries = [sign_entry(key, author, b"key/%08d" % number, clock, b"value %d" % number) for number in range(keys)]
+    print(f"{keys} keys signed in {time.perf_counter() - started:.1f} s")
+    started = time.perf_counter()
+    answer(near, [Entries(tuple(entries))], MAX_BYTES)
+    print(f"checked and merged at one replica in {time.perf_counter() - started:.1f} s")
+    print(f"the other fetches all: {_cost(far, near)}\n")
+    whole = sum(len(msgspec.msgpack.encode(entry)) for entry in entries)
+    print(f"{'keys that differ':>16}  cost (all entries: {whole} bytes)")
+    for differing in (0, 1, 10, 100, 1000):
+        if differing > keys:
+            break
+        for number in range(differing):
+            replica = (near, far)[number % 2]
+            replica.set(f"key/{number * (keys // max(1, differing)):08}", b"changed %d" % number)
+        print(f"{differing:>16}  {_cost(near, far)}")
+    for each in blobs:
+        each.close()
+
+
+def _cost(near: DocReplica, far: DocReplica) -> str:
+    rounds = size = 0
+    started = time.perf_counter()
+    message = opening(near)
+    while message:
+        rounds += 1
+        for replica in (far, near):
+            size += len(msgspec.msgpack.encode(message))
+            message = answer(replica, message, MAX_BYTES)
+            if not message:
+                break
+    return f"{rounds:>3} round trips  {size:>10} bytes  {1000 * (time.perf_counter() - started):8.1f} ms"
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)

@@ -1,0 +1,296 @@
+"""`aster blob`: content by its hash, kept in a folder, shared with peers and fetched from them."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aster.cli.connecting import ConfigOption, ConnectionOptions, CredentialOption, IdentityOption, PeerOption
+from aster.cli.storing import (
+    DEFAULT_FOLDER,
+    FromOption,
+    JsonOption,
+    StorageOption,
+    blob_store,
+    bytes_shown,
+    fetching,
+    human_bytes,
+    sharing,
+)
+from aster.foundation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aster.storage.blobs.model import BlobRef
+    from aster.storage.blobs.store import BlobStore
+    from aster.storage.blobs.writing import BlobWriter
+
+READ_BYTES = 1 << 20
+
+app = typer.Typer(no_args_is_help=True, help="Content by its hash: add, fetch, tag, share, verify.")
+
+WhatArgument = Annotated[str, typer.Argument(metavar="BLOB", help="A hash, or a tag.")]
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
+    storage: StorageOption = DEFAULT_FOLDER,
+    tag: Annotated[str | None, typer.Option("--tag", help="The name that keeps it; by default its hash.")] = None,
+    is_untagged: Annotated[bool, typer.Option("--no-tag", help="Let the next garbage collection take it.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Add files, and folders as collections; print their hashes. A blob stays until its tag is removed."""
+    from aster.cli.terminal import print_json
+
+    if tag is not None and (is_untagged or len(paths) > 1):
+        raise ConfigError("--tag names one blob", hint="add one path at a time, and without --no-tag")
+    added = []
+    with blob_store(storage) as store:
+        for path in paths:
+            ref = _add_folder(store, path) if path.is_dir() else _add_file(store, path)
+            if not is_untagged:
+                store.tag(tag or ref.hash, ref)
+            added.append({"path": str(path), "hash": ref.hash, "size": ref.size, "is_collection": ref.is_collection})
+            if not as_json:
+                typer.echo(f"{ref.hash}  {path}")
+    if as_json:
+        print_json(added)
+
+
+@app.command()
+def get(
+    what: Annotated[str, typer.Argument(metavar="BLOB", help="A ticket, a hash, or a tag.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A file, or a folder for a collection; - is standard output.")
+    ] = None,
+    storage: StorageOption = DEFAULT_FOLDER,
+    peers: FromOption = None,
+    tag: Annotated[str | None, typer.Option("--tag", help="The name that keeps it; by default its hash.")] = None,
+    credential: CredentialOption = None,
+    identity: IdentityOption = None,
+    peer: PeerOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a blob into the store, unless it is there, and write it out. Interrupted, it goes on where it was."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json
+    from aster.storage.tickets import parse_blob_ticket
+
+    ticket = parse_blob_ticket(what) if what.lower().startswith("asterblob") else None
+    with blob_store(storage) as store:
+        found = ticket.hash if ticket else store.tagged(what) or what
+        is_here = store.has(found)
+    if not is_here:
+        options = ConnectionOptions(None, config, credential, identity, peer, storage)
+        addresses = [*(ticket.addresses if ticket else ()), *(peers or [])]
+
+        async def work() -> None:
+            async with fetching(options, addresses) as client:
+                with bytes_shown("fetching") as shown:
+                    await client.blobs.download(ticket or found, peers=peers or (), tag=tag or found, progress=shown)
+
+        run_async(work())
+    with blob_store(storage) as store:
+        ref = store.ref(found)
+        if out is not None:
+            _write(store, ref, out)
+    if as_json:
+        print_json({"hash": ref.hash, "size": ref.size, "is_collection": ref.is_collection, "out": out})
+    elif out is None:
+        typer.echo(f"{ref.hash}  {human_bytes(ref.size)}")
+
+
+@app.command(name="ls")
+def list_blobs(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
+    """List what is in the store, with its tags."""
+    from aster.cli.terminal import print_json
+
+    with blob_store(storage) as store:
+        names: dict[str, list[str]] = {}
+        for each in store.tags():
+            names.setdefault(each.hash, []).append(each.name)
+        rows = [(ref, names.get(ref.hash, [])) for ref in store.refs()]
+        used = store.usage()
+    if as_json:
+        print_json(
+            [
+                {"hash": ref.hash, "size": ref.size, "is_collection": ref.is_collection, "tags": tags}
+                for ref, tags in rows
+            ]
+        )
+        return
+    for ref, tags in rows:
+        shown = ", ".join(tag for tag in tags if tag != ref.hash)
+        kind = "collection" if ref.is_collection else ""
+        typer.echo(f"{ref.hash}  {human_bytes(ref.size):>10}  {kind:<10}  {shown}".rstrip())
+    typer.echo(f"{used.blobs} blobs, {human_bytes(used.bytes)}")
+
+
+@app.command()
+def rm(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
+    """Remove a tag, or a blob with its tags; a blob that a doc or a collection keeps stays. Exit code 1 without one."""
+    with blob_store(storage) as store:
+        digest = store.tagged(what) or what
+        for name in store.status(digest).tags:
+            if what in (digest, name):
+                store.untag(name)
+        if store.status(digest).tags:
+            typer.echo(f"untagged {what}")
+            return
+        if not store.remove(digest):
+            typer.echo(f"no blob {what} here", err=True)
+            raise typer.Exit(1)
+    typer.echo(f"removed {digest}")
+
+
+@app.command(name="tag")
+def tag_blob(
+    name: Annotated[str, typer.Argument(help="The name; one that is in use moves.")],
+    what: WhatArgument,
+    storage: StorageOption = DEFAULT_FOLDER,
+) -> None:
+    """Give a blob a name, which keeps it."""
+    with blob_store(storage) as store:
+        store.tag(name, store.tagged(what) or what)
+
+
+@app.command()
+def share(
+    what: WhatArgument,
+    storage: StorageOption = DEFAULT_FOLDER,
+    role: Annotated[str | None, typer.Option("--role", help="Only for peers with this role.")] = None,
+    is_public: Annotated[bool, typer.Option("--public", help="For every peer that is admitted.")] = False,
+    seconds: Annotated[float | None, typer.Option("--for", min=1, metavar="SECONDS", help="How long.")] = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a server that uses the same storage; don't serve here.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a ticket and serve the blob until Ctrl-C. Whoever has the ticket can read it, until `blob unshare`."""
+    from aster.cli.running import run_async, stop_on_signals
+    from aster.cli.terminal import print_json
+
+    async def work() -> None:
+        async with sharing(storage, config) as server:
+            stop = stop_on_signals()
+            where = [address] if address else []
+            ticket = await server.blobs.share(what, role=role, public=is_public, expires_in=seconds, addresses=where)
+            if as_json:
+                print_json({"ticket": ticket})
+            else:
+                typer.echo(ticket)
+            if address is None:
+                typer.echo("serving; Ctrl-C ends it", err=True)
+                await stop.wait()
+
+    run_async(work())
+
+
+@app.command()
+def unshare(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
+    """Take back every share of a blob or tag. Exit code 1 when there was none."""
+    from aster.storage.blobs.chunks import parse_hash
+    from aster.storage.blobs.sharing import Sharing, blob_target, tag_target
+
+    with blob_store(storage) as store:
+        target = tag_target(what) if store.tagged(what) else blob_target(parse_hash(what))
+        count = Sharing(store).unshare(target)
+    typer.echo(f"took back {count} shares")
+    if not count:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
+    """Read everything and name what is damaged. Exit code 1 when something is."""
+    from aster.cli.terminal import print_json
+
+    damaged, done = [], 0
+    with blob_store(storage) as store, bytes_shown("verifying") as shown:
+        total = store.usage().blobs
+        for ref in store.refs():
+            damaged += [damage for damage in [store.check(ref)] if damage]
+            done += 1
+            shown(done, total)
+    if as_json:
+        print_json(damaged)
+    for damage in () if as_json else damaged:
+        typer.echo(f"{damage.hash}  {damage.problem}")
+    if damaged:
+        raise typer.Exit(1)
+    if not as_json:
+        typer.echo(f"{done} blobs are sound")
+
+
+@app.command()
+def gc(
+    storage: StorageOption = DEFAULT_FOLDER,
+    grace: Annotated[float, typer.Option("--grace", min=0, metavar="SECONDS", help="Younger blobs stay.")] = 3600.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove blobs that no tag, doc or kept collection keeps."""
+    from aster.cli.terminal import print_json
+
+    with blob_store(storage) as store:
+        done = store.collect_garbage(grace_seconds=grace)
+    if as_json:
+        print_json(done)
+    else:
+        typer.echo(f"removed {done.blobs} blobs, {human_bytes(done.bytes)}")
+
+
+def _add_file(store: "BlobStore", path: Path) -> "BlobRef":
+    with store.writer() as writer:
+        if str(path) == "-":
+            return _copy(sys.stdin.buffer.read, writer, 0)
+        try:
+            with path.open("rb") as file:
+                return _copy(file.read, writer, path.stat().st_size)
+        except FileNotFoundError:
+            raise ConfigError(f"there is no file {path}") from None
+        except OSError as error:
+            raise ConfigError(f"{path} can't be read: {error.strerror or error}") from None
+
+
+def _copy(read: "Callable[[int], bytes]", writer: "BlobWriter", size: int) -> "BlobRef":
+    with bytes_shown("adding") as shown:
+        while piece := read(READ_BYTES):
+            writer.write(piece)
+            shown(writer.size, max(size, writer.size))
+        return writer.finish()
+
+
+def _add_folder(store: "BlobStore", folder: Path) -> "BlobRef":
+    from aster.storage.blobs.collections import member_of
+
+    return store.add_collection(
+        member_of(file.relative_to(folder).as_posix(), _add_file(store, file)) for file in _files(folder)
+    )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Symbolic links are left out: what they point at may lie outside of the folder."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            yield path
+
+
+def _write(store: "BlobStore", ref: "BlobRef", out: Path) -> None:
+    if ref.is_collection and str(out) != "-":
+        for member in store.members(ref):
+            target = out / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            store.export_file(member.hash, target)
+    elif str(out) == "-":
+        with store.open(ref) as reader:
+            for piece in reader.pieces():
+                sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    else:
+        store.export_file(ref, out)
