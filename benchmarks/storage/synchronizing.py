@@ -11,7 +11,6 @@ import msgspec
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import COUNTER_BITS
 from aster.storage.docs.entries import sign_entry
-from aster.storage.docs.reconciling import Entries, answer, opening
 from aster.storage.docs.store import DocReplica, DocStore
 
 MAX_BYTES = 1 << 20
@@ -28,7 +27,7 @@ def main(keys: int) -> None:
     entries = [sign_entry(key, author, b"key/%08d" % number, clock, b"value %d" % number) for number in range(keys)]
     print(f"{keys} keys signed in {time.perf_counter() - started:.1f} s")
     started = time.perf_counter()
-    answer(near, [Entries(tuple(entries))], MAX_BYTES)
+    near.merge(entries)
     print(f"checked and merged at one replica in {time.perf_counter() - started:.1f} s")
     print(f"the other fetches all: {_cost(far, near)}\n")
     whole = sum(len(msgspec.msgpack.encode(entry)) for entry in entries)
@@ -47,12 +46,12 @@ def main(keys: int) -> None:
 def _cost(near: DocReplica, far: DocReplica) -> str:
     rounds = size = 0
     started = time.perf_counter()
-    message = opening(near)
+    message = near.opening()
     while message:
         rounds += 1
         for replica in (far, near):
             size += len(msgspec.msgpack.encode(message))
-            message = answer(replica, message, MAX_BYTES)
+            message = replica.answer(message, MAX_BYTES)
             if not message:
                 break
     return f"{rounds:>3} round trips  {size:>10} bytes  {1000 * (time.perf_counter() - started):8.1f} ms"

@@ -18,6 +18,7 @@ from aster.rpc.reconnection import DEFAULT_RECONNECT, Reconnect
 from aster.rpc.status import FailedPreconditionError, ResourceExhaustedError, RpcError, UnavailableError
 from aster.rpc.storage.blobs import Server
 from aster.rpc.storage.node import NodeStorage
+from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 from aster.transport.address import NodeAddress, parse_address
 from aster.transport.errors import CloseCode, InvalidAddress
 from aster.transport.shared import Lease, lease_endpoint
@@ -47,6 +48,7 @@ class AsterClient(Server):
         peer: str | None = None,
         interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
+        storage_limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
         reconnect: Reconnect | None = DEFAULT_RECONNECT,
     ) -> None:
         self.interceptors = tuple(interceptors)
@@ -56,7 +58,7 @@ class AsterClient(Server):
         self._limits = limits
         self._lease: Lease | None = None
         self._dialer: Dialer | None = None
-        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, self)
+        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, self, limits=storage_limits)
         self._reconnect = reconnect
         self._dialling: asyncio.Task[None] | None = None
         self._lanes: set[ClientConnection] = set()

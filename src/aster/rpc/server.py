@@ -35,6 +35,7 @@ from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
 from aster.rpc.storage.node import NodeStorage
+from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.pipe import Pipe
@@ -58,7 +59,7 @@ class AsterServer:
     ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
     ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers;
-    ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what the services must not have drifted from.
+    ``storage_limits`` bound its blobs and docs; ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what the services must not have drifted from.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
@@ -75,6 +76,7 @@ class AsterServer:
         hook: ConnectionHook | None = None,
         interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
+        storage_limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
         debug_errors: bool = False,
         manifest: Path | None = None,
     ) -> None:
@@ -84,7 +86,9 @@ class AsterServer:
             root_pubkey=root_pubkey, allow_all_consumers=allow_all_consumers, allow_all_producers=allow_all_producers
         )
         self._dialer: Dialer | None = None
-        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, address=self._address_if_started)
+        self._storage = NodeStorage(
+            self._config.storage_path, lambda: self._dialer, address=self._address_if_started, limits=storage_limits
+        )
         self._table = ServiceTable(services, interceptors, self._storage.services)
         self._peer = peer
         self._hook = hook

@@ -22,7 +22,6 @@ from aster.rpc import (
 from aster.rpc.storage.blob_service import AskBlob, AskChunks, BlobDescribed, BlobService
 from aster.rpc.storage.download import Download, Source
 from aster.storage.blobs.chunks import CHUNK_BYTES, hash_of
-from aster.storage.blobs.collections import member_of
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.sharing import Sharing, blob_target, tag_target
 from aster.storage.blobs.store import BlobStore
@@ -79,7 +78,7 @@ class TestTickets:
 
     async def test_a_collection_comes_with_its_members(self, server: AsterServer, client: AsterClient) -> None:
         one, two = await server.blobs.add_bytes(b"one"), await server.blobs.add_bytes(LARGE)
-        folder = await server.blobs.add_collection([member_of("a", one), member_of("b/c", two)], tag="folder")
+        folder = await server.blobs.add_collection({"a": one, "b/c": two}, tag="folder")
         ref = await client.blobs.download(await server.blobs.share("folder"))
         assert ref == folder
         assert await client.blobs.read_bytes((await client.blobs.members(ref))[1].hash) == LARGE
@@ -270,6 +269,17 @@ async def test_the_storage_path_keeps_what_was_shared(tmp_path: Path) -> None:
     store = BlobStore.at(tmp_path / "client")
     assert store.read_bytes(ref) == LARGE
     store.close()
+
+
+async def test_the_limits_of_a_nodes_storage_can_be_set(server: AsterServer) -> None:
+    limits = StorageLimits(max_blob_bytes=1000, doc_inline_bytes=10)
+    ref = await server.blobs.add_bytes(LARGE)
+    async with AsterClient(address=server.address, storage_limits=limits) as client:
+        with pytest.raises(QuotaExceeded):
+            await client.blobs.download(await server.blobs.share(ref))
+    async with AsterServer([], config=LOOPBACK, storage_limits=limits) as small:
+        with pytest.raises(QuotaExceeded):
+            await small.blobs.add_bytes(LARGE)
 
 
 async def test_a_stream_is_added(server: AsterServer) -> None:

@@ -1,13 +1,14 @@
 """Two replicas talking, message by message, without a network."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import msgspec
 
 from aster.storage.blobs.store import BlobStore
-from aster.storage.docs.reconciling import Message, answer, opening
+from aster.storage.docs.clock import milliseconds_now
+from aster.storage.docs.reconciling import Message
 from aster.storage.docs.store import DocReplica, DocStore
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 
@@ -22,23 +23,25 @@ class Cost:
 
 
 @contextmanager
-def doc_store(limits: StorageLimits = DEFAULT_STORAGE_LIMITS) -> Iterator[DocStore]:
+def doc_store(
+    limits: StorageLimits = DEFAULT_STORAGE_LIMITS, now: Callable[[], int] = milliseconds_now
+) -> Iterator[DocStore]:
     blobs = BlobStore.in_memory(limits)
     try:
-        yield DocStore(blobs)
+        yield DocStore(blobs, now)
     finally:
         blobs.close()
 
 
 def exchange(near: DocReplica, far: DocReplica, max_bytes: int = MAX_BYTES) -> Cost:
     """Until there is nothing more to say; every message crosses as bytes."""
-    cost, message = Cost(), opening(near)
+    cost, message = Cost(), near.opening()
     while message:
         cost.rounds += 1
         for replica in (far, near):
             wire = msgspec.msgpack.encode(message)
             cost.bytes += len(wire)
-            message = answer(replica, _decode(wire), max_bytes)
+            message = replica.answer(_decode(wire), max_bytes)
             if not message:
                 return cost
     return cost

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from tests.storage.docs.exchange import MAX_BYTES, doc_store, exchange, state
 
+from aster.storage.docs.clock import milliseconds_now
 from aster.storage.docs.entries import Entry, check_entry, sign_entry
 from aster.storage.docs.reconciling import Entries, Part, answer, opening
 from aster.storage.docs.store import DocReplica
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS
 from aster.trust.keys import SigningKey
+
+NOW = milliseconds_now()
+"""Time stands still, so that many writes of different authors have the same clock."""
 
 KEYS = st.sampled_from(["a", "ab", "b", "b/1", "b/2", "c", "ö", "z" * 40])
 REPLICAS = st.integers(0, 3)
@@ -25,7 +29,7 @@ class Replicas(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.stack = ExitStack()
-        stores = [self.stack.enter_context(doc_store()) for _ in range(4)]
+        stores = [self.stack.enter_context(doc_store(now=lambda: NOW)) for _ in range(4)]
         first = stores[0].create()
         self.key = stores[0].write_key(first.namespace)
         ticket = first.ticket((), write=True)

@@ -214,6 +214,15 @@ class TestClocks:
         assert doc.refused == 1
 
 
+def test_of_one_message_the_last_by_its_clock_stands(docs: DocStore, others: DocStore) -> None:
+    mine = docs.create()
+    theirs = others.join(mine.ticket((), write=True))
+    older = mine.set("key", b"older")
+    newer = mine.set("key", b"newer")
+    theirs.merge([newer, older])
+    assert theirs.get("key") == b"newer"
+
+
 class TestCost:
     def test_ten_of_many_keys_take_few_round_trips(self, docs: DocStore, others: DocStore) -> None:
         mine = docs.create()

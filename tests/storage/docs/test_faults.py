@@ -29,13 +29,12 @@ while True:
 SYNCING = """
 import sys
 from aster.storage.blobs.store import BlobStore
-from aster.storage.docs.reconciling import answer, opening
 from aster.storage.docs.store import DocStore
 near = DocStore(BlobStore.at(sys.argv[1])).open("notes")
 far = DocStore(BlobStore.at(sys.argv[2])).open("notes")
-message = opening(near)
+message = near.opening()
 while message:
-    message = answer(near, answer(far, message, 10_000), 10_000)
+    message = near.answer(far.answer(message, 10_000), 10_000)
     print(len(near.summary), flush=True)
 """
 

@@ -5,7 +5,7 @@ import functools
 import os
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,7 +16,7 @@ from aster.rpc.status import FailedPreconditionError
 from aster.rpc.storage.download import Download, Progress, Source
 from aster.rpc.stub import Caller
 from aster.storage.blobs.chunks import parse_hash
-from aster.storage.blobs.collections import Member
+from aster.storage.blobs.collections import Member, member_of
 from aster.storage.blobs.model import BlobRef, BlobStatus, Collected, Damage, Tag, Usage
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.sharing import Share, Sharing, blob_target, tag_target
@@ -101,9 +101,10 @@ class Blobs:
         finally:
             await asyncio.to_thread(writer.abandon)
 
-    async def add_collection(self, members: Iterable[Member], *, tag: str | None = None) -> BlobRef:
-        """Add a collection: names for blobs that are here."""
-        return await self._run(BlobStore.add_collection, list(members), tag=tag)
+    async def add_collection(self, members: Mapping[str, BlobRef], *, tag: str | None = None) -> BlobRef:
+        """Add a collection: names, which may have parts as paths have, for blobs that are here."""
+        named = [member_of(name, ref) for name, ref in members.items()]
+        return await self._run(BlobStore.add_collection, named, tag=tag)
 
     async def members(self, reference: Reference) -> Sequence[Member]:
         """What a collection names."""

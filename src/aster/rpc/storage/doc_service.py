@@ -17,7 +17,7 @@ from aster.rpc.storage.blob_service import Hash
 from aster.rpc.storage.following import Following
 from aster.storage.blobs.writing import BlobWriter
 from aster.storage.docs.entries import Entry
-from aster.storage.docs.reconciling import Message, Part, answer
+from aster.storage.docs.reconciling import Message
 from aster.storage.docs.store import DocReplica, DocStore
 from aster.storage.errors import ChunkRefused, QuotaExceeded
 
@@ -84,7 +84,7 @@ class DocService:
         """One step of set reconciliation."""
         replica = self._shared(request.doc)
         try:
-            return Exchanged(await asyncio.to_thread(_answer, replica, request.message))
+            return Exchanged(await asyncio.to_thread(replica.answer, request.message, MESSAGE_BYTES))
         except QuotaExceeded as error:
             raise ResourceExhaustedError(error.message) from None
 
@@ -141,8 +141,3 @@ class DocService:
         if replica is None:
             raise NotFoundError(f"no document {namespace.hex()} here")
         return replica
-
-
-def _answer(replica: DocReplica, message: tuple[Part, ...]) -> tuple[Part, ...]:
-    replica.refresh()
-    return answer(replica, message, MESSAGE_BYTES)

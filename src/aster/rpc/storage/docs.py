@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from aster.foundation.errors import AsterError
+from aster.foundation.errors import AsterError, StorageBusy
 from aster.foundation.logs import get_logger
 from aster.rpc.dialing import DialedPeer
 from aster.rpc.status import FailedPreconditionError, NotFoundError, RpcError, UnavailableError
@@ -18,7 +18,7 @@ from aster.rpc.storage.doc_service import MESSAGE_BYTES, MISSING_AT_ONCE, AskDoc
 from aster.rpc.storage.download import Download, Source
 from aster.rpc.storage.following import Following
 from aster.rpc.stub import Caller
-from aster.storage.docs.reconciling import Entries, answer, opening
+from aster.storage.docs.reconciling import Entries
 from aster.storage.docs.store import Change, DocInfo, DocReplica, DocStore
 from aster.storage.errors import DownloadFailed
 from aster.storage.tickets import DocTicket, parse_doc_ticket
@@ -148,12 +148,11 @@ class Doc:
     async def _sync_with(self, name: str, caller: Caller) -> Synced:
         replica, rounds, refused = self._replica, 0, self._replica.refused
         service = await caller.client(DocService)
-        await asyncio.to_thread(replica.refresh)
-        message = opening(replica)
+        message = await asyncio.to_thread(replica.opening)
         while message:
             answered = await service.exchange(Exchange(replica.namespace, message), timeout=SECONDS_PER_MESSAGE)
             rounds += 1
-            message = await asyncio.to_thread(answer, replica, answered.message, MESSAGE_BYTES)
+            message = await asyncio.to_thread(replica.answer, answered.message, MESSAGE_BYTES)
         fetched = await self._fetch_values(name, caller)
         return Synced(rounds, fetched, await self._send_values(service), replica.refused - refused)
 
@@ -165,7 +164,7 @@ class Doc:
             try:
                 await Download(store, digest, [source]).run(is_collection=False)
                 fetched += 1
-            except DownloadFailed as error:
+            except (DownloadFailed, StorageBusy) as error:  # nobody has it, or it is on its way already
                 logger.info("a value is still missing", doc=self.id, reason=error.message)
         return fetched
 

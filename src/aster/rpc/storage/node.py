@@ -14,6 +14,7 @@ from aster.rpc.storage.docs import Docs
 from aster.storage.blobs.sharing import Sharing
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.store import DocStore
+from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class NodeStorage:
         dialer: Callable[[], Dialer | None],
         server: Server | None = None,
         address: Callable[[], str | None] = lambda: None,
+        limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
     ) -> None:
         self._path = path
+        self._limits = limits
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self.blobs = Blobs(lambda: self.opened().blobs, lambda: self.opened().sharing, dialer, server, address)
@@ -50,7 +53,9 @@ class NodeStorage:
         """The stores; opening them reads no content."""
         with self._lock:
             if self._opened is None:
-                blobs = BlobStore.in_memory() if self._path is None else BlobStore.at(self._path)
+                blobs = (
+                    BlobStore.in_memory(self._limits) if self._path is None else BlobStore.at(self._path, self._limits)
+                )
                 self._opened = Opened(blobs, Sharing(blobs), DocStore(blobs))
             return self._opened
 

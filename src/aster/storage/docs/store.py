@@ -8,7 +8,7 @@ import functools
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -18,6 +18,7 @@ from aster.storage.blobs.chunks import parse_hash
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import HybridClock, milliseconds_now
 from aster.storage.docs.entries import Entry, check_entry, key_bytes, sign_entry
+from aster.storage.docs.reconciling import Part, answer, opening
 from aster.storage.docs.summary import Summary
 from aster.storage.errors import DocNotFound, DocReadOnly, EntryRefused, NameInvalid, QuotaExceeded
 from aster.storage.tickets import DocTicket
@@ -161,6 +162,18 @@ class DocReplica:
                 self._clock.see(max(row[2] for row in rows))
                 self._loaded = rows[-1][3]
             return self._loaded
+
+    def opening(self) -> tuple[Part, ...]:
+        """The first message of an exchange with another replica."""
+        with self._lock:
+            self.refresh()
+            return opening(self)
+
+    def answer(self, message: Iterable[Part], max_bytes: int) -> tuple[Part, ...]:
+        """What to send back to a message of an exchange, with at most about ``max_bytes`` of entries."""
+        with self._lock:
+            self.refresh()
+            return answer(self, message, max_bytes)
 
     def ticket(self, addresses: Sequence[str], *, write: bool) -> DocTicket:
         """What lets another node read the document, or write it too; it answers such nodes from now on."""
