@@ -59,7 +59,8 @@ class AsterServer:
     ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
     ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers;
-    ``storage_limits`` bound its blobs and docs; ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what the services must not have drifted from.
+    ``storage_limits`` bound its blobs and docs; ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what
+    the services must not have drifted from.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
