@@ -24,14 +24,14 @@ class RpcLimits:
     max_message_bytes: int = 16 * 1024 * 1024
     lane_message_bytes: int = 64 * 1024
     body_streams: int = 16
-    max_bytes_in_flight: int = 128 * 1024 * 1024
+    max_bytes_in_flight: int = 256 * 1024 * 1024
     max_concurrent_calls: int = 1024
     max_connections: int = 1024
     max_handshakes: int = 256
     max_methods: int = 16_384
     max_sessions: int = 1024
     stream_window_items: int = 512
-    stream_window_bytes: int = 256 * 1024
+    stream_window_bytes: int = 2 * 1024 * 1024
     max_metadata_entries: int = 64
     max_metadata_bytes: int = 8192
     handshake_seconds: float = 10.0

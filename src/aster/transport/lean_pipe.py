@@ -9,6 +9,8 @@ from aster.transport.ffi import LENGTH_BYTES, Driver, Operation
 from aster.transport.pipe import OnData, Pipe
 
 READ_BYTES = 64 * 1024
+LEAST_READ_BYTES = 4 * 1024
+"""The bindings keep a buffer of what a waiting read asks for: an idle connection should ask for little."""
 READS_A_TURN = 4
 
 
@@ -33,6 +35,15 @@ class EventPool:
 EVENTS = EventPool()
 
 
+def drain(event: int) -> bool:
+    """Take an eventfd's wake-ups; False when there were none."""
+    try:
+        os.eventfd_read(event)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class LeanPipe(Pipe):
     """One read and at most one write under way, both polled when the eventfd says so."""
 
@@ -44,6 +55,7 @@ class LeanPipe(Pipe):
         self._event = event
         self._on_data: OnData | None = None
         self._reading: Operation | None = None
+        self._read_bytes = LEAST_READ_BYTES
         self._writing: Operation | None = None
         self._writing_bytes = 0
         self._again: asyncio.Handle | None = None
@@ -63,9 +75,7 @@ class LeanPipe(Pipe):
         self._push()
 
     def _woken(self) -> None:
-        try:
-            os.eventfd_read(self._event)
-        except BlockingIOError:
+        if not drain(self._event):
             return
         if self._writing is not None:
             self._push()
@@ -116,11 +126,17 @@ class LeanPipe(Pipe):
     def _next_chunk(self) -> bytes | None:
         """A chunk, nothing at the end of the stream, or None when the eventfd (or the next turn) will tell."""
         if self._reading is None:
-            self._reading = self._driver.read(self._receive_stream, READ_BYTES)
+            self._reading = self._driver.read(self._receive_stream, self._read_bytes)
         state = self._reading.poll(self._event)
         if state:
             operation, self._reading = self._reading, None
-            return operation.take(LENGTH_BYTES)
+            chunk = operation.take(LENGTH_BYTES)
+            size = len(chunk)
+            # All that was asked for came: more is waiting. Else the next chunk is likely to be much like this one.
+            self._read_bytes = (
+                READ_BYTES if size == self._read_bytes else max(LEAST_READ_BYTES, min(4 * size, READ_BYTES))
+            )
+            return chunk
         if state is None:
             self._again = self._loop.call_soon(self._pump)
         return None

@@ -27,6 +27,12 @@ async def make_pipe(stream: Any) -> Pipe:
     return StockPipe(send, receive)
 
 
+def proven_driver() -> Driver | None:
+    """The lean driver, once a stream of this process has proven it."""
+    driver = load_driver()
+    return driver if driver is not None and _proven.get(driver) else None
+
+
 async def _is_proven(driver: Driver, send: Any) -> bool:
     """The driver's first stream of this process tests it against the stock path."""
     if driver not in _proven:

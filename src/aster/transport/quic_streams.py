@@ -1,10 +1,12 @@
-"""One-way QUIC streams through the bindings' own awaitables: rare and large, so their price does not show."""
+"""One-way QUIC streams: bytes through the lean driver where it runs, the rest through the bindings' awaitables."""
 
 import re
 from typing import Any
 
 from aster.transport.binding import lost, settled
 from aster.transport.errors import ConnectionLost, TransportError
+from aster.transport.lean_stream import LeanStream
+from aster.transport.pipes import proven_driver
 from aster.transport.side_streams import IncomingStream, OutgoingStream, SideStreams
 
 GIVEN_UP = 1
@@ -39,28 +41,51 @@ class QuicStreams(SideStreams):
 class QuicOutgoing(OutgoingStream):
     def __init__(self, raw: Any, number: int) -> None:
         self._raw = raw
+        self._lean = _lean(raw)
         self.number = number
 
     async def write(self, data: bytes) -> None:
-        await settled(self._raw.write_all(data), lost)
+        if self._lean is not None:
+            await self._lean.write(data)
+        else:
+            await settled(self._raw.write_all(data), lost)
 
     async def finish(self) -> None:
+        _release(self._lean)
         await settled(self._raw.finish(), lost)
 
     async def abandon(self) -> None:
+        _release(self._lean)
         await settled(self._raw.reset(GIVEN_UP), lost)
 
 
 class QuicIncoming(IncomingStream):
     def __init__(self, raw: Any, number: int) -> None:
         self._raw = raw
+        self._lean = _lean(raw)
         self.number = number
 
     async def read(self, size: int) -> bytes:
-        return bytes(await settled(self._raw.read(size), lost))
+        if self._lean is None:
+            return bytes(await settled(self._raw.read(size), lost))
+        data = await self._lean.read(size)
+        if not data:
+            self._lean.release()
+        return data
 
     async def stop(self) -> None:
+        _release(self._lean)
         await settled(self._raw.stop(GIVEN_UP), lost)
+
+
+def _lean(raw: Any) -> LeanStream | None:
+    driver = proven_driver()
+    return None if driver is None else LeanStream(driver, raw)
+
+
+def _release(lean: LeanStream | None) -> None:
+    if lean is not None:
+        lean.release()
 
 
 async def _number(stream: Any) -> int:
