@@ -9,8 +9,9 @@ from tests.rpc.messages import Greeter
 
 from aster.config import AsterConfig
 from aster.rpc import AsterClient, AsterServer, DataLossError, NotFoundError
-from aster.rpc.storage.doc_service import DocService, ValuePiece
+from aster.rpc.storage.doc_service import DocService, Exchange, ValuePiece
 from aster.rpc.storage.docs import Doc
+from aster.storage.docs.reconciling import Entries
 from aster.storage.errors import DocReadOnly
 from aster.storage.tickets import parse_doc_ticket
 
@@ -58,6 +59,22 @@ async def test_both_sides_write_and_agree(server: AsterServer, client: AsterClie
     assert await _state(mine) == await _state(theirs)
 
 
+async def test_more_large_values_than_are_asked_for_at_once_all_come(
+    server: AsterServer, client: AsterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("docs", "doc_service"):
+        monkeypatch.setattr(f"aster.rpc.storage.{module}.MISSING_AT_ONCE", 2)
+    theirs = await server.docs.create()
+    mine = await client.docs.join(await theirs.share(write=True))
+    for number in range(5):
+        await theirs.set(f"theirs{number}", b"%d" % number * 2000)
+        await mine.set(f"mine{number}", b"m%d" % number * 2000)
+    synced = await mine.sync()
+    assert (synced.values_fetched, synced.values_sent) == (5, 5)
+    assert await theirs.get("mine4") == b"m4" * 2000
+    assert await mine.get("theirs4") == b"4" * 2000
+
+
 async def test_a_document_that_was_not_shared_is_not_there(server: AsterServer, client: AsterClient) -> None:
     theirs = await server.docs.create()
     ticket = parse_doc_ticket(await theirs.share())
@@ -101,9 +118,6 @@ async def test_a_value_that_no_entry_asks_for_is_not_taken(server: AsterServer, 
     with pytest.raises(NotFoundError):
         await stub.upload(pieces(bytes(32), b"anything"))
     mine._replica.set("file", b"large" * 1000)
-    from aster.rpc.storage.doc_service import Exchange
-    from aster.storage.docs.reconciling import Entries
-
     entry = mine._replica.entry(b"file")
     assert entry is not None
     await stub.exchange(Exchange(namespace, (Entries((entry,)),)))

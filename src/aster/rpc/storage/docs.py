@@ -158,28 +158,43 @@ class Doc:
 
     async def _fetch_values(self, name: str, caller: Caller) -> int:
         """Large values that the peer has; one that it has not got either comes another time, from another peer."""
-        fetched, store = 0, self._docs.store().blobs
-        for digest, _ in await asyncio.to_thread(self._replica.missing, MISSING_AT_ONCE):
-            source = Source(name, caller, self._replica.namespace)
-            try:
-                await Download(store, digest, [source]).run(is_collection=False)
-                fetched += 1
-            except (DownloadFailed, StorageBusy) as error:  # nobody has it, or it is on its way already
-                logger.info("a value is still missing", doc=self.id, reason=error.message)
+        fetched, is_worth_it = 0, True
+        while is_worth_it:
+            page = await asyncio.to_thread(self._replica.missing, MISSING_AT_ONCE)
+            came = [
+                await self._fetch_value(digest, Source(name, caller, self._replica.namespace)) for digest, _ in page
+            ]
+            fetched += sum(came)
+            is_worth_it = any(came) and len(page) == MISSING_AT_ONCE
         return fetched
 
+    async def _fetch_value(self, digest: bytes, source: Source) -> bool:
+        try:
+            await Download(self._docs.store().blobs, digest, [source]).run(is_collection=False)
+        except (DownloadFailed, StorageBusy) as error:  # nobody has it, or it is on its way already
+            logger.info("a value is still missing", doc=self.id, reason=error.message)
+            return False
+        return True
+
     async def _send_values(self, service: DocService) -> int:
-        sent, store = 0, self._docs.store().blobs
-        answered = await service.missing(AskDoc(self._replica.namespace), timeout=SECONDS_PER_MESSAGE)
-        for digest in answered.hashes:
-            if not self._replica.has_value(digest) or not await asyncio.to_thread(store.has, digest.hex()):
-                continue
-            try:
-                await service.upload(self._pieces(digest))
-                sent += 1
-            except NotFoundError:
-                continue  # another peer was faster
+        """Large values that the peer lacks and this node has."""
+        sent, is_worth_it = 0, True
+        while is_worth_it:
+            answered = await service.missing(AskDoc(self._replica.namespace), timeout=SECONDS_PER_MESSAGE)
+            went = [await self._send_value(service, digest) for digest in answered.hashes]
+            sent += sum(went)
+            is_worth_it = any(went) and len(answered.hashes) == MISSING_AT_ONCE
         return sent
+
+    async def _send_value(self, service: DocService, digest: bytes) -> bool:
+        has = self._docs.store().blobs.has
+        if not self._replica.has_value(digest) or not await asyncio.to_thread(has, digest.hex()):
+            return False
+        try:
+            await service.upload(self._pieces(digest))
+        except NotFoundError:
+            return False  # another peer was faster
+        return True
 
     async def _pieces(self, digest: bytes) -> AsyncIterator[ValuePiece]:
         reader = await asyncio.to_thread(self._docs.store().blobs.open, digest.hex())
