@@ -3,8 +3,8 @@
     python tools/private_network.py python benchmarks/rpc/soak.py [--minutes 10] [--sessions 1000] [--messages 1000000]
 
 First the large ones: a million tiny messages, a stream of 1 GiB, a thousand sessions at once, with the peak of memory
-of each. Then rounds of small calls, streams, large messages, sessions, cancelled and late calls, and of connections lost
-and made again. Prints memory, open files and tasks of both ends; fails when they grow from the second quarter to the last.
+of each. Then rounds of small calls, streams, large messages, sessions, cancelled and late calls, lost connections.
+Prints memory, open files and tasks of both ends; fails when they grow from the second quarter to the last.
 """
 
 import argparse
