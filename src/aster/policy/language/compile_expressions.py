@@ -9,7 +9,7 @@ from aster.policy.language import core
 from aster.policy.language.budget import UNCHARGED_LIBRARY, RulePlan, function_cost
 from aster.policy.language.constants import Constants
 from aster.policy.language.core import Expr, Stmt
-from aster.policy.language.emitter import LOAD, Emitter
+from aster.policy.language.emitter import AND, LOAD, OR, Emitter
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.values import FLOAT_MAX, INT_MAX, INT_MIN
 
@@ -55,7 +55,7 @@ class ExpressionCompiler(ABC):
         if isinstance(node, core.Logical):
             tests = [self.condition(operand) for operand in node.operands]
             self.emit.at(node.start)
-            operator: ast.boolop = ast.And() if node.operator == "and" else ast.Or()
+            operator: ast.boolop = AND if node.operator == "and" else OR
             return ast.BoolOp(op=operator, values=tests, **self.emit.here)
         if isinstance(node, core.Invert):
             operand = self.condition(node.operand)

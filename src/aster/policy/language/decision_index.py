@@ -18,6 +18,7 @@ LEAST_ROWS = 6
 MISS = object()
 """What a table holds where no row matches."""
 
+_CONSTANTS = (core.Const, core.Variant)
 _SWAPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "==": "==", "!=": "!="}
 _UNBOUNDED = 2**63
 
@@ -53,6 +54,8 @@ class Table(NamedTuple):
 
 def find_table(statements: tuple[Stmt, ...], start: int) -> tuple[Table, int] | None:
     """The table that begins at a statement, and how many statements it replaces."""
+    if len(statements) - start < LEAST_ROWS:
+        return None
     first = row_of(statements[start])
     if first is None or _arrange((first,)) is None:
         # The first row alone decides: all rows have its shape. Asked before they are gathered, long chains stay linear.
@@ -83,7 +86,8 @@ def row_of(statement: Stmt) -> Row | None:
         if condition is None:
             return None
         conditions.append(condition)
-    conditions.sort(key=lambda found: (repr(found.key), found.operator))
+    if len(conditions) > 1:
+        conditions.sort(key=lambda found: (found.key, found.operator))
     return Row(tuple((found.operator, found.key) for found in conditions), tuple(conditions), body[0].value)
 
 
@@ -91,7 +95,7 @@ def is_constant(node: Expr) -> bool:
     """Whether an expression is the same value every time, made without a chance to fail."""
     if isinstance(node, core.Make):
         return all(is_constant(value) for value in node.values)
-    return isinstance(node, core.Const | core.Variant)
+    return isinstance(node, _CONSTANTS)
 
 
 def _condition(node: Expr) -> Condition | None:
@@ -104,10 +108,10 @@ def _condition(node: Expr) -> Condition | None:
     if not node.bare:
         return None
     path, constant, operator = node.left, node.right, node.operator
-    if isinstance(path, core.Const | core.Variant):
+    if isinstance(path, _CONSTANTS):
         path, constant, operator = constant, path, _SWAPPED[operator]
     key = path_key(path)
-    if key is None or not isinstance(constant, core.Const | core.Variant):
+    if key is None or not isinstance(constant, _CONSTANTS):
         return None
     return Condition(operator, key, path, constant)
 

@@ -7,6 +7,10 @@ from aster.policy.language.source import SourceText
 
 LOAD = ast.Load()
 STORE = ast.Store()
+AND, OR, NOT = ast.And(), ast.Or(), ast.Not()
+_COMPARISONS: dict[type[ast.cmpop], ast.cmpop] = {
+    kind: kind() for kind in (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq, ast.Is, ast.IsNot)
+}
 
 
 class Emitter:
@@ -41,13 +45,13 @@ class Emitter:
         return ast.Assign(targets=[self.store(name)], value=value, **self.here)
 
     def negate(self, value: ast.expr) -> ast.expr:
-        return ast.UnaryOp(op=ast.Not(), operand=value, **self.here)
+        return ast.UnaryOp(op=NOT, operand=value, **self.here)
 
     def both(self, tests: list[ast.expr]) -> ast.expr:
-        return tests[0] if len(tests) == 1 else ast.BoolOp(op=ast.And(), values=tests, **self.here)
+        return tests[0] if len(tests) == 1 else ast.BoolOp(op=AND, values=tests, **self.here)
 
     def compare(self, left: ast.expr, operator: type[ast.cmpop], right: ast.expr) -> ast.expr:
-        return ast.Compare(left=left, ops=[operator()], comparators=[right], **self.here)
+        return ast.Compare(left=left, ops=[_COMPARISONS[operator]], comparators=[right], **self.here)
 
     def define(self, name: str, names: list[str], body: list[ast.stmt]) -> ast.stmt:
         arguments = ast.arguments(

@@ -36,6 +36,20 @@ _SWIFT_FORMS = {
 }
 """JSON forms without `encode`, by the type of the result."""
 
+_SWIFT = """
+def swift(context):
+    a = convert(context, Arguments)
+    return {value}
+
+def guarded(context):
+    try:
+        a = convert(context, Arguments)
+        return {value}
+    except Exception:
+        return decide(context)
+"""
+"""A decision in as few calls as there can be; `guarded` leaves what goes wrong to the patient way, which tells it."""
+
 _NO_ARGUMENTS: dict[str, Any] = {}
 
 
@@ -70,13 +84,13 @@ class Entry:
             "Arguments": self.boundary.swift,
             "call": self.call,
             "encode": encode,
+            "decide": self.decide,
         }
         call = f"call({', '.join(f'a.{name}' for name in self.attributes)})"
         form = _SWIFT_FORMS.get(self.rule.returns, "encode({call})")
-        text = f"def swift(context):\n a = convert(context, Arguments)\n return {form.format(call=call)}"
-        exec(text, names)  # noqa: S102 - made of numbered names only
-        swift: Any = names["swift"]
-        return cast("Callable[[Any], Any]", swift)
+        exec(_SWIFT.format(value=form.format(call=call)), names)  # noqa: S102 - made of numbered names only
+        self._guarded: Any = names["guarded"]
+        return cast("Callable[[Any], Any]", names["swift"])
 
     def decide(self, context: dict[str, Any]) -> Any:
         """The value for a context."""
@@ -84,17 +98,7 @@ class Entry:
 
     def shortest(self) -> Callable[[dict[str, Any]], Any]:
         """A function from a context to the value in JSON form."""
-        swift, decide = self.swift, self.decide
-        if swift is None:
-            return decide
-
-        def shortest(context: dict[str, Any]) -> Any:
-            try:
-                return swift(context)
-            except Exception:  # noqa: BLE001 - the patient way tells what it was
-                return decide(context)
-
-        return shortest
+        return self.decide if self.swift is None else cast("Callable[[dict[str, Any]], Any]", self._guarded)
 
     def arguments(self, context: Any, args: Sequence[Any] | None) -> list[Any]:
         """The converted arguments. Raises `InputInvalid`."""

@@ -76,7 +76,7 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def _or(self) -> Expression:
         first = self._and()
-        if not self.at_keyword("OR"):
+        if not self.token.phrases or not self.at_keyword("OR"):
             return first
         operands = [first]
         while self.accept_keyword("OR"):
@@ -165,6 +165,8 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def _sum(self) -> Expression:
         first = self._product()
+        if self.token.kind is not SIGN and not self.token.phrases:
+            return first
         operator = self._operator(SUMS, "+", "-")
         if operator is None:
             return first
@@ -177,6 +179,8 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def _product(self) -> Expression:
         first = self._unary()
+        if self.token.kind is not SIGN and not self.token.phrases:
+            return first
         operator = self._operator(PRODUCTS, "*", "/")
         if operator is None:
             return first

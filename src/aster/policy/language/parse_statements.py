@@ -43,8 +43,11 @@ class StatementParser(ExpressionParser):
         self.accept(NEWLINE)
         if not self.accept(INDENT):
             raise self.failure("P010")
-        with self.nested():
+        self.deeper()
+        try:
             return self._statements()
+        finally:
+            self.depth -= 1
 
     def _statements(self) -> Block:
         statements: list[Statement] = []

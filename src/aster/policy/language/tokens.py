@@ -50,6 +50,7 @@ _TEXT_END = {
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "0": "\0"}
 _ESCAPES.update({"„": "„", "“": "“", "”": "”", "「": "「", "」": "」"})
+_BRACKETS = {"(": 1, "[": 1, ")": -1, "]": -1}
 _CONTINUING_SIGNS = frozenset({"+", "-", "*", "/", "<", ">", "<=", ">=", "==", "!=", "="})
 _CONTINUING_KINDS = frozenset(
     [
@@ -74,6 +75,7 @@ _CONTINUING_KINDS = frozenset(
         "IS_NOT",
     ]
 )
+_RULE_HEADS = frozenset({"FUNC_TO"})
 _HEAD_KINDS = frozenset({"FUNC_GIVEN", "FUNC_PRODUCE"})
 _EXPRESSION_HEADS = frozenset({"RETURN", "LET", "SET"})
 _CHOICE_KINDS = frozenset({"THEN", "OTHERWISE"})
@@ -104,7 +106,8 @@ def tokenize(source: SourceText) -> list[Token]:
 
 def _scan(source: SourceText) -> list[Token]:
     text = source.text
-    folded = text.translate(source.lexicon.folding) if not text.isascii() else text
+    is_ascii = text.isascii()
+    folded = text if is_ascii else text.translate(source.lexicon.folding)
     tokens: list[Token] = []
     append = tokens.append
     match = _TOKEN.match
@@ -117,11 +120,12 @@ def _scan(source: SourceText) -> list[Token]:
         group = found.lastgroup or "end"
         position, end = found.span(group)
         if group == "word":
-            append(Token(WORD, _name(source, folded[position:end], position, end), position, end))
-        elif group == "sign":
-            append(Token(SIGN, found.group(group), position, end))
+            word = folded[position:end]
+            append(Token(WORD, word if is_ascii else _name(source, word, position, end), position, end))
         elif group == "line":
             append(Token(NEWLINE, None, position, end))
+        elif group == "sign":
+            append(Token(SIGN, folded[position:end], position, end))
         elif group == "number":
             append(Token(NUMBER, _number(source, found.group(group), position, end), position, end))
         elif group == "quote":
@@ -222,14 +226,19 @@ def _unescape(source: SourceText, raw: str, offset: int) -> str:
 
 def _attach_phrases(tokens: list[Token], lexicon: Lexicon) -> None:
     phrases, single = lexicon.phrases, lexicon.single
+    known: dict[str, tuple[tuple[str, int], ...] | None] = {}
     for index, token in enumerate(tokens):
         if token.kind is WORD:
-            word = token.value.lower()
-            ready = single.get(word)
-            if ready is not None:
+            word = token.value
+            try:
+                ready = known[word]
+            except KeyError:
+                lower = word.lower()
+                ready = known[word] = None if lower in phrases and lower not in single else single.get(lower, ())
+            if ready is None:
+                token.phrases = _phrases_at(tokens, index, phrases[word.lower()])
+            elif ready:
                 token.phrases = ready
-            elif word in phrases:
-                token.phrases = _phrases_at(tokens, index, phrases[word])
 
 
 def _phrases_at(tokens: list[Token], index: int, candidates: tuple[Phrase, ...]) -> tuple[tuple[str, int], ...]:
@@ -273,16 +282,14 @@ def _lay_out(tokens: list[Token], source: SourceText) -> list[Token]:
             if laid and laid[-1].kind is not DEDENT:
                 append(Token(NEWLINE, None, laid[-1].end, laid[-1].end))
             _indent(source, append, widths, width, token.start)
-        if kind is SIGN:
+        if kind is SIGN and token.value in _BRACKETS:
             brackets = max(0, brackets + _bracket(token))
         append(token)
     return laid
 
 
 def _bracket(token: Token) -> int:
-    if token.value in {"(", "["}:
-        return 1
-    return -1 if token.value in {")", "]"} else 0
+    return _BRACKETS.get(token.value, 0) if token.kind is SIGN else 0
 
 
 def _width(text: str, start: int, end: int) -> int:
@@ -311,10 +318,9 @@ def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bo
     previous = laid[-1]
     if token.kind is SIGN and token.value == "." and previous.value not in {".", ":"}:
         return True
-    kinds = {kind for kind, _ in head.phrases}
-    if "FUNC_TO" in kinds and previous.value not in {".", ":"} and (previous.value == "," or _is(token, _HEAD_KINDS)):
+    if _is(head, _RULE_HEADS) and previous.value not in {".", ":"} and (previous.value == "," or _is(token, _HEAD_KINDS)):
         return True
-    if deeper and kinds & _EXPRESSION_HEADS and _is(token, _CHOICE_KINDS):
+    if deeper and _is(head, _EXPRESSION_HEADS) and _is(token, _CHOICE_KINDS):
         return True
     if previous.kind is SIGN:
         if previous.value in {".", ":", ",", "@", "?", "=>"}:
@@ -332,7 +338,10 @@ def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bo
 
 
 def _is(token: Token, kinds: frozenset[str]) -> bool:
-    return any(kind in kinds for kind, _ in token.phrases)
+    for kind, _ in token.phrases:  # noqa: SIM110 - asked at every line; a generator costs three times as much
+        if kind in kinds:
+            return True
+    return False
 
 
 def _is_operator(token: Token) -> bool:

@@ -66,14 +66,16 @@ def inspect_tree(tree: ast.AST) -> None:
         fields = _FIELDS.get(kind)
         if fields is None:
             raise CompilerDefect(f"node {kind.__name__}")
+        given = node.__dict__
         for field in fields:
-            value = getattr(node, field, None)
-            if value is None:
+            value = given.get(field)
+            if value is None or value == []:
                 continue
             if type(value) is list:
                 pending.extend(value)
             elif type(value) is not str:
-                pending.append(value)
+                if type(value) not in _LEAVES:
+                    pending.append(value)
             elif kind is ast.keyword:
                 continue  # the values of a fault, by the names in its message
             elif value not in known:
