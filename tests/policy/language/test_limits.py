@@ -15,6 +15,7 @@ from aster.policy.language.decision_index import row_of
 from aster.policy.language.faults import Fault
 from aster.policy.language.library import LIBRARY
 from aster.policy.language.library_types import SIGNATURES
+from aster.policy.language.modules import ModuleSource
 from aster.policy.language.whitelist import CompilerDefect, inspect_tree
 
 
@@ -135,12 +136,33 @@ def test_one_line_of_a_megabyte_is_refused() -> None:
 
 
 def test_thousands_of_rules_and_rows_compile() -> None:
-    rows = "\n".join(f"  If n is {row} and n is not 3\n    Return {row}." for row in range(3_000))
+    rows = "\n".join(f"  If n is {row} and n is not 3\n    Return {row}." for row in range(2_000))
     assert (
-        compile_source(f"Rule f given n as Int, produce Int:\n{rows}\n  Return -1.").evaluate(args=[2999]).value == 2999
+        compile_source(f"Rule f given n as Int, produce Int:\n{rows}\n  Return -1.").evaluate(args=[1999]).value == 1999
     )
     rules = "\n".join(f"Rule f{index}, produce:\n  Return {index}." for index in range(2_000))
     assert compile_source(rules).evaluate("f1999").value == 1999
+
+
+def test_more_words_than_can_be_compiled_in_time_are_refused_unless_the_caller_allows_them() -> None:
+    rows = "\n".join(f"  If n is {row}\n    Return {row}." for row in range(4_000))
+    source = f"Rule f given n as Int, produce Int:\n{rows}\n  Return -1."
+    assert refused(source) == {"L011"}
+    assert compile_source(source, max_tokens=50_000).evaluate(args=[3999]).value == 3999
+    with pytest.raises(PolicySyntaxError, match="more than 10 words"):
+        compile_source("Rule f, produce:\n  Return 1 plus 2 plus 3.", max_tokens=10)
+
+
+def test_an_imported_module_is_bound_by_the_same_number_of_words() -> None:
+    used = "Module Long.\n\nRule f, produce Int:\n  Return 1 plus 2 plus 3 plus 4 plus 5 plus 6 plus 7."
+    source = "Module M.\n\nUse Long.\n\nRule g, produce Int:\n  Return Long.f()."
+
+    def resolve(name: str, version: int | None) -> ModuleSource:
+        return ModuleSource(used)
+
+    assert compile_source(source, modules=resolve, max_tokens=40).evaluate("g").value == 28
+    with pytest.raises(PolicySyntaxError, match="more than 24 words"):
+        compile_source(source, modules=resolve, max_tokens=24)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +341,7 @@ def test_rows_that_make_no_table_are_each_looked_at_once(monkeypatch: pytest.Mon
 def test_thousands_of_function_values_compile_side_by_side() -> None:
     """None of them is nested in another Python function: CPython's time for that grows with the square."""
     lines = "".join(f"  Let g{index} be (x) => x plus n plus {index}.\n" for index in range(3_000))
-    program = compile_source(f"Rule f given n as Int, produce:\n{lines}  Return g2999(1).\n")
+    program = compile_source(f"Rule f given n as Int, produce:\n{lines}  Return g2999(1).\n", max_tokens=100_000)
     assert program.evaluate(context={"n": 2}).value == 3_002
     functions = [made for name, made in program._functions.items() if name.startswith("l0_")]
     assert len(functions) == 3_000

@@ -46,6 +46,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "L008": ("error", "{found} is not a finite number"),
     "L009": ("error", "the name {found} mixes look-alike alphabets"),
     "L010": ("error", "the source is longer than {limit} characters"),
+    "L011": ("error", "the source has more than {limit} words and signs; divide it into modules"),
     "P001": ("error", "expected a name, found {found}"),
     "P002": ("error", "expected a type name, found {found}"),
     "P003": ("error", "expected {expected}, found {found}"),

@@ -4,7 +4,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -73,12 +73,15 @@ class Entry:
         self.call: Callable[..., Any] = program._functions[f"f{rule.index}"]
         self.boundary = Boundary(rule, program._classes, program._source.lexicon, lenient=program._lenient)
         self.attributes = tuple(f"p{index}" for index in range(len(rule.parameters)))
-        self.swift = self._swift_call()
+        self.swift_cost: int | None = None
+        self.swift: Callable[[Any], Any] = self.decide
+        self.shortest: Callable[[dict[str, Any]], Any] = self.decide
+        self._make_swift()
 
-    def _swift_call(self) -> Callable[[Any], Any] | None:
+    def _make_swift(self) -> None:
         """Arguments straight from a context into the function, for rules that need no budget at run time."""
         if self.boundary.swift is None or self.plan.needs_run or self.plan.cost > DEFAULT_STEPS:
-            return None
+            return
         names: dict[str, Any] = {
             "convert": msgspec.convert,
             "Arguments": self.boundary.swift,
@@ -89,16 +92,11 @@ class Entry:
         call = f"call({', '.join(f'a.{name}' for name in self.attributes)})"
         form = _SWIFT_FORMS.get(self.rule.returns, "encode({call})")
         exec(_SWIFT.format(value=form.format(call=call)), names)  # noqa: S102 - made of numbered names only
-        self._guarded: Any = names["guarded"]
-        return cast("Callable[[Any], Any]", names["swift"])
+        self.swift_cost, self.swift, self.shortest = self.plan.cost, names["swift"], names["guarded"]
 
     def decide(self, context: dict[str, Any]) -> Any:
         """The value for a context."""
         return self.run(context, None, DEFAULT_STEPS, DEFAULT_SECONDS).value
-
-    def shortest(self) -> Callable[[dict[str, Any]], Any]:
-        """A function from a context to the value in JSON form."""
-        return self.decide if self.swift is None else cast("Callable[[dict[str, Any]], Any]", self._guarded)
 
     def arguments(self, context: Any, args: Sequence[Any] | None) -> list[Any]:
         """The converted arguments. Raises `InputInvalid`."""

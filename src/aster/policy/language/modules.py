@@ -140,7 +140,7 @@ class _Linker:
         lexicon = self.source.lexicon if found.locale is None else load_lexicon(found.locale)
         if len(found.source) > self.max_source:
             return self._refuse("M104", blame, name=name, found=f"> {self.max_source}")
-        text = SourceText(found.source, lexicon, self.source.vocabulary)
+        text = SourceText(found.source, lexicon, self.source.vocabulary, self.source.max_tokens)
         tree = parse(text)
         if text.has_errors:
             first = next(finding for finding in text.findings if finding.severity == "error")

@@ -29,6 +29,8 @@ from aster.policy.language.tree import Module
 from aster.policy.language.vocabulary import Vocabulary
 
 MAX_SOURCE = 262_144
+MAX_TOKENS = 32_768
+"""Some 5,000 lines: what half a second compiles, with room to spare. A source is read whole before it is refused."""
 
 
 def compile_source(
@@ -38,6 +40,7 @@ def compile_source(
     strict: bool = False,
     lenient: bool = False,
     max_source: int = MAX_SOURCE,
+    max_tokens: int = MAX_TOKENS,
     vocabulary: Vocabulary | None = None,
     modules: Resolver | None = None,
 ) -> "Program":
@@ -45,14 +48,15 @@ def compile_source(
 
     ``strict`` also refuses type errors, which otherwise are in ``program.diagnostics``; ``lenient`` passes arguments on
     without holding them against their declared types; ``vocabulary`` translates the words of a domain; ``modules``
-    finds what the source imports (see `ModuleFolder`), without it imports stay unknown.
+    finds what the source imports (see `ModuleFolder`), without it imports stay unknown. ``max_source`` (characters) and
+    ``max_tokens`` (words, signs and line ends) bound the source, and each module it imports.
     """
     lexicon = load_lexicon(locale)
     if len(source) > max_source:
         text = SourceText("", lexicon)
         text.report("L010", 0, 0, limit=max_source)
         raise PolicySyntaxError(text.findings)
-    text = SourceText(source, lexicon, vocabulary)
+    text = SourceText(source, lexicon, vocabulary, max_tokens)
     tree = parse(text)
     if text.has_errors:
         raise PolicySyntaxError(text.findings)
@@ -176,9 +180,10 @@ class Program:
         `BudgetExceeded` and `RuntimeFault`. ``interpret`` uses the reference interpreter.
         """
         entry = self._entries.get(rule) or self._entry(rule)
-        if entry.swift is not None and args is None and not trace and not interpret and entry.plan.cost <= max_steps:
+        cost = entry.swift_cost
+        if cost is not None and cost <= max_steps and args is None and not trace and not interpret:
             try:
-                return Outcome(entry.swift(context), None, entry.plan.cost, entry.name)
+                return Outcome(entry.swift(context), None, cost, entry.name)
             except Exception:  # noqa: BLE001, S110 - the patient way below tells what it was
                 pass
         if interpret:
@@ -189,7 +194,7 @@ class Program:
 
     def function(self, rule: str | None = None) -> Callable[[dict[str, Any]], Any]:
         """The shortest way to many decisions: a function from a context to the value in JSON form."""
-        return self._entry(rule).shortest()
+        return self._entry(rule).shortest
 
     def schema(self, rule: str | None = None) -> dict[str, Any]:
         """What a rule takes and yields (specification §18)."""

@@ -13,8 +13,11 @@ MAX_FINDINGS = 100
 class SourceText:
     """A source with its line table. Offsets count characters from 0; positions are 1-based (line, column)."""
 
-    def __init__(self, text: str, lexicon: Lexicon, vocabulary: Vocabulary | None = None) -> None:
+    def __init__(
+        self, text: str, lexicon: Lexicon, vocabulary: Vocabulary | None = None, max_tokens: int | None = None
+    ) -> None:
         self.vocabulary = vocabulary
+        self.max_tokens = max_tokens
         self.text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
         self.lexicon = lexicon
         starts = [0]

@@ -98,6 +98,9 @@ class Token(msgspec.Struct, gc=False):
 def tokenize(source: SourceText) -> list[Token]:
     """All tokens of a source, ending with `END`. What can't be read is reported to the source."""
     tokens = _scan(source)
+    if source.max_tokens is not None and len(tokens) > source.max_tokens:
+        source.report("L011", 0, 0, limit=source.max_tokens)
+        return tokens[-1:]
     if source.vocabulary is not None:
         _translate(tokens, source.vocabulary)
     _attach_phrases(tokens, source.lexicon)
@@ -244,12 +247,13 @@ def _attach_phrases(tokens: list[Token], lexicon: Lexicon) -> None:
 def _phrases_at(tokens: list[Token], index: int, candidates: tuple[Phrase, ...]) -> tuple[tuple[str, int], ...]:
     found = []
     for phrase in candidates:
-        for ahead, word in enumerate(phrase.words):
+        words = phrase.words
+        for ahead in range(1, len(words)):  # the first word is why the phrase is a candidate
             token = tokens[index + ahead]
-            if token.kind is not WORD or token.value.lower() != word:
+            if token.kind is not WORD or token.value.lower() != words[ahead]:
                 break
         else:
-            found.append((phrase.kind, len(phrase.words)))
+            found.append((phrase.kind, len(words)))
     return tuple(found)
 
 
@@ -316,9 +320,10 @@ def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bo
     """Whether a line goes on with the one before it: an operator ends that one or begins this one, or a rule's head
     or an `if … then … else …` is not at its end. ``head`` is the first token of the line that may go on."""
     previous = laid[-1]
-    if token.kind is SIGN and token.value == "." and previous.value not in {".", ":"}:
+    is_open = previous.value not in {".", ":"}
+    if is_open and token.kind is SIGN and token.value == ".":
         return True
-    if _is(head, _RULE_HEADS) and previous.value not in {".", ":"} and (previous.value == "," or _is(token, _HEAD_KINDS)):
+    if is_open and _is(head, _RULE_HEADS) and (previous.value == "," or _is(token, _HEAD_KINDS)):
         return True
     if deeper and _is(head, _EXPRESSION_HEADS) and _is(token, _CHOICE_KINDS):
         return True
