@@ -22,6 +22,9 @@ class Blob(msgspec.Struct, array_like=True):
     data: bytes
 
 
+LARGE = Blob(bytes(MIB))
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode_ping = msgspec.msgpack.Decoder(Ping).decode
 decode_blob = msgspec.msgpack.Decoder(Blob).decode
@@ -98,13 +101,12 @@ class Client:
         self._up = self._channel.stream_unary(f"/{NAME}/up", encode, decode_ping)
         self._take = self._channel.stream_unary(f"/{NAME}/take", encode, decode_ping)
         self._one = Ping(1234567, TEXT)
-        self._large = Blob(bytes(MIB))
 
     async def unary(self) -> None:
         await self._ping(self._one)
 
     async def large(self) -> None:
-        assert len((await self._blob(self._large)).data) == MIB
+        assert len((await self._blob(LARGE)).data) == MIB
 
     async def down(self, messages: int) -> None:
         count = 0
@@ -122,7 +124,7 @@ class Client:
     async def bulk(self, mib: int) -> None:
         async def blobs() -> AsyncIterator[Blob]:
             for _ in range(mib):
-                yield self._large
+                yield LARGE
 
         assert (await self._take(blobs())).number == mib * MIB
 

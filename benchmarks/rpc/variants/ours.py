@@ -23,6 +23,9 @@ class Blob(msgspec.Struct, array_like=True):
     data: bytes
 
 
+LARGE = Blob(bytes(MIB))
+
+
 @service
 class Echo:
     @rpc
@@ -64,13 +67,12 @@ class Client:
     def __init__(self, address: str, connection: AsterClient, echo: Any, config: AsterConfig) -> None:
         self._address, self._connection, self._echo, self._config = address, connection, echo, config
         self._ping = Ping(1234567, TEXT)
-        self._blob = Blob(bytes(MIB))
 
     async def unary(self) -> None:
         await self._echo.ping(self._ping)
 
     async def large(self) -> None:
-        assert len((await self._echo.blob(self._blob)).data) == MIB
+        assert len((await self._echo.blob(LARGE)).data) == MIB
 
     async def down(self, messages: int) -> None:
         count = 0
@@ -88,7 +90,7 @@ class Client:
     async def bulk(self, mib: int) -> None:
         async def blobs() -> AsyncIterator[Blob]:
             for _ in range(mib):
-                yield self._blob
+                yield LARGE
 
         assert (await self._echo.take(blobs())).number == mib * MIB
 
