@@ -69,12 +69,10 @@ def inspect_tree(tree: ast.AST) -> None:
         given = node.__dict__
         for field in fields:
             value = given.get(field)
-            if value is None or value == []:
-                continue
             if type(value) is list:
                 pending.extend(value)
             elif type(value) is not str:
-                if type(value) not in _LEAVES:
+                if value is not None and type(value) not in _LEAVES:
                     pending.append(value)
             elif kind is ast.keyword:
                 continue  # the values of a fault, by the names in its message
