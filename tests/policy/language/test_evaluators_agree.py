@@ -148,3 +148,11 @@ def test_the_decision_index_decides_like_the_rows(
         for key, number in asked:
             context = {"k": key, "n": number, "flag": number % 3 != 0}
             assert answer(program, context) == answer(program, context, interpret=True)
+
+
+def test_trim_takes_off_the_white_space_of_the_language_and_nothing_else() -> None:
+    program = compile_source("Rule f given t as Text, produce Text:\n  Return Text.trim(t).\n")
+    modes: list[dict[str, Any]] = [{}, {"interpret": True}, {"trace": True}]
+    for text, trimmed in (("\ufeff\u3000 x y\t\u00a0\n", "x y"), ("\x1cx\x85", "\x1cx\x85"), ("\u200bx", "\u200bx")):
+        for options in modes:
+            assert program.evaluate(context={"t": text}, **options).value == trimmed

@@ -11,6 +11,11 @@ from aster.policy.language.patterns import compile_pattern
 from aster.policy.language.terms import Term
 from aster.policy.language.values import Run
 
+WHITESPACE = (
+    "\t\n\v\f\r \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What `Text.trim` takes off: white space and line ends of ECMA-262 §12.2 and §12.3, without U+001C to U+001F."""
+
 
 def _concat(run: Run, *parts: Any) -> str:
     texts = [text_of(part) for part in parts]
@@ -95,7 +100,7 @@ TEXTS: Library = {
     "Text.indexOf": _index_of,
     "Text.equals": lambda _, left, right: text_of(left) == text_of(right),
     "Text.split": _split,
-    "Text.trim": lambda run, text: read_text(run, text, "Text.trim").strip(),
+    "Text.trim": lambda run, text: read_text(run, text, "Text.trim").strip(WHITESPACE),
     "Text.substring": _substring,
     "Text.replace": _replace,
     "Text.redact": _redact,
