@@ -87,6 +87,22 @@ def test_bad_input_explains_itself(deployment: Path, arguments: list[str], words
     assert "Traceback" not in result.stderr
 
 
+def test_an_end_can_be_a_moment(deployment: Path) -> None:
+    sign = ("trust", "sign", "consumer", "--root-key", "root.key", "--expires-in")
+    done = aster(*sign, "2099-01-31T12:00:00Z", cwd=deployment)
+    assert json.loads(done.stdout)["expires_at"] == 4073544000
+    for text, words in (("2099-01-31T12:00:00", "which zone"), ("2001-01-31T12:00:00Z", "has passed")):
+        assert words in aster(*sign, text, cwd=deployment).stderr
+
+
+def test_endless_files_and_endpoints_that_are_none_are_refused(deployment: Path) -> None:
+    assert "1048576 bytes" in aster("trust", "inspect", "/dev/zero", cwd=deployment).stderr
+    assert "/dev/zero holds no private key" in aster("trust", "keygen", "pubkey", "/dev/zero", cwd=deployment).stderr
+    aster("trust", "sign", "consumer", "--root-key", "root.key", "--out", "c.json", cwd=deployment)
+    verify = ("trust", "verify", "c.json", "--root-pubkey", "root.key.pub", "--endpoint-id", "zz")
+    assert "expected 64 hex characters" in aster(*verify, cwd=deployment).stderr
+
+
 def test_a_home_directory_is_one_place_for_looking_and_writing(deployment: Path, monkeypatch: Any) -> None:
     monkeypatch.setenv("HOME", str(deployment))
     enroll = ("enroll", "node", "--root-key", "root.key", "--identity=~/identity")

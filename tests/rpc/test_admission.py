@@ -216,7 +216,11 @@ async def mumbles(attempt: ConnectionAttempt) -> bool:
     return "yes"  # type: ignore[return-value]  # truthy is not True
 
 
-@pytest.mark.parametrize("hook", [never, fails, says_no, mumbles])
+async def cancels(attempt: ConnectionAttempt) -> bool:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("hook", [never, fails, says_no, mumbles, cancels])
 async def test_a_hook_that_does_not_say_true_in_time_refuses(hook: ConnectionHook) -> None:
     config = AsterConfig(allow_all_consumers=True, hook_timeout_ms=50)
     async with AsterServer([Greeter()], config=config, hook=hook) as running:

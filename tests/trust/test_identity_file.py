@@ -88,6 +88,7 @@ def test_the_file_is_for_its_owner_alone_and_replaced_whole(tmp_path: Path) -> N
     [
         ("[node", "not valid TOML"),
         ("[nod]\n", "did you mean 'node'"),
+        ("[node]\nsecret_kye = 'c2VjcmV0'", "did you mean 'secret_key'"),
         ("node = 3", r"expected \[node\]"),
         ("[node]\nsecret_key = 5", "secret_key: expected base64"),
         ("[node]\nsecret_key = 'c2VjcmV0'", "secret_key: expected base64"),

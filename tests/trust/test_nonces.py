@@ -3,7 +3,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from aster.trust.nonces import CHAIN, MemoryJournal, StoredJournal
+from aster.trust.nonces import CHAIN, KEPT_SECONDS, MemoryJournal, StoredJournal
 
 EVENT = {"event": "admitted"}
 LATER = int(time.time()) + 3600
@@ -28,9 +28,18 @@ async def test_a_nonce_is_consumed_once_also_by_another_process_and_after_a_rest
     await again.close()
 
 
-async def test_nonces_are_forgotten_after_they_expire(tmp_path: Path) -> None:
+async def test_a_clock_set_back_makes_no_used_credential_new(tmp_path: Path) -> None:
     journal = StoredJournal.open(str(tmp_path))
-    assert await journal.admit("aa", int(time.time()) - 1, EVENT)
+    expired = int(time.time()) - KEPT_SECONDS + 3600
+    assert await journal.admit("aa", expired, EVENT)
+    assert await journal.admit("bb", LATER, EVENT)
+    assert not await journal.admit("aa", expired, EVENT)
+    await journal.close()
+
+
+async def test_nonces_are_forgotten_some_time_after_they_expire(tmp_path: Path) -> None:
+    journal = StoredJournal.open(str(tmp_path))
+    assert await journal.admit("aa", int(time.time()) - KEPT_SECONDS - 1, EVENT)
     assert await journal.admit("bb", LATER, EVENT)
     assert kept(journal) == ["bb"]
     assert await journal.admit(None, LATER, EVENT)

@@ -14,6 +14,7 @@ from aster.cli.signing import (
     ProfileOption,
     RoleOption,
     RootKeyOption,
+    checked_endpoint_id,
     issue_credential,
     root_public_keys,
     shown,
@@ -100,7 +101,8 @@ def verify(
     from aster.cli.terminal import print_json
 
     found = read_any_credential(credential, peer)
-    problem = _problem(found, root_public_keys(root_pubkey), endpoint_id or found.endpoint_id)
+    peer_id = found.endpoint_id if endpoint_id is None else checked_endpoint_id(endpoint_id)
+    problem = _problem(found, root_public_keys(root_pubkey), peer_id)
     reason, hint = problem or (None, None)
     if as_json:
         print_json({"valid": problem is None, "reason": reason, "hint": hint})

@@ -1,12 +1,12 @@
 """`aster enroll token`: what proves to others on which cloud machine a node runs."""
 
 import asyncio
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from aster.cli.signing import checked_endpoint_id
 from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
 
@@ -48,7 +48,7 @@ def token(
         raise ConfigError(f"'{provider}' is not a cloud that is known here", hint=", ".join(PROVIDERS))
     if tenant is not None and provider != "azure":
         raise ConfigError(f"--tenant means nothing to {provider}")
-    peer = _endpoint_id(identity) if endpoint_id is None else _checked(endpoint_id)
+    peer = _endpoint_id(identity) if endpoint_id is None else checked_endpoint_id(endpoint_id)
     for package in ("asn1crypto", "httpx", "jwt"):
         load_extra(package, extra="cloud")
     from aster.trust.instance.metadata import Metadata
@@ -77,9 +77,3 @@ def _endpoint_id(identity: Path) -> str:
     if secret is None:
         raise ConfigError(f"{identity} has no secret key", hint="--endpoint-id HEX")
     return SigningKey.from_seed(secret).public.hex()
-
-
-def _checked(endpoint_id: str) -> str:
-    if not re.fullmatch("[0-9a-fA-F]{64}", endpoint_id):
-        raise ConfigError("--endpoint-id: expected 64 hex characters")
-    return endpoint_id.lower()

@@ -2,6 +2,7 @@
 
 import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,12 @@ ProfileOption = Annotated[str | None, typer.Option("--profile", help="Sign for t
 NameOption = Annotated[str | None, typer.Option("--name", help="Becomes the attribute aster.name.")]
 RoleOption = Annotated[list[str] | None, typer.Option("--role", help="Becomes part of aster.role; repeatable.")]
 AttributeOption = Annotated[list[str] | None, typer.Option("--attribute", help="name=value; repeatable.")]
-ExpiresOption = Annotated[str, typer.Option("--expires-in", help="A number with s, m, h or d, such as 30d.")]
+ExpiresOption = Annotated[
+    str,
+    typer.Option(
+        "--expires-in", help="A number with s, m, h or d, such as 30d; or a moment such as 2027-01-31T12:00:00Z."
+    ),
+]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Where to write it; standard output when left out.")]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -44,7 +50,7 @@ def issue_credential(
     return issue(
         root,
         role=kind,
-        expires_at=int(time.time()) + _seconds(expires_in),
+        expires_at=_expiry(expires_in, int(time.time())),
         attributes=_attributes(name, roles, attributes),
         endpoint_id=endpoint_id,
         one_time=one_time,
@@ -91,8 +97,25 @@ def _attributes(name: str | None, roles: list[str] | None, pairs: list[str] | No
     return found
 
 
-def _seconds(text: str) -> int:
-    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text)
-    if found is None:
-        raise ConfigError(f"'{text}' is not a time", hint="a number with s, m, h or d, such as 30d")
-    return int(found[1]) * SECONDS[found[2]]
+def _expiry(text: str, now: int) -> int:
+    """The moment, in seconds since 1970, that ``--expires-in`` asks for: so long from now, or then."""
+    if found := re.fullmatch(r"([1-9][0-9]{0,8})([smhd])", text):
+        return now + int(found[1]) * SECONDS[found[2]]
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(
+            f"'{text}' is not a time", hint="a number with s, m, h or d, such as 30d, or 2027-01-31T12:00:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        raise ConfigError(f"'{text}' does not say in which zone", hint=f"in UTC: {text}Z")
+    if moment.timestamp() <= now:
+        raise ConfigError(f"'{text}' has passed", hint="a credential must end later than it begins")
+    return int(moment.timestamp())
+
+
+def checked_endpoint_id(text: str) -> str:
+    """An EndpointId as its 64 lower-case hex characters; `ConfigError` for anything else."""
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise ConfigError("--endpoint-id: expected 64 hex characters")
+    return text.lower()

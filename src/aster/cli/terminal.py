@@ -1,5 +1,6 @@
 """How a command talks: colour and progress on a terminal, plain lines in a pipe, JSON lines when asked."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from aster.foundation.errors import AsterError
 from aster.stack.narration import Advance, Narrator
 
 PLAIN_PROGRESS_SECONDS = 2.0
+
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class RichNarrator:
@@ -101,12 +104,17 @@ def narrator(*, as_json: bool) -> Narrator:
     return RichNarrator(console) if console.is_terminal else PlainNarrator()
 
 
+def visible(text: str) -> str:
+    """``text`` with what would steer a terminal, or turn its writing around, written out; lines stay lines."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def print_error(error: AsterError) -> None:
     """What went wrong and the way out, on standard error."""
     console = Console(stderr=True)
-    console.print(Text.assemble(("error", "bold red"), f": {error.message}"), soft_wrap=True)
+    console.print(Text.assemble(("error", "bold red"), f": {visible(error.message)}"), soft_wrap=True)
     if error.hint:
-        console.print(Text.assemble(("hint", "bold"), f":  {error.hint}"), soft_wrap=True)
+        console.print(Text.assemble(("hint", "bold"), f":  {visible(error.hint)}"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

@@ -156,7 +156,12 @@ class Acceptor:
             if not await self._has_room(incoming, address):
                 return
             connection = await incoming.handshake(self._limits.handshake_seconds)
-            await self._decide(connection)
+            try:
+                await self._decide(connection)
+            except BaseException:
+                # Nobody answers for this peer any more: no connection stays open behind it.
+                connection.close(CloseCode.NOT_ADMITTED, NOT_ADMITTED)
+                raise
         except TransportError as error:
             if not self.is_draining:
                 await self._door.refusals.record(None, f"no handshake: {error.message}")

@@ -30,6 +30,11 @@ async def passes(hook: ConnectionHook | None, attempt: ConnectionAttempt, timeou
             return await hook(attempt) is True
     except TimeoutError:
         logger.warning("the connection hook took too long: refused", peer=attempt.peer, timeout_ms=timeout_ms)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        logger.error("the connection hook was cancelled from inside: refused", exc_info=error, peer=attempt.peer)
     except Exception as error:  # a hook is user code; whatever it raises refuses
         logger.error("the connection hook failed: refused", exc_info=error, peer=attempt.peer)
     return False

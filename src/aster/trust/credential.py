@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from aster.foundation.bounded_file import read_bounded
 from aster.foundation.errors import AsterError, ConfigError
 from aster.trust.keys import KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signed_by
 
@@ -179,7 +180,7 @@ def read_credential_file(path: str, *, source: str) -> Credential:
     """A client's own credential; `ConfigError` naming ``source`` when it is none."""
     file = Path(path).expanduser()
     try:
-        return parse_credential(file.read_bytes())
+        return parse_credential(read_bounded(file, MAX_BYTES))
     except OSError as error:
         raise ConfigError(f"{source}: {file} can't be read: {error.strerror or error}") from None
     except CredentialRefused as error:

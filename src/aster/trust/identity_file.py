@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from aster.foundation.bounded_file import read_bounded
 from aster.foundation.errors import ConfigError
 from aster.foundation.private_file import write_private_file
 from aster.foundation.settings import suggest
@@ -28,6 +29,7 @@ from aster.trust.keys import KEY_BYTES
 
 DEFAULT_NAME = ".aster-identity"
 MAX_BYTES = 1024 * 1024
+NODE_KEYS = ("secret_key", "endpoint_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,14 @@ def read_identity(path: str | os.PathLike[str]) -> Identity:
     """Read an identity file; `ConfigError` says what is wrong with it, without repeating a secret."""
     file = Path(path).expanduser()
     try:
-        raw = file.read_bytes()
+        raw = read_bounded(file, MAX_BYTES)
+        if len(raw) > MAX_BYTES:
+            raise ConfigError(f"{file} has more than {MAX_BYTES} bytes")
         document = tomllib.loads(raw.decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror or error}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{file} is not valid TOML: {error}") from None
-    if len(raw) > MAX_BYTES:
-        raise ConfigError(f"{file} has more than {MAX_BYTES} bytes")
     unknown = set(document) - {"node", "peers"}
     if unknown:
         name = min(unknown)
@@ -83,7 +85,12 @@ def read_identity(path: str | os.PathLike[str]) -> Identity:
     node, peers = document.get("node", {}), document.get("peers", [])
     if not isinstance(node, dict) or not isinstance(peers, list):
         raise ConfigError(f"{file}: expected [node] and [[peers]]")
-    return Identity(str(file), _secret_key(file, node), tuple(_peer(file, n, each) for n, each in enumerate(peers, 1)))
+    if odd := sorted(set(node) - set(NODE_KEYS)):
+        raise ConfigError(f"{file} [node]: unknown key '{odd[0]}'", hint=suggest(odd[0], NODE_KEYS))
+    found = tuple(_peer(file, n, each) for n, each in enumerate(peers, 1))
+    if doubled := [peer.name for n, peer in enumerate(found) if peer.name in {each.name for each in found[:n]}]:
+        raise ConfigError(f"{file}: two [[peers]] are named '{doubled[0]}'")
+    return Identity(str(file), _secret_key(file, node), found)
 
 
 def write_identity(path: str | os.PathLike[str], secret_key: bytes, peers: Sequence[Peer]) -> Path:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aster.foundation.bounded_file import read_bounded
 from aster.foundation.errors import ConfigError
 from aster.foundation.extras import load_extra
 from aster.foundation.private_file import create_private_file
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+MAX_FILE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def read_key_file(path: str | os.PathLike[str]) -> SigningKey:
     """Read what `write_key_file` wrote; `ConfigError` for anything else, without repeating its content."""
     file = Path(path).expanduser()
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(read_bounded(file, MAX_FILE_BYTES))
         seed = bytes.fromhex(document["private_key"])
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror or error}") from None

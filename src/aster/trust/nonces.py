@@ -12,6 +12,9 @@ from aster.foundation.sql import Database
 
 CHAIN = "trust:admission"
 
+KEPT_SECONDS = 30 * 24 * 3600
+"""A used nonce outlives its credential by this: a clock that was ahead and is set back makes no credential new."""
+
 
 class AdmissionJournal(Protocol):
     """Where admissions are recorded and one-time nonces are consumed."""
@@ -61,7 +64,8 @@ class StoredJournal:
     async def admit(self, nonce: str | None, expires_at: int, event: Mapping[str, Any]) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             if nonce is not None:
-                connection.execute("DELETE FROM trust_nonces WHERE expires_at <= ?", (int(time.time()),))
+                oldest = int(time.time()) - KEPT_SECONDS
+                connection.execute("DELETE FROM trust_nonces WHERE expires_at <= ?", (oldest,))
                 row = (nonce.lower(), expires_at)
                 added = connection.execute("INSERT OR IGNORE INTO trust_nonces (nonce, expires_at) VALUES (?, ?)", row)
                 if added.rowcount != 1:

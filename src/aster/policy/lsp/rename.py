@@ -86,4 +86,6 @@ def _meaning(node: Any, names: frozenset[str]) -> Any:
         return type(node).__name__, tuple(_meaning(getattr(node, name), names) for name in told)
     if isinstance(node, tuple):
         return tuple(_meaning(part, names) for part in node)
+    if isinstance(node, frozenset):
+        return frozenset(_meaning(part, names) for part in node)
     return "a name" if isinstance(node, str) and node in names else (type(node).__name__, str(node))
