@@ -345,3 +345,25 @@ async def test_closing_amid_large_messages_ends_every_call(connect: Connect) -> 
         await blobs.begun.get()
     await asyncio.wait([*calls, held])
     await blobs.ended.wait()
+
+
+@CONNECT
+async def test_what_leaves_the_lane_is_a_setting(connect: Connect) -> None:
+    async with connect(Blobs(), RpcLimits(lane_message_bytes=100)) as client:
+        stub = await client.client(Blobs)
+        assert client.current is not None
+        bodies = client.current._bodies_in_use
+        assert await stub.echo(Blob(bytes(50))) == Blob(bytes(50))
+        assert bodies._accepted == 0
+        assert await stub.echo(Blob(bytes(101))) == Blob(bytes(101))
+        assert bodies._accepted == 1
+
+
+@CONNECT
+async def test_metadata_above_its_limits_is_refused_at_the_caller(connect: Connect) -> None:
+    async with connect(Blobs(), RpcLimits(max_metadata_entries=2, max_metadata_bytes=100)) as client:
+        stub = await client.client(Blobs)
+        for metadata in ({"a": "1", "b": "2", "c": "3"}, {"a": "x" * 200}):
+            with pytest.raises(ResourceExhaustedError):
+                await stub.echo(Blob(b""), metadata=metadata)
+        await stub.echo(Blob(b""), metadata={"a": "1", "b": "2"})
