@@ -23,6 +23,9 @@ from aster.transport.side_streams import CHUNK_BYTES, MAX_OPEN, IncomingStream, 
 Announce = Callable[[FarBody], bool]
 """Tell the peer over the lane where the body is; False when nobody wants it any more."""
 
+GivingUp = Callable[[], Coroutine[Any, Any, None]]
+"""`OutgoingStream.abandon` or `IncomingStream.stop`."""
+
 
 class Bodies:
     """The bodies of one connection that travel beside its lane."""
@@ -62,7 +65,7 @@ class Bodies:
                 # The peer gave the body up, or the connection is gone: the lane says which, to whom it concerns.
                 return
             except asyncio.CancelledError:
-                self._spawn(_quietly(stream.abandon()))
+                self._give_up(stream.abandon)
                 raise
 
     def receive(self, place: FarBody) -> "asyncio.Task[bytes]":
@@ -127,7 +130,7 @@ class Bodies:
         if not arrival.done() or arrival.cancelled():
             self._dismiss(number)
         elif not whole and arrival.exception() is None:
-            self._spawn(_quietly(arrival.result().stop()))
+            self._give_up(arrival.result().stop)
 
     def _check(self, place: FarBody) -> None:
         """Numbers can't run ahead of what QUIC allows, and name a stream once: so what is kept here is bounded."""
@@ -171,9 +174,14 @@ class Bodies:
             arrival.set_result(stream)
         elif stream.number in self._unwanted:
             self._unwanted.discard(stream.number)
-            self._spawn(_quietly(stream.stop()))
+            self._give_up(stream.stop)
         else:
             self._unclaimed[stream.number] = stream
+
+    def _give_up(self, giving_up: GivingUp) -> None:
+        """Tell the peer about one stream; when the connection is over it knows."""
+        if not self._closed:
+            self._spawn(_quietly(giving_up))
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
         task = asyncio.get_running_loop().create_task(work)
@@ -187,9 +195,9 @@ class Bodies:
             task.exception()  # read by whoever awaits the task; nobody may be left to
 
 
-async def _quietly(giving_up: Coroutine[Any, Any, None]) -> None:
+async def _quietly(giving_up: GivingUp) -> None:
     """A stream that is gone already needs no giving up."""
     try:
-        await giving_up
+        await giving_up()
     except TransportError:
         return
