@@ -105,3 +105,14 @@ def test_without_a_keyring_nothing_falls_back_to_a_file(shell: Shell) -> None:
     assert done.returncode == 1
     assert "no keyring on this machine" in done.stderr
     assert list(shell.home.iterdir()) == []
+
+
+def test_a_credential_is_verified_with_the_profile_in_use(shell: Shell) -> None:
+    shell.json("trust", "keygen", "root", "--out", "root.key")
+    shell.run("trust", "sign", "consumer", "--root-key", "root.key", "--out", "c.json")
+    assert "aster profile use" in shell.run("trust", "verify", "c.json").stderr
+    shell.json("profile", "create", "prod", "--root-key", "root.key")
+    assert shell.json("trust", "verify", "c.json")["valid"] is True
+    shell.json("trust", "keygen", "root", "--out", "other.key")
+    shell.run("trust", "sign", "consumer", "--root-key", "other.key", "--out", "d.json")
+    assert shell.run("trust", "verify", "d.json").returncode == 1

@@ -181,6 +181,11 @@ def test_a_config_is_checked_with_the_files_that_it_names(aster: Aster) -> None:
     Path("aster.toml").write_text('[trust]\nroot_pubkey_file = "root.key.pub"\n')
     assert aster("config", "check", "aster.toml").stdout == "the settings are valid\n"
     assert json.loads(aster("config", "check", "--file", "aster.toml", "--json").stdout)["valid"] is True
+    Path("aster.toml").write_text(
+        '[trust]\nroot_pubkey_file = "root.key.pub"\n[instance_identity]\naws_certificates = "nowhere.pem"\n'
+    )
+    assert "nowhere.pem" in str(aster("config", "check", "aster.toml", code=1).exception)
+    Path("aster.toml").write_text('[trust]\nroot_pubkey_file = "root.key.pub"\n')
     Path("root.key.pub").write_text("not a key")
     wrong = json.loads(aster("config", "check", "aster.toml", "--json", code=1).stdout)
     assert wrong["valid"] is False

@@ -44,12 +44,13 @@ def check(path: FileArgument = None, file: FileOption = None, as_json: JsonOptio
 def _check(config: "AsterConfig") -> None:
     """What a start would find wrong before it touches the network."""
     from aster.config.unsupported import refuse_unsupported
-    from aster.rpc.gate import anchors_of
+    from aster.rpc.gate import anchors_of, instance_verifier
     from aster.rpc.node import endpoint_settings, find_identity, own_presentation
 
     refuse_unsupported(config)
     identity = find_identity(config, "producer", None)
-    anchors_of(config, identity)
+    if anchors_of(config, identity):
+        instance_verifier(config)
     own_presentation(config, identity)
     endpoint_settings(config, identity)
 

@@ -16,8 +16,8 @@ from aster.cli.signing import (
     RootKeyOption,
     checked_endpoint_id,
     issue_credential,
-    root_public_keys,
     shown,
+    trusted_roots,
 )
 from aster.cli.up import JsonOption
 from aster.foundation.errors import ConfigError
@@ -89,7 +89,10 @@ def inspect(credential: CredentialArgument, peer: PeerOption = None, as_json: Js
 
 def verify(
     credential: CredentialArgument,
-    root_pubkey: Annotated[str, typer.Option("--root-pubkey", help="64 hex characters, or a file of root keys.")],
+    root_pubkey: Annotated[
+        str | None,
+        typer.Option("--root-pubkey", help="64 hex characters, or a file of root keys; the profile's when left out."),
+    ] = None,
     endpoint_id: Annotated[str | None, typer.Option("--endpoint-id", help="Whose connection it should admit.")] = None,
     peer: PeerOption = None,
     as_json: JsonOption = False,
@@ -102,7 +105,7 @@ def verify(
 
     found = read_any_credential(credential, peer)
     peer_id = found.endpoint_id if endpoint_id is None else checked_endpoint_id(endpoint_id)
-    problem = _problem(found, root_public_keys(root_pubkey), peer_id)
+    problem = _problem(found, trusted_roots(root_pubkey), peer_id)
     reason, hint = problem or (None, None)
     if as_json:
         print_json({"valid": problem is None, "reason": reason, "hint": hint})

@@ -67,6 +67,18 @@ def root_public_keys(text: str) -> tuple[bytes, ...]:
     return read_root_public_keys(text, source="--root-pubkey")
 
 
+def trusted_roots(text: str | None) -> tuple[bytes, ...]:
+    """The keys that ``--root-pubkey`` gives, else those of the profile in use; `ConfigError` without either."""
+    from aster.trust.profiles import active_profile
+
+    if text is not None:
+        return root_public_keys(text)
+    profile = active_profile()
+    if profile is None:
+        raise ConfigError("no root key to verify with", hint="--root-pubkey HEX or FILE, or aster profile use NAME")
+    return tuple(bytes.fromhex(key) for key in profile.root_pubkeys)
+
+
 def shown(credential: "Credential") -> dict[str, Any]:
     """What a credential says, without nonce and signature."""
     from aster.trust.credential import credential_id, moment
