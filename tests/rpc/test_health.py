@@ -87,6 +87,15 @@ async def test_monitoring_without_a_health_port_says_that_it_shows_nothing(caplo
     assert "nothing is shown" in caplog.text
 
 
+async def test_monitoring_on_a_client_is_said_to_show_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    local = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
+    async with AsterServer([Pinger()], config=local) as server:
+        caplog.clear()
+        asking = local.with_inline(enable_monitoring=True)
+        async with AsterClient(address=server.address, config=asking):
+            assert caplog.text.count("nothing is shown") == 1
+
+
 async def test_a_busy_health_port_stops_the_start_and_frees_the_endpoint() -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))

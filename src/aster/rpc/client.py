@@ -194,6 +194,8 @@ class AsterClient(Server):
         target = self._target()
         identity = find_identity(self._config, "consumer", self._peer)
         if self._lease is None:
+            if self._config.enable_monitoring:
+                logger.warning("enable_monitoring shows in a server's /metrics; a client has none: nothing is shown")
             self._lease = await lease_endpoint(endpoint_settings(self._config, identity))
         dialer = self._dialer = Dialer.of(self._config, identity, self._lease.endpoint, self._limits)
         try:
