@@ -45,8 +45,12 @@ format: $(VENV)/.dev ## rewrite the code in its style
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --extra shell --extra relay --group build $(LOCK) -o requirements/run.txt
-	uv pip compile pyproject.toml --all-extras --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra all --group dev $(LOCK) -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra memory $(FRAMEWORKS) --group frameworks $(LOCK) -o requirements/frameworks.txt
 	uv pip compile pyproject.toml --group bench $(LOCK) -o requirements/bench.txt
+
+# Agent frameworks bind each other's and our tools' versions, so their adapters are tested in an environment of their own.
+FRAMEWORKS := --extra crewai --extra langgraph --extra llama-index --extra openai-agents --extra pydantic-ai
 
 LOCK := --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
