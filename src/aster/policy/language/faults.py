@@ -21,6 +21,8 @@ FAULTS: Mapping[str, str] = {
     "EMPTY_LIST": "{function} needs a list that is not empty",
     "WRONG_VARIANT": "{function} needs {expected}, got {actual}",
     "DATE_INVALID": "Date.InvalidISODate: {text} is not a date of the form YYYY-MM-DD",
+    "DATE_MISMATCH": "{text} is not a date of the form {pattern}",
+    "DATE_PATTERN": "{pattern} is not a date pattern: {reason}",
     "DATE_OUT_OF_RANGE": "Date.OutOfRange: {days}",
     "DECIMAL_MODE": "{mode} is not a rounding mode; use HALF_UP, HALF_EVEN or DOWN",
     "DECIMAL_SCALE": "a scale is 0 to 18, got {scale}",

@@ -118,6 +118,8 @@ SIGNATURES = _table("""
     Result.tapError Any Function1 Any
     Date.fromISO Text Int
     Date.toISO Int Text
+    Date.format Any Text Text
+    Date.parse Text Text Int
     Date.daysBetween Int Int Int
     Date.addDays Int Int Int
     Date.year Int Int

@@ -15,6 +15,8 @@ TERMS = (
     *("a Text", "an Int", "a List", "a Map", "a Decimal", "a Bool", "a Result", "a function", "a record", "a value"),
     *("none", "both", "List", "text", "list", "value", "list of combinations", "the function", "the result", "plain"),
     *("no mix of Decimal and Float", "no Decimal (use Decimal.divide)", "no Decimal", "days (Date.fromISO)"),
+    *("it is too long", "a quote is not closed", "it has unknown or repeated letters", "it names no part of a date"),
+    *("a date needs year, month and day",),
     *("every variant", "names have no hyphens; write discountedPrice or discounted_price"),
 )
 """Every fragment; each locale's data file translates all of them."""
