@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.policy.workloads import LOAN
 
 from aster.policy import PolicySyntaxError, compile_source
-from aster.policy.language.program import MAX_SOURCE, MAX_TOKENS
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS
 
 NO_LIMIT = 10**9
 TOKENS_OF_A_RULE = 93

@@ -1,5 +1,7 @@
 """The canonical form: what changes, what stays."""
 
+from typing import Any
+
 import pytest
 
 from aster.policy import PolicySyntaxError
@@ -120,9 +122,27 @@ def test_articles_go_and_vocabularies_apply() -> None:
     german = read_vocabulary({"id": "t", "structs": [{"canonical": "Applicant", "localized": "Antragsteller"}]})
     source = "Rule f given the applicant as Applicant, produce:\n  Return applicant.age.\n"
     assert translate_source(source, "en-US", "de-DE", target_vocabulary=german) == (
-        "Regel f gegeben applicant als Antragsteller, liefert:\n  gib zurueck applicant.age.\n"
+        "Regel f gegeben antragsteller als Antragsteller, liefert:\n  gib zurueck antragsteller.age.\n"
     )
     back = translate_source(
         "Regel f gegeben a als Antragsteller, liefert:\n  gib zurück a.x.", "de-DE", "en-US", vocabulary=german
     )
     assert back == "Rule f given a as Applicant, produce:\n  Return a.x.\n"
+
+
+def test_possessives_are_translated() -> None:
+    english = "Rule f given car, produce Int:\n  Return car's year.\n"
+    chinese = translate_source(english, "en-US", "zh-CN")
+    assert "返回 car 的 year。" in chinese
+    assert format_source(chinese, "zh-CN") == chinese
+    assert translate_source(chinese, "zh-CN", "en-US") == english
+
+
+@pytest.mark.parametrize("limits", [{"max_source": 20}, {"max_tokens": 10}])
+def test_tools_keep_to_the_limits_of_compilation(limits: dict[str, Any]) -> None:
+    source = "Rule f given n as Int, produce Int:\n  Return n.\n"
+    assert format_source(source) == source
+    with pytest.raises(PolicySyntaxError, match=r"L01[01]"):
+        format_source(source, **limits)
+    with pytest.raises(PolicySyntaxError, match=r"L01[01]"):
+        translate_source(source, "en-US", "de-DE", **limits)

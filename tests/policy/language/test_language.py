@@ -142,6 +142,16 @@ def test_a_field_may_be_called_like_a_keyword_in_chinese() -> None:
     assert decide(source, locale="zh-CN", 甲={"结果": 4}) == 5
 
 
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("en-US", "car's year"), ("en-US", "car’s  year"), ("zh-CN", "car 的 year"), ("hi-IN", "car का year")],
+)
+def test_a_field_may_be_named_by_a_possessive(locale: str, words: str) -> None:
+    source = f"Rule f given car, produce Int:\n  Return {words} plus 1.\n"
+    program = compile_source(source, locale)
+    assert program.evaluate(context={"car": {"year": 2000}}).value == 2001
+
+
 def test_english_words_stay_legal_in_other_locales() -> None:
     assert decide("规则 看 given 甲 as 整数, produce 整数:\n  Return 甲 plus 1.", locale="zh-CN", 甲=1) == 2
 

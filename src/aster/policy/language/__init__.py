@@ -1,6 +1,7 @@
 """The policy language, one file a stage; to be read in this order.
 
-- words: `lexicon` (a locale as data) → `source` (positions, findings) → `tokens` (widths, quotes, layout)
+- words: `lexicon` (a locale as data), `aliases`, `vocabulary` → `source` (positions, findings) → `tokens` (widths,
+  quotes, layout)
 - tree: `parse_types` → `parse_primaries` → `parse_expressions` → `parse_statements` → `parser`, making the `tree`
 - meaning: `declarations` → `scopes` → `check_calls` → `check_expressions` → `check_rules` → `checker`, making the
   `core`; `check_effects` and `check_pii` only report
@@ -11,6 +12,7 @@
 - holding: `classes` → `conversions` → `boundary` (arguments in), `entry` (one rule), `program` (what callers hold)
 """
 
+from aster.policy.language.aliases import AliasSet, read_aliases
 from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.entry import Outcome
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
@@ -19,9 +21,11 @@ from aster.policy.language.modules import ImportedModule, ModuleFolder, ModuleSo
 from aster.policy.language.program import Program, compile_source
 from aster.policy.language.telling import Sentence, explain
 from aster.policy.language.translator import translate_source
-from aster.policy.language.vocabulary import Vocabulary, read_vocabulary
+from aster.policy.language.vocabulary import VOCABULARIES, Vocabulary, load_vocabulary, read_vocabulary
 
 __all__ = [
+    "VOCABULARIES",
+    "AliasSet",
     "Diagnostic",
     "ImportedModule",
     "ModuleFolder",
@@ -36,6 +40,8 @@ __all__ = [
     "compile_source",
     "explain",
     "format_source",
+    "load_vocabulary",
+    "read_aliases",
     "read_vocabulary",
     "translate_source",
 ]

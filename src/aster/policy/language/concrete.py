@@ -5,10 +5,10 @@ Keywords are words like all others until the parser asks for them; tools that pr
 
 from typing import Any, NamedTuple
 
+from aster.policy.language.aliases import AliasSet, lexicon_with
 from aster.policy.language.errors import PolicySyntaxError
-from aster.policy.language.lexicon import load_lexicon
 from aster.policy.language.parser import ModuleParser
-from aster.policy.language.source import SourceText
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText, read_source
 from aster.policy.language.tokens import Token, tokenize
 from aster.policy.language.tree import Module, Node
 from aster.policy.language.vocabulary import Vocabulary
@@ -41,9 +41,18 @@ class _NotingParser(ModuleParser):
         self.stops.add(self.index)
 
 
-def read_concrete(text: str, locale: str, vocabulary: Vocabulary | None = None) -> Concrete:
-    """Parse a source and note how it is written. Raises `PolicySyntaxError`, `UnsupportedLocale`."""
-    source = SourceText(text, load_lexicon(locale), vocabulary)
+def read_concrete(
+    text: str,
+    locale: str,
+    vocabulary: Vocabulary | None = None,
+    aliases: AliasSet | None = None,
+    limits: tuple[int, int] = (MAX_SOURCE, MAX_TOKENS),
+) -> Concrete:
+    """Parse a source and note how it is written; ``limits`` are the most characters and tokens.
+
+    Raises `PolicySyntaxError`, `UnsupportedLocale`, `AliasesInvalid`.
+    """
+    source = read_source(text, lexicon_with(locale, aliases, vocabulary), vocabulary, *limits)
     parser = _NotingParser(source, tokenize(source))
     try:
         tree = parser.module()
@@ -52,6 +61,11 @@ def read_concrete(text: str, locale: str, vocabulary: Vocabulary | None = None) 
     if source.has_errors:
         raise PolicySyntaxError(source.findings)
     return Concrete(source, tree, parser.tokens, parser.keywords, frozenset(parser.stops))
+
+
+def reread(text: str, locale: str, vocabulary: Vocabulary | None = None, aliases: AliasSet | None = None) -> Concrete:
+    """What a tool made of a source within its limits, which may have grown a little."""
+    return read_concrete(text, locale, vocabulary, aliases, (2 * len(text), 2 * len(text)))
 
 
 def meaning(value: Any) -> Any:

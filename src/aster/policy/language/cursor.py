@@ -6,6 +6,7 @@ Keywords are asked for by kind; a word is a name wherever a name is asked for.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aster.policy.language.lexicon import ENGLISH_POSSESSIVE
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
@@ -63,6 +64,10 @@ _AFTER_A_NAME = frozenset(
 ARTICLE = "ARTICLE"
 """What `Cursor.take` calls a word that only introduces the one after it."""
 
+POSSESSIVE = "POSSESSIVE"
+"""What `Cursor.take` calls the `'s` of `driver's age` and the like."""
+
+APOSTROPHES = "'’"
 STOPS = "。।"
 """Full stops that are never the dot of a field."""
 
@@ -81,6 +86,7 @@ class Cursor:
         self.token = tokens[0]
         self.last = len(tokens) - 1
         self.depth = 0
+        self.possessives = frozenset(source.lexicon.possessives) - {ENGLISH_POSSESSIVE}
 
     # moving
 
@@ -243,6 +249,22 @@ class Cursor:
             return False
         after = self.peek()
         return after.kind is WORD and after.start == self.token.end and self.source.text[self.token.start] not in STOPS
+
+    def at_field(self) -> bool:
+        """Whether a field of the value before is named here: `.age`, `'s age`, or with a word between, `的 年龄`."""
+        token = self.token
+        if token.kind is WORD:
+            alone = all(length == 1 for _, length in token.phrases)
+            return token.value in self.possessives and alone and self.peek().kind is WORD
+        return self.name_adjacent()
+
+    def take_field(self) -> str:
+        """The name of the field that `at_field` saw."""
+        if self.token.kind is WORD or self.source.text[self.token.start] in APOSTROPHES:
+            self.take(POSSESSIVE, 1)
+        else:
+            self.advance()
+        return str(self.advance().value)
 
     def dotted(self) -> str:
         names = [self.expect_name()]

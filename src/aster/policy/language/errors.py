@@ -29,6 +29,12 @@ class VocabularyInvalid(AsterError):
     code = "VOCABULARY_INVALID"
 
 
+class AliasesInvalid(AsterError):
+    """A set of aliases is malformed, renames what it may not, or takes the place of other words."""
+
+    code = "ALIASES_INVALID"
+
+
 class CasesInvalid(AsterError):
     """A file of cases is malformed."""
 

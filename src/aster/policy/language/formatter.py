@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from aster.foundation.errors import AsterError
-from aster.policy.language.concrete import Concrete, meaning, read_concrete
-from aster.policy.language.cursor import STOPS
-from aster.policy.language.lexicon import ENGLISH, Lexicon, load_lexicon
+from aster.policy.language.aliases import AliasSet
+from aster.policy.language.concrete import Concrete, meaning, read_concrete, reread
+from aster.policy.language.cursor import APOSTROPHES, POSSESSIVE, STOPS
+from aster.policy.language.lexicon import ENGLISH, ENGLISH_POSSESSIVE, Lexicon, load_lexicon
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
 
 CONTINUED = 2
@@ -56,11 +58,18 @@ Write = Callable[[Concrete, Token], str]
 """How to write a name, number or text."""
 
 
-def format_source(text: str, locale: str = ENGLISH) -> str:
-    """The canonical form of a source. Raises `PolicySyntaxError` for what can't be parsed."""
-    concrete = read_concrete(text, locale)
+def format_source(
+    text: str,
+    locale: str = ENGLISH,
+    *,
+    aliases: AliasSet | None = None,
+    max_source: int = MAX_SOURCE,
+    max_tokens: int = MAX_TOKENS,
+) -> str:
+    """The canonical form of a source. Raises `PolicySyntaxError` for what can't be parsed or is beyond the limits."""
+    concrete = read_concrete(text, locale, None, aliases, (max_source, max_tokens))
     formatted = render(concrete, concrete.source.lexicon, as_written)
-    if meaning(read_concrete(formatted, locale).tree) != meaning(concrete.tree):
+    if meaning(reread(formatted, locale, None, aliases).tree) != meaning(concrete.tree):
         raise FormatDefect("the formatted source would not mean the same", hint="please report the source")
     return formatted
 
@@ -68,6 +77,8 @@ def format_source(text: str, locale: str = ENGLISH) -> str:
 def as_written(concrete: Concrete, kind: str, written: str, first: bool) -> str:
     """The user's own choice of words, in the case the lexicon gives them."""
     lexicon = concrete.source.lexicon
+    if kind == POSSESSIVE:
+        return ENGLISH_POSSESSIVE if written[0] in APOSTROPHES else written
     if kind not in lexicon.spellings:
         return written
     found = next((known for known in lexicon.spellings[kind] if known.lower() == written.lower()), written)
@@ -214,7 +225,9 @@ class _Renderer:
             breaks = not first and "\n" in text[end : token.start]
             touches = token.start == end and text[max(0, end - 1)] not in STOPS
             word = self._word(token, last, kind, first)
-            if word:
+            if kind == POSSESSIVE and word[0] == "'":
+                yield Piece(SIGN, word, token, last.end, False, breaks, touches)
+            elif word:
                 yield Piece(kind or token.kind, word, token, last.end, bool(kind), breaks, touches)
             first = first and (not word or kind == "OTHERWISE")
             end = last.end
@@ -224,7 +237,7 @@ class _Renderer:
         if kind:
             return self.spell(self.concrete, kind, self.source.excerpt(token.start, last.end), first)
         if token.kind is SIGN:
-            return "'s" if self.source.text[token.start] in "'’" else str(token.value)
+            return ENGLISH_POSSESSIVE if self.source.text[token.start] in APOSTROPHES else str(token.value)
         return self.write(self.concrete, token)
 
     # spacing

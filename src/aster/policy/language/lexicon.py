@@ -16,6 +16,7 @@ import msgspec
 from aster.policy.language.errors import UnsupportedLocale
 
 ENGLISH = "en-US"
+ENGLISH_POSSESSIVE = "'s"
 LOCALES = ("en-US", "zh-CN", "de-DE", "hi-IN")
 
 _FOLDED_PUNCTUATION = {"。": ".", "：": ":", "，": ",", "、": ",", "；": ";", "।": ".", "\u3000": " ", "\u00a0": " "}
@@ -32,7 +33,8 @@ class Phrase(msgspec.Struct, frozen=True):
 class Lexicon(msgspec.Struct, frozen=True):
     """Everything the front end knows about a locale; ``single`` are the words that are whole phrases only.
 
-    ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one.
+    ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one;
+    ``possessives`` stand between a value and its field, the first is the one to print.
     """
 
     id: str
@@ -47,6 +49,7 @@ class Lexicon(msgspec.Struct, frozen=True):
     close_quote: str
     sentence_case: frozenset[str]
     inline: MappingProxyType[str, str]
+    possessives: tuple[str, ...]
     punctuation: MappingProxyType[str, str]
     messages: MappingProxyType[str, str]
     terms: MappingProxyType[str, str]
@@ -99,7 +102,7 @@ def _by_kind(spellings: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(phrases) for kind, phrases in found.items()}
 
 
-def _single(phrases: dict[str, tuple[Phrase, ...]]) -> dict[str, tuple[tuple[str, int], ...]]:
+def single_words(phrases: dict[str, tuple[Phrase, ...]]) -> dict[str, tuple[tuple[str, int], ...]]:
     """The kinds of words that begin no phrase of several words, ready for a token."""
     return {
         word: tuple((phrase.kind, 1) for phrase in found)
@@ -135,13 +138,14 @@ def _load(shipped: str) -> Lexicon:
         direction=data["direction"],
         keywords=MappingProxyType(data["keywords"]),
         phrases=MappingProxyType(phrases),
-        single=MappingProxyType(_single(phrases)),
+        single=MappingProxyType(single_words(phrases)),
         articles=frozenset(data["articles"]),
         folding=MappingProxyType({ord(wide): narrow for wide, narrow in folding.items()}),
         open_quote=punctuation["open_quote"],
         close_quote=punctuation["close_quote"],
         sentence_case=frozenset(data["sentence_case"]),
         inline=MappingProxyType(data["inline"]),
+        possessives=tuple(data.get("possessives", (ENGLISH_POSSESSIVE,))),
         punctuation=MappingProxyType(punctuation),
         messages=MappingProxyType(data["messages"]),
         terms=MappingProxyType({**type_words, "null": type_words["Null"], **data["terms"]}),

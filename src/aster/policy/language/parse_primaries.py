@@ -64,7 +64,7 @@ class PrimaryParser(TypeParser, ABC):
     def _postfix(self) -> Expression:
         parsed = self._primary()
         for _ in range(MAX_PATH):
-            if self.name_adjacent():
+            if self.at_field():
                 parsed = self._fields(parsed)
                 if self.token.phrases and self.at_keyword("TYPE_WITH") and self._begins_fields():
                     name = _dotted_name(parsed)
@@ -78,9 +78,8 @@ class PrimaryParser(TypeParser, ABC):
 
     def _fields(self, base: Expression) -> Expression:
         names: list[str] = []
-        while self.name_adjacent():
-            self.advance()
-            names.append(str(self.advance().value))
+        while self.at_field():
+            names.append(self.take_field())
             if len(names) > MAX_PATH:
                 raise self.failure("P017", limit=MAX_PATH, what=Term("fields"))
         return Field(base.start, self.last_end, base, tuple(names)) if names else base

@@ -5,6 +5,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from aster.policy.language.aliases import AliasSet, lexicon_with
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS, plan
 from aster.policy.language.check_effects import check_effects
 from aster.policy.language.check_pii import check_pii
@@ -20,17 +21,12 @@ from aster.policy.language.errors import (
     PolicySyntaxError,
     RuleNotFound,
 )
-from aster.policy.language.lexicon import load_lexicon
 from aster.policy.language.modules import ImportedModule, Linked, Resolver, alone, link
 from aster.policy.language.parser import parse
-from aster.policy.language.source import SourceText
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText, read_source
 from aster.policy.language.terms import Term
 from aster.policy.language.tree import Module
 from aster.policy.language.vocabulary import Vocabulary
-
-MAX_SOURCE = 262_144
-MAX_TOKENS = 32_768
-"""Some 5,000 lines: what half a second compiles, with room to spare. A source is read whole before it is refused."""
 
 
 def compile_source(
@@ -42,21 +38,18 @@ def compile_source(
     max_source: int = MAX_SOURCE,
     max_tokens: int = MAX_TOKENS,
     vocabulary: Vocabulary | None = None,
+    aliases: AliasSet | None = None,
     modules: Resolver | None = None,
 ) -> "Program":
     """Compile a policy. Raises `PolicySyntaxError` with every finding, or `UnsupportedLocale`.
 
     ``strict`` also refuses type errors, which otherwise are in ``program.diagnostics``; ``lenient`` passes arguments on
-    without holding them against their declared types; ``vocabulary`` translates the words of a domain; ``modules``
-    finds what the source imports (see `ModuleFolder`), without it imports stay unknown. ``max_source`` (characters) and
-    ``max_tokens`` (words, signs and line ends) bound the source, and each module it imports.
+    without holding them against their declared types; ``vocabulary`` translates the words of a domain, ``aliases`` are
+    a user's own words for keywords; ``modules`` finds what the source imports (see `ModuleFolder`), without it imports
+    stay unknown. ``max_source`` (characters) and ``max_tokens`` (words, signs and line ends) bound the source, and each
+    module it imports.
     """
-    lexicon = load_lexicon(locale)
-    if len(source) > max_source:
-        text = SourceText("", lexicon)
-        text.report("L010", 0, 0, limit=max_source)
-        raise PolicySyntaxError(text.findings)
-    text = SourceText(source, lexicon, vocabulary, max_tokens)
+    text = read_source(source, lexicon_with(locale, aliases, vocabulary), vocabulary, max_source, max_tokens)
     tree = parse(text)
     if text.has_errors:
         raise PolicySyntaxError(text.findings)

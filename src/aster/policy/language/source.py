@@ -4,8 +4,13 @@ from bisect import bisect_right
 from typing import Any
 
 from aster.policy.language.diagnostics import Diagnostic, describe
+from aster.policy.language.errors import PolicySyntaxError
 from aster.policy.language.lexicon import Lexicon
 from aster.policy.language.vocabulary import Vocabulary
+
+MAX_SOURCE = 262_144
+MAX_TOKENS = 32_768
+"""Some 5,000 lines: what half a second compiles, with room to spare. A source is read whole before it is refused."""
 
 MAX_FINDINGS = 100
 
@@ -85,6 +90,24 @@ class SourceText:
     @property
     def has_errors(self) -> bool:
         return any(found.severity == "error" for found in self._findings.values())
+
+
+def read_source(
+    text: str,
+    lexicon: Lexicon,
+    vocabulary: Vocabulary | None = None,
+    max_source: int = MAX_SOURCE,
+    max_tokens: int = MAX_TOKENS,
+) -> SourceText:
+    """A source within its limits: the first is held here, the second where tokens are counted.
+
+    Raises `PolicySyntaxError` (`L010`) for one that is too long.
+    """
+    if len(text) <= max_source:
+        return SourceText(text, lexicon, vocabulary, max_tokens)
+    empty = SourceText("", lexicon)
+    empty.report("L010", 0, 0, limit=max_source)
+    raise PolicySyntaxError(empty.findings)
 
 
 def _place(found: Diagnostic) -> tuple[str, int, int, str]:

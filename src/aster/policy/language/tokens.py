@@ -155,7 +155,7 @@ def _translate(tokens: list[Token], vocabulary: Vocabulary) -> None:
             if literal is not None:
                 token.kind, token.value = TEXT, literal
             else:
-                token.value = vocabulary.names.get(word, token.value)
+                token.value = vocabulary.name_of(token.value) or token.value
 
 
 def _name(source: SourceText, word: str, start: int, end: int) -> str:

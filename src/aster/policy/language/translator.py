@@ -4,20 +4,17 @@ Only keywords, punctuation and quotes change. Where two locales have vocabularie
 become canonical names, and these the words of the second.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
-from aster.policy.language.concrete import Concrete, meaning, read_concrete
-from aster.policy.language.cursor import ARTICLE
+from aster.policy.language.aliases import AliasSet
+from aster.policy.language.concrete import Concrete, meaning, read_concrete, reread
+from aster.policy.language.cursor import ARTICLE, POSSESSIVE
 from aster.policy.language.errors import PolicySyntaxError
 from aster.policy.language.formatter import FormatDefect, in_case, render
 from aster.policy.language.lexicon import Lexicon, load_lexicon
 from aster.policy.language.parse_expressions import IS_PREFIX
-from aster.policy.language.source import SourceText
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText
 from aster.policy.language.tokens import NUMBER, TEXT, WORD, Token
 from aster.policy.language.vocabulary import Vocabulary
 
-_NO_WORDS: Mapping[str, str] = MappingProxyType({})
 _NOISE = frozenset({ARTICLE, IS_PREFIX})
 _SPECIAL = frozenset('\\"“”„「」')
 
@@ -29,24 +26,27 @@ def translate_source(
     *,
     vocabulary: Vocabulary | None = None,
     target_vocabulary: Vocabulary | None = None,
+    aliases: AliasSet | None = None,
+    max_source: int = MAX_SOURCE,
+    max_tokens: int = MAX_TOKENS,
 ) -> str:
     """The source in the words of ``target``, formatted.
 
-    Raises `PolicySyntaxError` for what can't be parsed, and (code T001) where a name would be taken for a keyword.
+    Raises `PolicySyntaxError` for what can't be parsed or is beyond the limits, and (code T001) where a name would be
+    taken for a keyword.
     """
-    concrete = read_concrete(text, locale, vocabulary)
+    concrete = read_concrete(text, locale, vocabulary, aliases, (max_source, max_tokens))
     lexicon = load_lexicon(target)
-    words = target_vocabulary.words if target_vocabulary is not None else _NO_WORDS
 
     def spell(_: Concrete, kind: str, written: str, first: bool) -> str:
         return _keyword(lexicon, kind, first)
 
     def write(source: Concrete, token: Token) -> str:
-        return _word(source, token, lexicon, words)
+        return _word(source, token, lexicon, target_vocabulary)
 
     translated = render(concrete, lexicon, spell, write)
     try:
-        same = meaning(read_concrete(translated, target, target_vocabulary).tree) == meaning(concrete.tree)
+        same = meaning(reread(translated, target, target_vocabulary).tree) == meaning(concrete.tree)
     except PolicySyntaxError:
         same = False
     if not same:
@@ -57,17 +57,19 @@ def translate_source(
 def _keyword(lexicon: Lexicon, kind: str, first: bool) -> str:
     if kind in _NOISE:
         return ""
+    if kind == POSSESSIVE:
+        return lexicon.possessives[0]
     phrase = lexicon.keywords[kind] if first else lexicon.inline.get(kind, lexicon.keywords[kind])
     return in_case(lexicon, kind, phrase, first)
 
 
-def _word(concrete: Concrete, token: Token, lexicon: Lexicon, words: Mapping[str, str]) -> str:
+def _word(concrete: Concrete, token: Token, lexicon: Lexicon, vocabulary: Vocabulary | None) -> str:
     written = concrete.source.text[token.start : token.end]
     if token.kind is TEXT:
         return _quoted(written, str(token.value), lexicon)
     if token.kind is NUMBER:
         return written.translate(concrete.source.lexicon.folding).replace("l", "L").replace("M", "m")
-    return words.get(str(token.value), str(token.value))
+    return str(token.value) if vocabulary is None else vocabulary.word_for(str(token.value))
 
 
 def _quoted(written: str, value: str, lexicon: Lexicon) -> str:

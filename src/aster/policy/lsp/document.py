@@ -8,8 +8,8 @@ from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.errors import PolicySyntaxError, UnsupportedLocale
 from aster.policy.language.lexicon import ENGLISH, LOCALES, Lexicon, load_lexicon, locale_id
 from aster.policy.language.parser import parse
-from aster.policy.language.program import MAX_SOURCE, Program, compile_source
-from aster.policy.language.source import SourceText
+from aster.policy.language.program import Program, compile_source
+from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText
 from aster.policy.language.tokens import Token, tokenize
 from aster.policy.lsp.positions import Lines
 from aster.policy.lsp.symbols import Symbols
@@ -63,12 +63,15 @@ class Document:
     @cached_property
     def tree(self) -> tree.Module:
         """What could be parsed, also of a text with errors."""
-        text = self.text if len(self.text) <= MAX_SOURCE else ""
-        return parse(SourceText(text, self.lexicon))
+        return parse(self._source())
 
     @cached_property
     def tokens(self) -> list[Token]:
-        return tokenize(SourceText(self.text if len(self.text) <= MAX_SOURCE else "", self.lexicon))
+        return tokenize(self._source())
+
+    def _source(self) -> SourceText:
+        """The text; one beyond the limits has no names."""
+        return SourceText(self.text if len(self.text) <= MAX_SOURCE else "", self.lexicon, None, MAX_TOKENS)
 
     @cached_property
     def symbols(self) -> Symbols:
