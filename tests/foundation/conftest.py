@@ -15,9 +15,11 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "test.db"
 
 
-@pytest.fixture
-async def database(file: Path) -> AsyncIterator[Database]:
-    opened = Database.open(file, durability="normal")
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Each test that takes it runs on both engines, unless `only_on_sqlite` marks it."""
+    place = request.getfixturevalue("file" if request.param == "sqlite" else "postgres_schema")
+    opened = Database.open(place, durability="normal")
     yield opened
     await opened.close()
 

@@ -1,8 +1,8 @@
 import asyncio
-import sqlite3
 import time
 from pathlib import Path
 
+from aster.foundation.sql import Connection
 from aster.trust.nonces import CHAIN, KEPT_SECONDS, MemoryJournal, StoredJournal
 
 EVENT = {"event": "admitted"}
@@ -10,7 +10,7 @@ LATER = int(time.time()) + 3600
 
 
 def kept(journal: StoredJournal) -> list[str]:
-    def query(connection: sqlite3.Connection) -> list[str]:
+    def query(connection: Connection) -> list[str]:
         return [row[0] for row in connection.execute("SELECT nonce FROM trust_nonces ORDER BY nonce")]
 
     return journal.database.read_now(query)

@@ -12,7 +12,6 @@ Rules it keeps:
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +19,13 @@ from typing import Any
 import msgspec
 
 from aster.foundation.errors import AsterError, StorageCorrupt
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 
 DOMAIN = b"aster-audit-v1\n"
 GENESIS = bytes(32)
+PART = 1000
+"""Records read at once."""
+
 RESERVED = frozenset({"chain", "sequence", "occurredAt"})
 
 _CHAIN_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
@@ -84,12 +86,12 @@ class AuditLog:
         """Append in a transaction of its own; returns once the record is durable."""
         return await self._database.write(lambda connection: self.append(connection, chain, event))
 
-    def append(self, connection: sqlite3.Connection, chain: str, event: Mapping[str, Any]) -> AuditRecord:
+    def append(self, connection: Connection, chain: str, event: Mapping[str, Any]) -> AuditRecord:
         """Append inside the caller's transaction: the record and what it records live or die together."""
         return self.append_many(connection, [(chain, event)])[0]
 
     def append_many(
-        self, connection: sqlite3.Connection, entries: Sequence[tuple[str, Mapping[str, Any]]]
+        self, connection: Connection, entries: Sequence[tuple[str, Mapping[str, Any]]]
     ) -> list[AuditRecord]:
         """`append` for many ``(chain, event)``, in order: each chain's head is read and written once."""
         heads: dict[str, tuple[int, int, bytes]] = {}
@@ -126,7 +128,7 @@ class AuditLog:
     def records(self, chain: str, *, after: int = 0, limit: int = 100) -> list[AuditRecord]:
         """Records with a sequence above ``after``, oldest first; raises `StorageCorrupt` naming one it can't read."""
 
-        def query(connection: sqlite3.Connection) -> list[AuditRecord]:
+        def query(connection: Connection) -> list[AuditRecord]:
             found = []
             previous = _hash_at(connection, chain, after)
             for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
@@ -143,7 +145,7 @@ class AuditLog:
     def verify(self, chain: str, *, anchor: Head | None = None) -> Verification:
         """Recompute the whole chain; never raises for what it finds, only for a database it can't read."""
 
-        def query(connection: sqlite3.Connection) -> Verification:
+        def query(connection: Connection) -> Verification:
             connection.execute("BEGIN")
             try:
                 head = _head(connection, chain) or (0, GENESIS)
@@ -153,7 +155,7 @@ class AuditLog:
 
         return self._database.read_now(query)
 
-    def _head_row(self, connection: sqlite3.Connection, chain: str) -> tuple[int, int, bytes]:
+    def _head_row(self, connection: Connection, chain: str) -> tuple[int, int, bytes]:
         select = "SELECT id, sequence, hash FROM audit_chains WHERE name = ?"
         row = connection.execute(select, (chain,)).fetchone()
         if row is None:
@@ -228,7 +230,7 @@ def _readable(chain: str, sequence: int, body: bytes) -> dict[str, Any]:
     return event
 
 
-def _head(connection: sqlite3.Connection, chain: str) -> tuple[int, bytes] | None:
+def _head(connection: Connection, chain: str) -> tuple[int, bytes] | None:
     row: tuple[int, bytes] | None = connection.execute(
         "SELECT sequence, CAST(hash AS BLOB) FROM audit_chains WHERE name = ?", (chain,)
     ).fetchone()
@@ -236,18 +238,26 @@ def _head(connection: sqlite3.Connection, chain: str) -> tuple[int, bytes] | Non
 
 
 def _rows(
-    connection: sqlite3.Connection, chain: str, *, after: int = 0, limit: int = -1
+    connection: Connection, chain: str, *, after: int = 0, limit: int | None = None
 ) -> Iterator[tuple[int, bytes, bytes]]:
-    # SQLite keeps any type in any column: cast, so that a value of another type is a wrong one and not an exception.
-    return connection.execute(
-        "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB)"
-        " FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
-        " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
-        (chain, after, limit),
-    )
+    """Rows by sequence, read in parts: a chain may be longer than memory."""
+    while limit is None or limit > 0:
+        size = PART if limit is None else min(limit, PART)
+        # SQLite keeps any type in any column: cast, so that a value of another type is a wrong one and no exception.
+        part = connection.execute(
+            "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB)"
+            " FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
+            " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
+            (chain, after, size),
+        ).fetchall()
+        yield from part
+        if len(part) < size:
+            return
+        after = part[-1][0]
+        limit = None if limit is None else limit - size
 
 
-def _hash_at(connection: sqlite3.Connection, chain: str, sequence: int) -> bytes:
+def _hash_at(connection: Connection, chain: str, sequence: int) -> bytes:
     row = connection.execute(
         "SELECT r.hash FROM audit_records r JOIN audit_chains c ON c.id = r.chain WHERE c.name = ? AND r.sequence = ?",
         (chain, sequence),

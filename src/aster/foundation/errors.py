@@ -63,3 +63,15 @@ class StorageFull(StorageError):
     """The disk is full; the transaction was rolled back."""
 
     code = "STORAGE_FULL"
+
+
+class StorageUnavailable(StorageError):
+    """The database server can't be reached or stopped answering; try again later."""
+
+    code = "STORAGE_UNAVAILABLE"
+
+
+class ConstraintViolated(StorageError):
+    """A row that the database's own rules refuse, such as a key that is taken; the work was undone."""
+
+    code = "STORAGE_CONSTRAINT"

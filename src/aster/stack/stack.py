@@ -1,6 +1,5 @@
 """The systems in one process: opened in order, ready together, closed in reverse."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from aster.foundation.http.plain import plain_service
 from aster.foundation.http.routes import Route
 from aster.foundation.http.server import HttpServer
 from aster.foundation.http.service import HttpService
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.rpc_service import PolicyService
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.settings import SECRET_KEY, PolicySettings
@@ -177,5 +176,5 @@ async def _must_be_healthy(memory: Astrocyte) -> None:
         raise StorageError(f"memory: {health.message}")
 
 
-def _answer(connection: sqlite3.Connection) -> None:
+def _answer(connection: Connection) -> None:
     connection.execute("SELECT 1").fetchone()

@@ -5,7 +5,6 @@ restarts, and what another process writes (``aster trust deny``) is in force her
 """
 
 import re
-import sqlite3
 import time
 from collections.abc import Collection
 
@@ -14,7 +13,7 @@ import msgspec
 from aster.foundation.audit import AuditLog
 from aster.foundation.errors import ConfigError, StorageError
 from aster.foundation.logs import get_logger
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.trust.nonces import CHAIN
 
 logger = get_logger("aster.trust")
@@ -84,7 +83,7 @@ class DenyList:
         if database is None or not subjects:
             return found
 
-        def query(connection: sqlite3.Connection) -> set[str]:
+        def query(connection: Connection) -> set[str]:
             asked = list(subjects)
             parts = (asked[start : start + MAX_ASKED] for start in range(0, len(asked), MAX_ASKED))
             return {row[0] for part in parts for row in connection.execute(_select(len(part)), part)}
@@ -108,18 +107,18 @@ class DenyList:
         before, self._version = self._version, int(version)
         return before != self._version
 
-    def _add(self, connection: sqlite3.Connection, denial: Denial) -> None:
+    def _add(self, connection: Connection, denial: Denial) -> None:
         row = (denial.id, denial.denied_at, denial.note)
         connection.execute("INSERT OR REPLACE INTO trust_denied (id, denied_at, note) VALUES (?, ?, ?)", row)
         self._record(connection, {"event": "denied", "id": denial.id, "note": denial.note})
 
-    def _remove(self, connection: sqlite3.Connection, subject: str) -> bool:
+    def _remove(self, connection: Connection, subject: str) -> bool:
         removed = connection.execute("DELETE FROM trust_denied WHERE id = ?", (subject,)).rowcount == 1
         if removed:
             self._record(connection, {"event": "allowed", "id": subject})
         return removed
 
-    def _record(self, connection: sqlite3.Connection, event: dict[str, str]) -> None:
+    def _record(self, connection: Connection, event: dict[str, str]) -> None:
         if self._audit is not None:
             self._audit.append(connection, CHAIN, event)
 

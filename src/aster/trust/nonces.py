@@ -1,6 +1,5 @@
 """One-time credentials are used once: across restarts, and however many connections try at the same moment."""
 
-import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Protocol
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.errors import StorageUnwritable
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 
 CHAIN = "trust:admission"
 
@@ -62,7 +61,7 @@ class StoredJournal:
         return cls(Database.open(path / "trust.db"))
 
     async def admit(self, nonce: str | None, expires_at: int, event: Mapping[str, Any]) -> bool:
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             if nonce is not None:
                 oldest = int(time.time()) - KEPT_SECONDS
                 connection.execute("DELETE FROM trust_nonces WHERE expires_at <= ?", (oldest,))

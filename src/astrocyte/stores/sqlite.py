@@ -1,6 +1,5 @@
 """Memories in one SQLite file: a memory, its search row and its audit record live or die in one transaction."""
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from aster.foundation.audit import AuditLog, utc_now
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from astrocyte.errors import ModelMismatch
 from astrocyte.memories import BankInfo, FoundPassage, Memory, MemoryRecord
 from astrocyte.moments import microseconds, moment_of
@@ -60,7 +59,7 @@ class SqliteStore:
     ) -> list[str | None]:
         now = microseconds(self._now())
 
-        def work(connection: sqlite3.Connection) -> list[str | None]:
+        def work(connection: Connection) -> list[str | None]:
             bank = _bank_for_writing(connection, bank_id, space, now)
             equals = []
             for prepared in memories:
@@ -78,7 +77,7 @@ class SqliteStore:
     async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
         now = microseconds(self._now())
 
-        def work(connection: sqlite3.Connection) -> list[str]:
+        def work(connection: Connection) -> list[str]:
             bank = connection.execute("SELECT id FROM memory_banks WHERE name = ?", (bank_id,)).fetchone()
             rows = _selected(connection, bank[0], selection) if bank else []
             for row, memory_id in rows:
@@ -100,7 +99,7 @@ class SqliteStore:
         await self.audit.record(AUDIT_CHAIN, event)
 
     def changes(self, bank_id: str, since: Position | None) -> Changes | None:
-        def query(connection: sqlite3.Connection) -> Changes | None:
+        def query(connection: Connection) -> Changes | None:
             found = connection.execute(
                 "SELECT id, version, model, dimension FROM memory_banks WHERE name = ?", (bank_id,)
             ).fetchone()
@@ -111,7 +110,7 @@ class SqliteStore:
         return self._database.read_now(lambda connection: _at_one_moment(connection, query))
 
     def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, FoundPassage]:
-        def query(connection: sqlite3.Connection) -> dict[int, FoundPassage]:
+        def query(connection: Connection) -> dict[int, FoundPassage]:
             found: dict[int, FoundPassage] = {}
             for part in _parts(rows):
                 marks = ",".join("?" * len(part))
@@ -160,7 +159,7 @@ class SqliteStore:
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
 
 
-def _at_one_moment(connection: sqlite3.Connection, query: Callable[[sqlite3.Connection], T]) -> T:
+def _at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> T:
     connection.execute("BEGIN")
     try:
         return query(connection)
@@ -168,7 +167,7 @@ def _at_one_moment(connection: sqlite3.Connection, query: Callable[[sqlite3.Conn
         connection.execute("ROLLBACK")
 
 
-def _bank_for_writing(connection: sqlite3.Connection, name: str, space: Space | None, now: int) -> int:
+def _bank_for_writing(connection: Connection, name: str, space: Space | None, now: int) -> int:
     select = "SELECT id, model, dimension FROM memory_banks WHERE name = ?"
     found = connection.execute(select, (name,)).fetchone()
     if found is None:
@@ -196,7 +195,7 @@ def check_space(bank_id: str, kept: Space, used: Space) -> None:
         )
 
 
-def _equal(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory) -> str | None:
+def _equal(connection: Connection, bank: int, prepared: PreparedMemory) -> str | None:
     row = connection.execute(
         "SELECT memory_id FROM memories WHERE bank = ?1 AND memory_id = ?2"
         " UNION ALL SELECT memory_id FROM memories WHERE bank = ?1 AND fingerprint = ?3 LIMIT 1",
@@ -205,11 +204,11 @@ def _equal(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory) 
     return None if row is None else str(row[0])
 
 
-def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory, now: int) -> None:
+def _insert(connection: Connection, bank: int, prepared: PreparedMemory, now: int) -> None:
     memory = prepared.memory
-    cursor = connection.execute(
+    row = connection.execute(
         "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
-        " content_type, fingerprint, retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " content_type, fingerprint, retained_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             bank,
             prepared.memory_id,
@@ -224,21 +223,21 @@ def _insert(connection: sqlite3.Connection, bank: int, prepared: PreparedMemory,
             prepared.fingerprint,
             now if prepared.retained_at is None else microseconds(prepared.retained_at),
         ),
-    )
+    ).fetchone()[0]
     connection.executemany(
         "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (bank, cursor.lastrowid, ordinal, passage.start, passage.stop, passage.terms, passage.vector)
+            (bank, row, ordinal, passage.start, passage.stop, passage.terms, passage.vector)
             for ordinal, passage in enumerate(prepared.passages)
         ],
     )
 
 
-def _touch(connection: sqlite3.Connection, bank: int) -> None:
+def _touch(connection: Connection, bank: int) -> None:
     connection.execute("UPDATE memory_banks SET version = version + 1 WHERE id = ?", (bank,))
 
 
-def _selected(connection: sqlite3.Connection, bank: int, selection: Selection) -> list[tuple[int, str]]:
+def _selected(connection: Connection, bank: int, selection: Selection) -> list[tuple[int, str]]:
     conditions: list[str] = ["bank = ?"]
     values: list[Any] = [bank]
     if not selection.everything and selection.before is not None:
@@ -256,7 +255,7 @@ def _selected(connection: sqlite3.Connection, bank: int, selection: Selection) -
     return [(row, memory_id) for row, memory_id, kept in rows if tags is None or not tags.isdisjoint(_tags(kept))]
 
 
-def _changes(connection: sqlite3.Connection, bank: Sequence[Any], since: Position) -> Changes:
+def _changes(connection: Connection, bank: Sequence[Any], since: Position) -> Changes:
     number, version, model, dimension = bank
     added = [
         SearchRow(row[0], row[1], row[2], row[3], _tags(row[4]), row[5], row[6], row[7], row[8])

@@ -64,7 +64,7 @@ async def test_a_bank_of_which_most_is_forgotten_is_built_anew(plain: Astrocyte)
 
 def test_a_database_of_another_program_is_refused_without_a_change(tmp_path: Path) -> None:
     database = Database.open(tmp_path / "other.db")
-    database.write_now(lambda connection: connection.execute("CREATE TABLE memories (x)").close())
+    database.write_now(lambda connection: connection.execute("CREATE TABLE memories (x)"))
     try:
         with pytest.raises(StorageError):
             SqliteStore(database)

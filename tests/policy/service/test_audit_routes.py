@@ -1,7 +1,6 @@
 """Audit over HTTP: reading, filtering, exporting, verifying; every tampering is found."""
 
 import hashlib
-import sqlite3
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from tests.policy.service.asgi import ask
 
 from aster.foundation.audit import chain_hash
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.audit_export import ExportUnreadable, verify_export
 from aster.policy.service.app import PolicyHttpService
 
@@ -66,43 +65,43 @@ async def test_the_head_is_an_anchor(service: PolicyHttpService, database: Datab
     assert not (await read(service, f"/verify-chain{anchor}"))["valid"]
 
 
-def rewrite(database: Database, tamper: Callable[[sqlite3.Connection], Any]) -> None:
+def rewrite(database: Database, tamper: Callable[[Connection], Any]) -> None:
     database.write_now(lambda connection: (tamper(connection), None)[1])
 
 
-def change_field(connection: sqlite3.Connection) -> None:
+def change_field(connection: Connection) -> None:
     connection.execute("UPDATE audit_records SET body = replace(body, 'user1', 'user9') WHERE sequence = 2")
 
 
-def change_hash(connection: sqlite3.Connection) -> None:
+def change_hash(connection: Connection) -> None:
     connection.execute("UPDATE audit_records SET hash = zeroblob(32) WHERE sequence = 2")
 
 
-def remove_middle(connection: sqlite3.Connection) -> None:
+def remove_middle(connection: Connection) -> None:
     connection.execute("DELETE FROM audit_records WHERE sequence = 2")
 
 
-def remove_tail(connection: sqlite3.Connection) -> None:
+def remove_tail(connection: Connection) -> None:
     connection.execute("DELETE FROM audit_records WHERE sequence = 5")
 
 
-def insert(connection: sqlite3.Connection) -> None:
+def insert(connection: Connection) -> None:
     connection.execute(
         "INSERT INTO audit_records (chain, sequence, body, hash) SELECT chain, 6, body, hash FROM audit_records LIMIT 1"
     )
 
 
-def swap(connection: sqlite3.Connection) -> None:
+def swap(connection: Connection) -> None:
     for sequence, other in ((2, 99), (3, 2), (99, 3)):
         connection.execute("UPDATE audit_records SET sequence = ? WHERE sequence = ?", (other, sequence))
 
 
-def exchange_tenants(connection: sqlite3.Connection) -> None:
+def exchange_tenants(connection: Connection) -> None:
     for name, other in (("acme-corp", "nobody"), ("globex", "acme-corp"), ("nobody", "globex")):
         connection.execute("UPDATE audit_chains SET name = ? WHERE name = ?", (f"policy:{other}", f"policy:{name}"))
 
 
-def cut_tail(connection: sqlite3.Connection) -> None:
+def cut_tail(connection: Connection) -> None:
     """What somebody does who knows how the chain is kept: cut the tail and correct the head."""
     connection.execute("DELETE FROM audit_records WHERE sequence = 5")
     connection.execute(
@@ -114,7 +113,7 @@ def cut_tail(connection: sqlite3.Connection) -> None:
     "tamper", [change_field, change_hash, remove_middle, remove_tail, insert, swap, exchange_tenants]
 )
 async def test_tampering_is_found(
-    service: PolicyHttpService, database: Database, tamper: Callable[[sqlite3.Connection], Any]
+    service: PolicyHttpService, database: Database, tamper: Callable[[Connection], Any]
 ) -> None:
     await fill(service)
     await fill(service, tenant="globex")

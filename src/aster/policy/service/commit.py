@@ -1,12 +1,11 @@
 """Writing for a request: its nonce becomes durable together with what it changes, and before its answer leaves."""
 
-import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.service.caller import caller_of
 from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.idempotency import replay_of
@@ -22,13 +21,13 @@ class Commits:
         self._database = database
         self._now_ms = now_ms
 
-    async def write(self, request: Request, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, request: Request, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction with the request's nonce; raises `NonceReplayed` with nothing written."""
         claim = claim_of(request)
         if claim is None:
             return await self._database.write(work)
 
-        def both(connection: sqlite3.Connection) -> T:
+        def both(connection: Connection) -> T:
             claim.insert(connection)
             return work(connection)
 
@@ -40,11 +39,11 @@ class Commits:
         claim.settled = True
         return value
 
-    async def change(self, request: Request, work: Callable[[sqlite3.Connection], Any]) -> Reply:
+    async def change(self, request: Request, work: Callable[[Connection], Any]) -> Reply:
         """`write`, once for each ``Idempotency-Key``: asked again, the first answer is given again."""
         replay = await replay_of(request, caller_of(request).tenant, self._now_ms())
 
-        def once(connection: sqlite3.Connection) -> Reply:
+        def once(connection: Connection) -> Reply:
             if replay is not None and (earlier := replay.find(connection)) is not None:
                 return earlier
             reply = _reply_of(request, work(connection))

@@ -6,11 +6,11 @@ conflict. A refused change is not kept: it may be tried again. The request's non
 
 import hashlib
 import re
-import sqlite3
 
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import Request
+from aster.foundation.sql import Connection
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import IdempotencyConflict
 from aster.policy.service.headers import HeaderConflict, single_header
@@ -33,7 +33,7 @@ class Replay:
         self._hash = request_hash
         self._now_ms = now_ms
 
-    def find(self, connection: sqlite3.Connection) -> Reply | None:
+    def find(self, connection: Connection) -> Reply | None:
         """The earlier answer; raises `IdempotencyConflict` when the key was used for another request."""
         row = connection.execute(
             "SELECT request_hash, status, body FROM policy_idempotency WHERE tenant = ? AND key = ? AND expires_ms > ?",
@@ -45,7 +45,7 @@ class Replay:
             raise IdempotencyConflict("this Idempotency-Key was used for another request")
         return Reply(row[1], bytes(row[2]), headers=[(b"idempotency-replayed", b"true")])
 
-    def keep(self, connection: sqlite3.Connection, reply: Reply) -> None:
+    def keep(self, connection: Connection, reply: Reply) -> None:
         connection.execute(
             "INSERT OR REPLACE INTO policy_idempotency (tenant, key, request_hash, status, body, expires_ms)"
             " VALUES (?, ?, ?, ?, ?, ?)",

@@ -6,14 +6,13 @@ answered only when its group is on disk. A replayed nonce undoes its own entry a
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.errors import AsterError
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.nonces import Claim, insert_all
 
@@ -77,7 +76,7 @@ class Journal:
             else:
                 entry.answer.set_exception(outcome)
 
-    def _append(self, connection: sqlite3.Connection, group: Sequence[_Entry]) -> list[Outcome]:
+    def _append(self, connection: Connection, group: Sequence[_Entry]) -> list[Outcome]:
         """All at once if every nonce is new, else one by one."""
         claims = [entry.claim for entry in group if entry.claim is not None and not entry.claim.settled]
         if insert_all(connection, claims):
@@ -85,7 +84,7 @@ class Journal:
             return [None] * len(group)
         return [self._append_one(connection, entry) for entry in group]
 
-    def _append_one(self, connection: sqlite3.Connection, entry: _Entry) -> Outcome:
+    def _append_one(self, connection: Connection, entry: _Entry) -> Outcome:
         connection.execute("SAVEPOINT entry")
         try:
             if entry.claim is not None and not entry.claim.settled:
@@ -98,7 +97,7 @@ class Journal:
         connection.execute("RELEASE entry")
         return None
 
-    def _append_events(self, connection: sqlite3.Connection, entries: Sequence[_Entry]) -> None:
+    def _append_events(self, connection: Connection, entries: Sequence[_Entry]) -> None:
         self._audit.append_many(connection, [(entry.chain, event) for entry in entries for event in entry.events])
 
 

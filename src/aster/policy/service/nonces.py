@@ -10,9 +10,9 @@ Rules:
 * Kept until ``max(received, timestamp) + window``: a request stamped ahead can't come back when its window opens.
 """
 
-import sqlite3
 from collections.abc import Sequence
 
+from aster.foundation.sql import Connection
 from aster.policy.service.errors import NonceReplayed
 
 WINDOW_MS = 300_000
@@ -45,7 +45,7 @@ class Claim:
         self._expires_ms = expires_ms
         self.settled = False
 
-    def insert(self, connection: sqlite3.Connection) -> None:
+    def insert(self, connection: Connection) -> None:
         """Write the row inside a transaction; raises `NonceReplayed` when another request was first."""
         if not insert_all(connection, [self]):
             raise replayed()
@@ -58,7 +58,7 @@ class Claim:
     def received_ms(self) -> int:
         return self._received_ms
 
-    def purge(self, connection: sqlite3.Connection) -> None:
+    def purge(self, connection: Connection) -> None:
         """Drop old rows, when it is time."""
         self._store.purge(connection, self._received_ms)
 
@@ -83,14 +83,14 @@ class NonceStore:
         self._recent[key] = expires_ms
         return Claim(self, tenant, nonce, received_ms=received_ms, expires_ms=expires_ms)
 
-    def purge(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def purge(self, connection: Connection, now_ms: int) -> None:
         """Drop rows whose time is over, at most once a second and so many at a time."""
         if now_ms - self._purged_ms >= PURGE_EVERY_MS:
             self._purged_ms = now_ms
             connection.execute(_PURGE, (now_ms - PURGE_SLACK_MS, PURGE_ROWS))
 
 
-def insert_all(connection: sqlite3.Connection, claims: Sequence[Claim]) -> bool:
+def insert_all(connection: Connection, claims: Sequence[Claim]) -> bool:
     """Write the rows of all claims in one statement; false, with nothing written, when one of them is a replay."""
     if not claims:
         return True

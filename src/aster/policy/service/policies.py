@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from aster.foundation.sql import Connection
 from aster.policy.service.errors import (
     Conflict,
     DuplicateName,
@@ -101,7 +102,7 @@ class TenantPolicies:
 
     __slots__ = ("_connection", "_tenant")
 
-    def __init__(self, connection: sqlite3.Connection, tenant: str) -> None:
+    def __init__(self, connection: Connection, tenant: str) -> None:
         if not tenant:
             raise ValueError("a repository needs a tenant")
         self._connection = connection

@@ -1,6 +1,5 @@
 """Reading and changing what a request's tenant owns: handlers reach the stores through this, never without a tenant."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, TypeVar
 from aster.foundation.audit import AuditLog
 from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import Request
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.service.caller import Caller, caller_of
 from aster.policy.service.commit import Commits
 from aster.policy.service.events import change_event
@@ -27,7 +26,7 @@ class Change:
     now_ms: int
     policies: TenantPolicies
     administration: TenantAdministration
-    _connection: sqlite3.Connection
+    _connection: Connection
     _audit: AuditLog
 
     @property
@@ -79,7 +78,7 @@ class TenantData:
         """Change something whose answer must not be stored."""
         return await self._commits.write(request, lambda connection: work(self._begin(request, connection)))
 
-    def _begin(self, request: Request, connection: sqlite3.Connection) -> Change:
+    def _begin(self, request: Request, connection: Connection) -> Change:
         caller = caller_of(request)
         return Change(
             caller=caller,

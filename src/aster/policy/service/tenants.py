@@ -1,12 +1,12 @@
 """What a tenant decides about itself: settings, who may act as what, named signing keys. One tenant's at a time."""
 
-import sqlite3
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from aster.foundation.http.errors import NotFound
+from aster.foundation.sql import Connection
 from aster.policy.service.caller import Role
 from aster.policy.service.errors import Conflict, PreconditionFailed
 
@@ -58,7 +58,7 @@ class TenantAdministration:
 
     __slots__ = ("_connection", "_tenant")
 
-    def __init__(self, connection: sqlite3.Connection, tenant: str) -> None:
+    def __init__(self, connection: Connection, tenant: str) -> None:
         if not tenant:
             raise ValueError("a repository needs a tenant")
         self._connection = connection

@@ -6,7 +6,6 @@ members. Everything that does not match a share is refused as if the blob were n
 """
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Sequence, Set
 from enum import StrEnum
@@ -14,6 +13,7 @@ from enum import StrEnum
 from blake3 import blake3
 from msgspec import Struct
 
+from aster.foundation.sql import Connection
 from aster.storage.blobs.store import BlobStore
 from aster.storage.tickets import SECRET_BYTES
 
@@ -91,7 +91,7 @@ class Sharing:
     def shares(self) -> Sequence[Share]:
         """Every share that has not expired."""
 
-        def query(connection: sqlite3.Connection) -> list[Share]:
+        def query(connection: Connection) -> list[Share]:
             rows = connection.execute(
                 "SELECT target, kind, subject, expires_at FROM shares WHERE expires_at IS NULL OR expires_at > ?"
                 " ORDER BY target",

@@ -8,7 +8,6 @@ several processes may share a store's folder.
 import contextlib
 import functools
 import os
-import sqlite3
 import tempfile
 import threading
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from aster.foundation.errors import AsterError, StorageUnwritable
-from aster.foundation.sql import Database, MemoryDatabase
+from aster.foundation.sql import Connection, Database, MemoryDatabase
 from aster.storage.blobs import index
 from aster.storage.blobs.chunks import CHUNK_BYTES, parse_hash
 from aster.storage.blobs.collections import Member, collection_bytes, parse_collection
@@ -95,7 +94,7 @@ class BlobStore:
         digest = _digest(reference)
         members = self.members(reference)
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             index.set_members(connection, digest, [(member.name, bytes.fromhex(member.hash)) for member in members])
             if tag is not None:
                 index.set_tag(connection, _tag_name(tag), digest, time.time())
@@ -249,7 +248,7 @@ class BlobStore:
         """Remove a blob at once; False when it is not here, `NameInvalid` while something keeps it."""
         digest = _digest(reference)
 
-        def work(connection: sqlite3.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             if index.find(connection, digest) is None:
                 return False
             if index.is_kept(connection, digest) or digest in self._open:
@@ -370,7 +369,7 @@ class BlobStore:
                 del self._open[digest]
 
     def _commit(self, entry: Entry, draft: Draft | None, tag: str | None) -> BlobRef:
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             now = time.time()
             index.insert(connection, entry, now, self.limits)
             if draft is not None:  # content that is here already is placed again, whatever had become of it
@@ -387,7 +386,7 @@ class BlobStore:
         return BlobRef(entry.digest.hex(), entry.size, entry.is_collection)
 
     def _remove_page(
-        self, connection: sqlite3.Connection, *, after: bytes, before: float
+        self, connection: Connection, *, after: bytes, before: float
     ) -> tuple[list[tuple[bytes, int]], bytes]:
         """What was removed, and where the next page begins; empty after the last."""
         found = index.garbage(connection, after, before, PAGE)
@@ -399,7 +398,7 @@ class BlobStore:
     def _remove_files(self, digest: bytes) -> None:
         """Remove a blob's files if it has no row; decided where no other process can add one meanwhile."""
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             entry = index.find(connection, digest)
             if entry is None or entry.content is not None:
                 self._shelf.remove(digest)

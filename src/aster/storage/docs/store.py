@@ -5,7 +5,6 @@ for everything after the last number that it saw, so nothing is queued and nothi
 """
 
 import functools
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from aster.foundation.logs import get_logger
+from aster.foundation.sql import Connection
 from aster.storage.blobs import index
 from aster.storage.blobs.chunks import parse_hash
 from aster.storage.blobs.store import BlobStore
@@ -195,7 +195,7 @@ class DocReplica:
             self.refresh()
         self._store.announce()
 
-    def _merge(self, connection: sqlite3.Connection, entries: Sequence[Entry], *, is_local: bool) -> None:
+    def _merge(self, connection: Connection, entries: Sequence[Entry], *, is_local: bool) -> None:
         row = connection.execute("SELECT seq FROM docs WHERE id = ?", (self.namespace,)).fetchone()
         if row is None:
             raise DocNotFound(f"document {self.id} was removed")
@@ -232,7 +232,7 @@ class DocReplica:
             return False
         return True
 
-    def _rows_after(self, connection: sqlite3.Connection) -> list[tuple[bytes, bytes, int, int]]:
+    def _rows_after(self, connection: Connection) -> list[tuple[bytes, bytes, int, int]]:
         return connection.execute(
             "SELECT key, identity, clock, seq FROM entries WHERE doc = ? AND seq > ? ORDER BY seq",
             (self.namespace, self._loaded),
@@ -277,7 +277,7 @@ class DocStore:
         """Forget a document here; other nodes keep theirs."""
         namespace = self._resolve(reference)
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute("DELETE FROM entries WHERE doc = ?", (namespace,))
             connection.execute("DELETE FROM docs WHERE id = ?", (namespace,))
             prefix = f"doc:{namespace.hex()}:"
@@ -313,7 +313,7 @@ class DocStore:
     def author(self) -> SigningKey:
         """The key that this node's entries are signed with unless another is given; made when there is none."""
 
-        def work(connection: sqlite3.Connection) -> bytes:
+        def work(connection: Connection) -> bytes:
             row = connection.execute("SELECT seed FROM authors ORDER BY made_at LIMIT 1").fetchone()
             return row[0] if row is not None else self._new_author(connection)
 
@@ -353,7 +353,7 @@ class DocStore:
         if name is not None and (not name or len(name) > 256 or not name.isprintable() or len(name) == 64):
             raise NameInvalid(f"{name[:80]!r} can't be a document's name", hint="1 to 256 printable characters, not 64")
 
-        def work(connection: sqlite3.Connection) -> None:
+        def work(connection: Connection) -> None:
             row = connection.execute("SELECT id FROM docs WHERE name = ?", (name,)).fetchone()
             if row is not None and row[0] != namespace:
                 raise NameInvalid(f"there is a document '{name}' already", hint="choose another name")
@@ -380,14 +380,14 @@ class DocStore:
         return found
 
     @staticmethod
-    def _new_author(connection: sqlite3.Connection) -> bytes:
+    def _new_author(connection: Connection) -> bytes:
         key = SigningKey.generate()
         connection.execute("INSERT INTO authors VALUES (?, ?, ?)", (key.public, key.seed, time.time()))
         return key.seed
 
 
 def _page(
-    connection: sqlite3.Connection, *, doc: bytes, start: bytes, after: bytes
+    connection: Connection, *, doc: bytes, start: bytes, after: bytes
 ) -> list[tuple[bytes, bytes, int, bytes, int, int, int]]:
     return connection.execute(
         "SELECT key, author, size, hash, is_deleted, is_local, seq FROM entries"
@@ -396,7 +396,7 @@ def _page(
     ).fetchall()
 
 
-def _find(connection: sqlite3.Connection, namespace: bytes, key: bytes) -> Entry | None:
+def _find(connection: Connection, namespace: bytes, key: bytes) -> Entry | None:
     row = connection.execute(
         "SELECT key, author, clock, is_deleted, size, hash, author_signature, write_signature, value"
         " FROM entries WHERE doc = ? AND key = ?",
@@ -406,7 +406,7 @@ def _find(connection: sqlite3.Connection, namespace: bytes, key: bytes) -> Entry
 
 
 def _store(
-    connection: sqlite3.Connection, namespace: bytes, entry: Entry, identity: bytes, seq: int, *, is_local: bool
+    connection: Connection, namespace: bytes, entry: Entry, identity: bytes, seq: int, *, is_local: bool
 ) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
