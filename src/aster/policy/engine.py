@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -140,6 +140,12 @@ class PolicyEngine:
     def cached(self, source_hash: str, locale: str) -> CompiledSource | None:
         """What the cache holds for a source that is known by its hash."""
         return self._cache.get((source_hash, locale))
+
+    def forget(self, sources: Iterable[tuple[str, str]]) -> int:
+        """Drop compiled programs, named by their sources' hash and locale; returns how many there were."""
+        dropped = [found for key in sources if (found := self._cache.pop(key, None)) is not None]
+        self._cached_bytes -= sum(compiled.weight for compiled in dropped)
+        return len(dropped)
 
     async def decide(
         self,

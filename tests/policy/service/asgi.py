@@ -17,6 +17,7 @@ class Answered(msgspec.Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+    names: list[str] = []
 
     @property
     def json(self) -> Any:
@@ -65,6 +66,7 @@ async def send(app: Any, method: str, target: str, body: bytes | list[bytes] = b
         start["status"],
         {name.decode(): value.decode("latin-1") for name, value in start["headers"]},
         b"".join(message["body"] for message in rest),
+        [name.decode() for name, _ in start["headers"]],
     )
 
 

@@ -49,6 +49,27 @@ async def test_filters(service: PolicyHttpService) -> None:
         assert (await ask(service, "GET", f"{AUDIT}?{wrong}", role="ADMIN")).code == "VALIDATION_ERROR"
 
 
+async def test_the_documented_listings_are_filters(service: PolicyHttpService) -> None:
+    await fill(service)
+    source = 'Module greetings.\n\nRule hello produce Text:\n  Return "hi".\n'
+    await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": source})
+    records = await read(service, "")
+    first, last, kind, module, rule = records[-1], records[0], "POLICY_EVALUATED", "greetings", "hello"
+    assert len(await read(service, f"/policy/{module}/{rule}")) == 1
+    assert await read(service, f"/type/{kind}") == await read(service, f"?eventType={kind}")
+    assert await read(service, "/type/NOTHING") == []
+    assert await read(service, f"/policy/{module}/{rule}") == await read(service, f"?module={module}&function={rule}")
+    assert await read(service, f"/policy/{module}/nothing") == []
+    span = f"/range?startTime={first['occurredAt']}&endTime={last['occurredAt']}"
+    assert await read(service, span) == await read(service, "")
+
+
+@pytest.mark.parametrize("query", ["", "?startTime=2026-01-01T00:00:00Z", "?startTime=x&endTime=y"])
+async def test_a_range_needs_both_ends(service: PolicyHttpService, query: str) -> None:
+    answered = await ask(service, "GET", f"{AUDIT}/range{query}", role="ADMIN")
+    assert (answered.status, answered.code) == (400, "VALIDATION_ERROR")
+
+
 async def test_one_record(service: PolicyHttpService) -> None:
     await fill(service, 2)
     assert (await read(service, "/2"))["payload"]["after"]["displayName"] == "name 1"

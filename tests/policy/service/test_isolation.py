@@ -33,6 +33,8 @@ BODIES: dict[str, Any] = {
     "CompileRequest": {"source": SOURCE.replace(MARK, "globex")},
     "ValidateRequest": {"policyModule": "marked"},
     "ReplayRequest": {},
+    "ClearCacheRequest": {},
+    "SettingsPatch": {"displayName": "globex"},
 }
 """A body that is right for each type of the table; a new type without one fails the walk."""
 
@@ -56,6 +58,9 @@ async def settle_in(service: PolicyHttpService) -> dict[str, str]:
         "user_id": "ada",
         "key_id": key.json["keyId"],
         "sequence": "1",
+        "event_type": "POLICY_DEPLOYED",
+        "module": "marked",
+        "function": "mark",
     }
 
 

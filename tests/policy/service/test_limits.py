@@ -2,13 +2,14 @@
 
 import contextlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.policy.service.asgi import SECRET, ask
+from tests.policy.service.asgi import SECRET, ask, send, signed
 from tests.policy.service.conftest import Clock
 
 from aster.foundation.sql import Database
-from aster.policy.service.app import create_policy_service
+from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.errors import RateLimited
 from aster.policy.service.limits import Buckets, Limit
 from aster.policy.service.settings import PolicySettings
@@ -50,6 +51,46 @@ async def test_an_address_is_limited_before_its_signature_is_checked(database: D
     service = create_policy_service(database, settings, environ={}, now_ms=clock)
     statuses = [(await ask(service, "GET", ROOT, secret="wrong", timestamp_ms=clock.ms)).status for _ in range(3)]
     assert statuses == [401, 401, 429]
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "status"),
+    [
+        (ROOT, {}, 200),
+        (ROOT, {"tenant": "not a tenant"}, 400),
+        (ROOT, {"secret": "wrong"}, 401),
+        (ROOT, {"role": "NOBODY"}, 403),
+        ("/api/v1/nothing", {}, 404),
+        ("/api/v1/audit/1/replay", {}, 405),
+        (f"{ROOT}?page=x", {}, 400),
+    ],
+)
+async def test_every_answer_tells_the_limit_once(
+    service: PolicyHttpService, target: str, options: dict[str, str], status: int
+) -> None:
+    answered = await ask(service, "GET", target, **options)
+    assert answered.status == status
+    signed_by_a_tenant = status not in (400, 401) or "page" in target
+    assert answered.headers["x-ratelimit-limit"] == ("60000" if signed_by_a_tenant else "600000")
+    assert answered.names.count("x-ratelimit-limit") == answered.names.count("x-ratelimit-remaining") == 1
+
+
+async def test_refusals_for_rates_and_sizes_tell_the_limit_as_well(database: Database) -> None:
+    settings = PolicySettings(secret_key=SECRET, address_requests=4, rate_requests=1, body_bytes=1024)
+    service = create_policy_service(database, settings, environ={})
+    big = await send(service, "GET", ROOT, headers=[(b"x-padding", b"a" * 40_000)])
+    heavy = await send(service, "POST", ROOT, b"a" * 2000, signed("POST", ROOT, b"a" * 2000))
+    await ask(service, "GET", ROOT)
+    of_tenant = await ask(service, "GET", ROOT)
+    of_address = await ask(service, "GET", ROOT)
+    without_tenant = await ask(service, "GET", ROOT, tenant="")
+    found = [(each.status, each.headers["x-ratelimit-limit"]) for each in (big, heavy, of_tenant, of_address)]
+    assert found == [(431, "4"), (413, "4"), (429, "1"), (429, "4")]
+    assert without_tenant.status == 400, "layer 1 speaks before the rate does"
+    for each in (of_tenant, of_address, without_tenant):
+        assert each.names.count("x-ratelimit-limit") == 1
+    assert "retry-after" in of_address.headers
+    assert "retry-after" not in without_tenant.headers
 
 
 @given(

@@ -22,6 +22,17 @@ async def test_settings_are_the_defaults_until_set(service: PolicyHttpService) -
     assert (await ask(service, "PUT", SETTINGS, {"aprovalRequired": True}, role="OWNER")).status == 400
 
 
+async def test_a_patch_changes_what_it_names_alone(service: PolicyHttpService) -> None:
+    limited = {"displayName": "Acme", "rateLimit": {"requests": 100, "windowSeconds": 60}}
+    await ask(service, "PUT", "/api/v1/tenant/settings", limited, role="OWNER")
+    answered = await ask(service, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": True}, role="OWNER")
+    assert (answered.status, answered.json["approvalRequired"], answered.json["displayName"]) == (200, True, "Acme")
+    answered = await ask(service, "PATCH", "/api/v1/tenant/settings", {"rateLimit": None}, role="OWNER")
+    assert (answered.json["approvalRequired"], answered.json["rateLimit"]) == (True, None)
+    unknown = await ask(service, "PATCH", "/api/v1/tenant/settings", {"nothing": 1}, role="OWNER")
+    assert unknown.status == 400
+
+
 async def test_an_assignment_is_a_ceiling(service: PolicyHttpService) -> None:
     assert (await ask(service, "PUT", f"{ASSIGNMENTS}/ada", {"role": "VIEWER"}, role="OWNER")).status == 201
     assert (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN", user="ada")).status == 403

@@ -66,7 +66,10 @@ def _operation(route: Route, schemas: Mapping[Any, Any], error: Any) -> dict[str
     for status in route.errors:
         operation["responses"][str(status)] = _response(status, schemas.get(error) if error is not None else None)
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schemas[route.body]}}}
+        operation["requestBody"] = {
+            "required": not route.optional_body,
+            "content": {"application/json": {"schema": schemas[route.body]}},
+        }
     if route.access is not None:
         operation["x-access"] = str(route.access)
     return operation

@@ -24,7 +24,8 @@ class Route:
     """One row: method, path (``/v1/banks/{bank_id}``), what it needs, what it takes, what it answers, who does it.
 
     ``access`` is the service's own word for what a caller must have: a role, a permission. ``answer`` documents the
-    body of ``status``; ``errors`` the other statuses a caller should expect.
+    body of ``status``; ``errors`` the other statuses a caller should expect. With ``optional_body`` an empty body is
+    None.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Route:
     status: int = 200
     errors: Sequence[int] = ()
     query: Sequence[str] = ()
+    optional_body: bool = False
     _decoder: msgspec.json.Decoder[Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -45,7 +47,7 @@ class Route:
 
     def decode(self, request: Request, body: bytes) -> Any:
         """The typed body; raises `UnsupportedMediaType`, `BadJson` or `ValidationFailed`."""
-        if self._decoder is None:
+        if self._decoder is None or (self.optional_body and not body):
             return None
         content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
         if content_type and content_type != b"application/json" and not content_type.endswith(b"+json"):

@@ -13,6 +13,7 @@ from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
 from aster.policy.engine import PolicyEngine
 from aster.policy.service.audit_routes import AuditRoutes
+from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.commit import Commits
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
@@ -64,6 +65,7 @@ class PolicyHttpService(HttpService):
         self.rates = rates
 
     async def _answer(self, request: Request) -> Reply:
+        self.rates.announce(request)
         try:
             reply = await super()._answer(request)
         finally:
@@ -103,6 +105,7 @@ def create_policy_service(
             *EvaluationRoutes(evaluations, rates).routes,
             *SourceRoutes(data, engine).routes,
             *SchemaRoutes(data, engine).routes,
+            *CacheRoutes(data, engine).routes,
             *PolicyRoutes(data, engine).routes,
             *VersionRoutes(data).routes,
             *AuditRoutes(audit).routes,

@@ -27,8 +27,8 @@ class AuditFilter:
     """Fields that must be equal, and the time between, both ends included (as the records write it)."""
 
     fields: Mapping[str, object]
-    since: str | None
-    until: str | None
+    since: str | None = None
+    until: str | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -46,10 +46,11 @@ def filter_of(request: Request) -> AuditFilter:
     fields: dict[str, object] = {_FIELDS[name]: value for name, value in values.items() if name in _FIELDS}
     if "success" in values:
         fields["success"] = query_flag(request, "success")
-    return AuditFilter(fields, _moment(values, "from"), _moment(values, "to"))
+    return AuditFilter(fields, moment_of(values, "from"), moment_of(values, "to"))
 
 
-def _moment(values: Mapping[str, str], name: str) -> str | None:
+def moment_of(values: Mapping[str, str], name: str) -> str | None:
+    """A parameter's time as the records write it; raises `ValidationFailed` for what is not a time with a zone."""
     text = values.get(name)
     if text is None:
         return None

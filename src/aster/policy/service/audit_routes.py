@@ -13,7 +13,7 @@ from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.audit_export import export_lines
-from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of
+from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of, moment_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.queries import page_and_size, query_integer, query_values
@@ -96,6 +96,23 @@ class AuditRoutes:
                 )
                 for path, handler in ((ROOT, self.list_records), (f"{ROOT}/logs", self.list_logs))
             ),
+            *(
+                Route(
+                    "GET",
+                    f"{ROOT}/{path}",
+                    handler,
+                    summary=summary,
+                    access=Role.ADMIN,
+                    answer=list[AuditEntry],
+                    query=("before", "page", "size", *more),
+                    errors=(400,),
+                )
+                for path, handler, summary, more in (
+                    ("type/{event_type}", self.list_type, "Records of one type, newest first", ()),
+                    ("policy/{module}/{function}", self.list_policy, "Records of one rule, newest first", ()),
+                    ("range", self.list_range, "Records of a time, both ends included", ("startTime", "endTime")),
+                )
+            ),
             Route(
                 "GET",
                 f"{ROOT}/head",
@@ -108,10 +125,11 @@ class AuditRoutes:
                 "GET",
                 f"{ROOT}/verify-chain",
                 self.verify,
-                summary="Recompute the tenant's whole chain",
+                summary="Recompute the tenant's whole chain; a narrower start and end are accepted, and prove less",
                 access=Role.ADMIN,
                 answer=ChainVerification,
-                query=("anchorSequence", "anchorHash"),
+                query=("anchorSequence", "anchorHash", "start", "end"),
+                errors=(400,),
             ),
             Route(
                 "GET",
@@ -133,9 +151,28 @@ class AuditRoutes:
         ]
 
     async def list_records(self, request: Request, body: Any) -> Reply:
+        return await self._listed(request, filter_of(request))
+
+    async def list_type(self, request: Request, body: Any) -> Reply:
+        return await self._listed(request, AuditFilter({"eventType": request.path_params["event_type"]}))
+
+    async def list_policy(self, request: Request, body: Any) -> Reply:
+        named = {"policyModule": request.path_params["module"], "policyFunction": request.path_params["function"]}
+        return await self._listed(request, AuditFilter(named))
+
+    async def list_range(self, request: Request, body: Any) -> Reply:
+        values = query_values(request)
+        if missing := [name for name in ("startTime", "endTime") if name not in values]:
+            raise ValidationFailed(
+                "a range needs startTime and endTime", problems=problem(f"?{missing[0]}", "is missing")
+            )
+        return await self._listed(
+            request, AuditFilter({}, moment_of(values, "startTime"), moment_of(values, "endTime"))
+        )
+
+    async def _listed(self, request: Request, wanted: AuditFilter) -> Reply:
         chain = caller_of(request).chain
         page, size = page_and_size(request)
-        wanted = filter_of(request)
         end = self._audit.head(chain).sequence
         before = query_integer(request, "before", end + 1, minimum=1, maximum=LARGEST_SEQUENCE)
         total = min(end, before - 1)
@@ -159,6 +196,8 @@ class AuditRoutes:
     async def verify(self, request: Request, body: Any) -> ChainVerification:
         chain = caller_of(request).chain
         anchor = _anchor(request, chain)
+        for name in ("start", "end"):
+            moment_of(query_values(request), name)
         found = await asyncio.to_thread(self._audit.verify, chain, anchor=anchor)
         return ChainVerification(found.valid, found.records, found.head, found.broken_sequence, found.reason)
 

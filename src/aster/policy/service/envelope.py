@@ -54,7 +54,8 @@ def render_error(request: Request, error: AsterError) -> Reply:
         details=[Problem(**problem) for problem in error.details.get("problems", ())],
     )
     own = RETRY_SOON if isinstance(error, EngineBusy) else getattr(error, "headers", ())
-    headers = [*request.state.get("answer_headers", ()), *own]
+    replaced = {name for name, _ in own}
+    headers = [*(each for each in request.state.get("answer_headers", ()) if each[0] not in replaced), *own]
     return json_reply(body, status, headers=headers)
 
 

@@ -179,6 +179,15 @@ class TenantPolicies:
             raise PolicyNotFound(f"no {'active' if version is None else 'such'} version of module '{module}'")
         return Deployed(*row)
 
+    def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str]]:
+        """Hash and locale of every stored version's source; of one module, and those with one rule, when named."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT v.source_hash, v.locale, v.functions FROM policy_versions v JOIN policies p"
+            " ON p.tenant = v.tenant AND p.id = v.policy_id WHERE p.tenant = ?1 AND (?2 IS NULL OR p.module = ?2)",
+            (self._tenant, module),
+        )
+        return [(row[0], row[1]) for row in rows if function is None or function in msgspec.json.decode(row[2])]
+
     def create(self, module: str, *, name: str, description: str, function: str | None, by: str, now_ms: int) -> Policy:
         """A policy without versions; raises `DuplicateName` when the module is taken."""
         policy = Policy(

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from aster.foundation.http.request import Request
 from aster.policy.service.caller import tenant_of
+from aster.policy.service.errors import RateLimited
 from aster.policy.service.limits import Buckets, Limit, rate_headers
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenant_cache import TenantCache
 
 
 class RateLayers:
-    """Both limits of one service. Answers carry the tenant's ``X-RateLimit-*`` headers."""
+    """Both limits of one service. Every answer tells one in ``X-RateLimit-*``: the tenant's once it signed."""
 
     def __init__(self, tenants: TenantCache, settings: PolicySettings, *, now_ms: Callable[[], int]) -> None:
         self._cache = tenants
@@ -21,10 +22,23 @@ class RateLayers:
         self._addresses = Buckets()
         self._tenants = Buckets()
 
+    def announce(self, request: Request) -> None:
+        """Charge the address and tell its limit on whatever is answered; `of_address` refuses, once layer 1 passed."""
+        if not self._enabled or request.client is None:
+            return
+        limit, now_ms = self._address_limit, self._now_ms()
+        try:
+            headers = rate_headers(limit, self._addresses.take(request.client, limit, 1, now_ms), now_ms)
+        except RateLimited as error:
+            request.state["address_refusal"] = error
+            headers = error.rate
+        request.state["answer_headers"] = headers
+
     async def of_address(self, request: Request) -> None:
         """Before the signature is checked."""
-        if self._enabled and request.client is not None:
-            self._addresses.take(request.client, self._address_limit, 1, self._now_ms())
+        refusal: RateLimited | None = request.state.get("address_refusal")
+        if refusal is not None:
+            raise refusal
 
     async def of_tenant(self, request: Request) -> None:
         """After the signature was checked."""

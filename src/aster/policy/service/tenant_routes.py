@@ -1,11 +1,12 @@
 """Tenant administration over HTTP (OWNER): settings, who may act as what, named signing keys."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.reply import Reply, json_reply
@@ -19,13 +20,23 @@ from aster.policy.service.queries import page_and_size
 from aster.policy.service.roles import USER_LENGTH
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenant_data import Change, TenantData
-from aster.policy.service.tenants import Assignment, Key, TenantSettings
+from aster.policy.service.tenants import Assignment, Key, RateLimit, TenantSettings
 
 ROOT = "/api/v1/tenant"
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999."""
 
 RoleName = Literal["VIEWER", "MEMBER", "ADMIN", "OWNER"]
+
+
+class SettingsPatch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What is absent stays as it is; a ``rateLimit`` of null takes the tenant's own limit away."""
+
+    display_name: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    approval_required: bool | UnsetType = UNSET
+    allow_self_approval: bool | UnsetType = UNSET
+    rate_limit: RateLimit | UnsetType | None = UNSET
+    unassigned_role: RoleName | UnsetType = UNSET
 
 
 class AssignmentRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -86,6 +97,16 @@ class TenantRoutes:
                 errors=(409, 412),
             ),
             Route(
+                "PATCH",
+                f"{ROOT}/settings",
+                self.patch_settings,
+                "Change some of the tenant's settings",
+                owner,
+                SettingsPatch,
+                TenantSettings,
+                errors=(409, 412),
+            ),
+            Route(
                 "GET",
                 assignments,
                 self.list_assignments,
@@ -141,8 +162,16 @@ class TenantRoutes:
         return json_reply(settings, headers=[_etag(revision)])
 
     async def replace_settings(self, request: Request, body: TenantSettings) -> Reply:
+        return await self._change_settings(request, lambda before: body)
+
+    async def patch_settings(self, request: Request, body: SettingsPatch) -> Reply:
+        given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+        return await self._change_settings(request, lambda before: msgspec.structs.replace(before, **given))
+
+    async def _change_settings(self, request: Request, changed: Callable[[TenantSettings], TenantSettings]) -> Reply:
         def work(change: Change) -> Reply:
             before, revision = change.administration.settings()
+            body = changed(before)
             if request.header(b"if-match") not in (None, b"*", _etag(revision)[1]):
                 raise PreconditionFailed("the settings are not the ones that If-Match names")
             if body.unassigned_role != "OWNER" and not change.administration.has_owner():
