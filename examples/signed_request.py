@@ -2,15 +2,14 @@
 
 import sys
 
-from aster.policy.service.signing import SigningClient
+from aster.policy.client import PolicyClient
 
 
 def main(url: str, secret: str) -> None:
     source = 'Module demo.\n\nRule ping produce Text:\n  Return "pong".'
-    body = {"source": source, "functionName": "ping", "context": {}, "locale": "en-US"}
-    with SigningClient(url, tenant="acme-corp", secret=secret, user="ada@acme.com") as client:
-        answer = client.request("POST", "/api/v1/policies/evaluate-source", body)
-    print(answer.status, answer.body["result"])
+    with PolicyClient(url, tenant="acme-corp", secret=secret, user="ada@acme.com") as client:
+        answer = client.evaluate_source(source, rule="ping")
+    print(answer.result)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from typing import Any
 
 import msgspec
 
-from aster.policy.service.signing import SigningClient, sign_request
+from aster.policy.client import PolicyClient
+from aster.policy.service.signing import sign_request
 
 SECRET = "benchmark"
 TENANTS = [f"tenant{number}" for number in range(8)]
@@ -158,7 +159,7 @@ def main() -> None:
         with running(kind, options.port) as pid:
             if kind == "policy":
                 for tenant in TENANTS:
-                    with SigningClient(f"http://127.0.0.1:{options.port}", tenant=tenant, secret=SECRET) as client:
+                    with PolicyClient(f"http://127.0.0.1:{options.port}", tenant=tenant, secret=SECRET) as client:
                         client.request("POST", "/api/v1/policies", {"source": SOURCE})
             for connections in options.connections:
                 asyncio.run(drive(options.port, requests_for(path, body, 200), connections))

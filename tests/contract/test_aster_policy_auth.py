@@ -19,9 +19,9 @@ import pytest
 import uvicorn
 
 from aster.foundation.sql import Database
+from aster.policy.client import PolicyClient
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.settings import PolicySettings, resolve_settings
-from aster.policy.service.signing import SigningClient
 
 SECRET = "your-api-secret-here"
 PATH = "/api/v1/policies/evaluate-source"
@@ -360,7 +360,7 @@ async def test_the_contracts_shell_example_works_as_written(server: Server) -> N
 
 async def test_our_own_client_signs_as_the_contract_says(server: Server) -> None:
     def talk() -> list[int]:
-        with SigningClient(server.url, tenant="acme-corp", secret=SECRET, role="MEMBER", user="Zoë") as client:
+        with PolicyClient(server.url, tenant="acme-corp", secret=SECRET, role="MEMBER", user="Zoë") as client:
             answers = [client.request("POST", f"{PATH}?trace=true", json.loads(BODY)) for _ in range(3)]
             answers.append(client.request("GET", "/api/v1/audit"))
             answers.append(client.request("DELETE", "/api/v1/policies/none"))

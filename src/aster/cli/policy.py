@@ -1,7 +1,10 @@
 """`aster policy`: work with files, serve, sign requests, verify exports."""
 
+import enum
 import os
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +22,15 @@ from aster.cli import (
 )
 from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
 from aster.foundation.errors import ConfigError
+
+
+class Shape(enum.StrEnum):
+    """How `sign` prints a request."""
+
+    CONFIG = "curl-config"
+    COMMAND = "curl"
+    HEADERS = "headers"
+
 
 app = typer.Typer(name="policy", help="Work with policies and the policy service.", no_args_is_help=True)
 
@@ -91,12 +103,20 @@ def sign(
     tenant: Annotated[str, typer.Option("--tenant", help="Whose request this is.")] = "local",
     role: Annotated[str, typer.Option("--role", help="OWNER, ADMIN, MEMBER or VIEWER.")] = "MEMBER",
     user: Annotated[str | None, typer.Option("--user", help="Recorded in the audit chain.")] = None,
+    key_id: Annotated[str | None, typer.Option("--key-id", help="The named key that the secret is of.")] = None,
+    version: Annotated[
+        int, typer.Option("--signature-version", min=1, max=2, help="2 also signs tenant, role and user.")
+    ] = 1,
+    shape: Annotated[
+        Shape, typer.Option("--as", help="A curl configuration, a curl command line, or header lines.")
+    ] = Shape.CONFIG,
     data: DataOption = Path("aster-data"),
 ) -> None:
     """Print a signed request for curl: `aster policy sign POST URL BODY | curl --config -`.
 
-    The secret is ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster up` made in
-    the data directory. A signed request can be sent once, within five minutes.
+    --as curl prints a command line to paste, --as headers the header lines alone. The secret is
+    ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster up` made in the data
+    directory. A signed request can be sent once, within five minutes.
     """
     from aster.policy.service.signing import sign_request
 
@@ -105,13 +125,41 @@ def sign(
     text = _text(payload)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     headers = sign_request(
-        method.upper(), target, payload, tenant=tenant, secret=_secret(tenant, data), role=role, user=user
+        method.upper(),
+        target,
+        payload,
+        tenant=tenant,
+        secret=_secret(tenant, data),
+        role=role,
+        user=user,
+        key_id=key_id,
+        version=version,
     )
-    lines = [f"url = {_quoted(url)}", f"request = {_quoted(method.upper())}", "silent", "show-error"]
-    lines += [f"header = {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
     if payload:
-        lines += [f"header = {_quoted('Content-Type: application/json')}", f"data-raw = {_quoted(text)}"]
-    typer.echo("\n".join(lines))
+        headers["Content-Type"] = "application/json"
+    typer.echo(_SHAPES[shape](method.upper(), url, headers, text))
+
+
+def _as_config(method: str, url: str, headers: Mapping[str, str], body: str) -> str:
+    lines = [f"url = {_quoted(url)}", f"request = {_quoted(method)}", "silent", "show-error", "globoff", "path-as-is"]
+    lines += [f"header = {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
+    if body:
+        lines.append(f"data-raw = {_quoted(body)}")
+    return "\n".join(lines)
+
+
+def _as_command(method: str, url: str, headers: Mapping[str, str], body: str) -> str:
+    words = ["curl", "-sS", "--globoff", "--path-as-is", "-X", method, url]
+    for name, value in headers.items():
+        words += ["-H", f"{name}: {value}"]
+    return shlex.join([*words, "--data-raw", body] if body else words)
+
+
+def _as_headers(method: str, url: str, headers: Mapping[str, str], body: str) -> str:
+    return "\n".join(f"{name}: {value}" for name, value in headers.items())
+
+
+_SHAPES = {Shape.CONFIG: _as_config, Shape.COMMAND: _as_command, Shape.HEADERS: _as_headers}
 
 
 def _parts(url: str) -> SplitResult:

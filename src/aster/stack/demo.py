@@ -21,8 +21,8 @@ import msgspec
 
 from aster import AsterClient, AsterConfig
 from aster.foundation.errors import AsterError
+from aster.policy.client import Answer, PolicyClient
 from aster.policy.rpc_service import EvaluateSource, PolicyService
-from aster.policy.service.signing import Answer, SigningClient
 from aster.stack.chains import verify_directory
 from aster.stack.demo_input import DemoInput, Question, sample_policy
 from aster.stack.demo_memory import MemoryClient
@@ -168,7 +168,7 @@ async def _decide(stack: Stack, narrator: Narrator) -> int:
     secret = os.environ.get("ASTER_HMAC_SECRET_DEMO") or stack.policy_secret
     if secret is None:
         raise DemoFailed("there is no secret to sign policy requests with", hint="set ASTER_HMAC_SECRET_DEMO")
-    with SigningClient(stack.addresses.url, tenant=TENANT, secret=secret, user=OWNER) as client:
+    with PolicyClient(stack.addresses.url, tenant=TENANT, secret=secret, user=OWNER) as client:
         for words, caller, request in CALLERS:
             context = {"caller": caller, "request": {"bank": "demo", "holdsPersonalData": True, **request}}
             body = {"source": source, "functionName": "decide", "context": context, "locale": "en-US"}

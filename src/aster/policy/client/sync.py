@@ -1,0 +1,116 @@
+"""The blocking client."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from aster.policy.client import calls
+from aster.policy.client.calls import Call
+from aster.policy.client.exchange import Answer, Exchange, Outcome, Signer
+from aster.policy.client.methods import Method
+
+T = TypeVar("T")
+TIMEOUT_SECONDS = 30.0
+
+
+class PolicyClient:
+    """Signs and sends. One per thread is not needed: httpx's client is safe to share.
+
+    ``url`` is ``http://host:port`` or ``https://host``. ``signature_version`` 2 also signs tenant, role and user;
+    ``key_id`` names the key that ``secret`` is of, where that is not the tenant's own. ``http`` is your own
+    `httpx.Client`, for proxies, certificates or transports; it stays open when this client is closed.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        tenant: str,
+        secret: str,
+        role: str = "MEMBER",
+        user: str | None = None,
+        key_id: str | None = None,
+        signature_version: int = 1,
+        retries: int = 2,
+        timeout: float = TIMEOUT_SECONDS,
+        http: httpx.Client | None = None,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._signer = Signer(tenant, secret, role, user, key_id, signature_version, retries)
+        self._http = http or httpx.Client(timeout=timeout)
+        self._owns_http = http is None
+
+    evaluate = Method(calls.evaluate)
+    evaluate_source = Method(calls.evaluate_source)
+    evaluate_source_batch = Method(calls.evaluate_source_batch)
+    deploy = Method(calls.deploy)
+    policies = Method(calls.policies)
+    policy = Method(calls.policy)
+    delete_policy = Method(calls.delete_policy)
+    versions = Method(calls.versions)
+    activate = Method(calls.activate)
+    submit = Method(calls.submit)
+    approve = Method(calls.approve)
+    reject = Method(calls.reject)
+    rollback = Method(calls.rollback)
+    audit = Method(calls.audit)
+    audit_head = Method(calls.audit_head)
+    verify_audit = Method(calls.verify_audit)
+
+    def send(self, call: Call[T]) -> T:
+        """Send a call of `aster.policy.client.calls`; raises a `PolicyClientError` for whatever is not its answer."""
+        exchange = Exchange(self._signer, call)
+        answer: T = exchange.decoded(self._outcome(exchange))
+        return answer
+
+    def request(
+        self, method: str, target: str, body: Any = None, *, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Sign and send anything, and give back its last answer, also a refusal; raises `NoAnswer`.
+
+        ``target`` is ``/path?query``; ``body`` is sent as JSON, None as no body.
+        """
+        call: Call[Any] = Call(method.upper(), target, body, is_pure=method.upper() in ("GET", "HEAD"))
+        exchange = Exchange(self._signer, call, headers=headers)
+        return exchange.answer(self._outcome(exchange))
+
+    def export_audit(self, *, after: int = 0, limit: int = 10_000) -> bytes:
+        """One page of the tenant's audit chain as `aster policy audit verify` reads it (ADMIN)."""
+        call: Call[Any] = Call("GET", f"{calls.AUDIT}/export?after={after}&limit={limit}", is_pure=True)
+        exchange = Exchange(self._signer, call)
+        outcome = self._outcome(exchange)
+        exchange.decoded(outcome)
+        return exchange.response(outcome).content
+
+    def _outcome(self, exchange: Exchange) -> Outcome:
+        """Attempts until one is the last."""
+        while True:
+            request = self._http.build_request(
+                exchange.call.method, f"{self._url}{exchange.call.target}", content=exchange.payload
+            )
+            request.headers.update(exchange.headers(request.url.raw_path))
+            request.headers.encoding = "utf-8"
+            try:
+                outcome: Outcome = self._http.send(request)
+            except httpx.TransportError as error:
+                outcome = error
+            pause = exchange.pause_after(outcome)
+            if pause is None:
+                return outcome
+            time.sleep(pause)
+
+    def close(self) -> None:
+        """Close the connections, if they are this client's own."""
+        if self._owns_http:
+            self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
