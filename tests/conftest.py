@@ -11,6 +11,11 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 import pytest
+from hypothesis import settings
+
+# How fast an example runs says how busy the machine is, not whether the code is right.
+settings.register_profile("aster", deadline=None)
+settings.load_profile("aster")
 
 CACHE = Path(__file__).resolve().parent.parent / ".venv" / "cache"
 OURS = ("ASTER_", "ASTROCYTE_")

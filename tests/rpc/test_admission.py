@@ -1,6 +1,8 @@
 """Credentials over real connections: who gets in, and that every refusal looks the same."""
 
 import asyncio
+import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -136,6 +138,53 @@ async def test_a_one_time_credential_admits_exactly_once_also_after_a_restart(tm
     assert sorted(events) == ["admitted"] + ["refused"] * 11
     assert journal.audit.verify(CHAIN).valid
     await journal.close()
+
+
+async def test_a_one_time_credential_whose_admission_took_too_long_is_good_for_its_holder(tmp_path: Path) -> None:
+    credential = issue(ROOT, role="consumer", expires_at=LATER, one_time=True)
+    config = AsterConfig(root_pubkey=ROOT.public, storage_path=tmp_path)
+    async with AsterServer([Greeter()], config=config, limits=RpcLimits(handshake_seconds=1)) as running:
+        with contextlib.closing(sqlite3.connect(tmp_path / "trust.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert not await is_admitted(running.address, tmp_path, credential)
+            other.execute("ROLLBACK")
+        assert await is_admitted(running.address, tmp_path, credential)
+        assert not await is_admitted(running.address, tmp_path, credential, SigningKey.generate())
+
+
+async def test_a_client_with_a_one_time_credential_comes_back_after_its_connection_was_lost(tmp_path: Path) -> None:
+    credential = issue(ROOT, role="consumer", expires_at=LATER, one_time=True)
+    async with server(storage_path=tmp_path / "storage") as running:
+        caller = client(running.address, tmp_path, credential)
+        await caller.connect()
+        await caller.reconnect()
+        await (await caller.client(Greeter)).hello(Ask("ann"))
+        await caller.close()
+
+
+async def test_a_one_time_credential_that_a_draining_server_sees_stays_unused(tmp_path: Path) -> None:
+    credential = issue(ROOT, role="consumer", expires_at=LATER, one_time=True)
+    storage, asked, go_on = tmp_path / "storage", asyncio.Event(), asyncio.Event()
+
+    async def hook(attempt: ConnectionAttempt) -> bool:
+        asked.set()
+        await go_on.wait()
+        return True
+
+    config = AsterConfig(root_pubkey=ROOT.public, storage_path=storage)
+    async with AsterServer([Greeter()], config=config, hook=hook) as running:
+        caller = client(running.address, tmp_path, credential)
+        connecting = asyncio.create_task(caller.connect())
+        await asked.wait()
+        acceptor = running._acceptor
+        assert acceptor is not None
+        acceptor.drain("it is shutting down")
+        go_on.set()
+        with pytest.raises(UnavailableError):
+            await connecting
+        await caller.close()
+    async with server(storage_path=storage) as running:
+        assert await is_admitted(running.address, tmp_path, credential)
 
 
 async def test_expiry_ends_a_live_connection(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import socket
 import httpx
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 
 from aster import AsterClient, AsterConfig, AsterServer, rpc, service
 from aster.foundation.http.server import AddressUnavailable
@@ -79,6 +80,23 @@ async def test_without_monitoring_there_are_no_such_metrics() -> None:
     assert "aster_rpc_connections 1.0" in text
     assert "aster_endpoint_" not in text
     assert "aster_path_" not in text
+
+
+@pytest.mark.parametrize("enable_monitoring", [False, True])
+async def test_a_registry_of_the_hosts_shows_the_same_until_the_server_is_closed(*, enable_monitoring: bool) -> None:
+    registry, port = CollectorRegistry(), free_port()
+    watched = config(port).with_inline(enable_monitoring=enable_monitoring)
+    async with AsterServer([Pinger()], config=watched, metrics=registry) as server, httpx.AsyncClient() as http:
+        caller = AsterClient(address=server.address, config=AsterConfig(bind_addr="127.0.0.1:0"))
+        await (await caller.client(Pinger)).ping(Ping())
+        text = generate_latest(registry).decode()
+        assert 'aster_rpc_handled_total{code="OK",method="ping",service="Pinger"} 1.0' in text
+        assert "aster_rpc_connections 1.0" in text
+        assert ("aster_path_selected" in text) is enable_monitoring
+        page = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert set(re.findall(r"# TYPE (\S+)", page)) >= set(re.findall(r"# TYPE (\S+)", text))
+        await caller.close()
+    assert generate_latest(registry) == b""
 
 
 async def test_monitoring_without_a_health_port_says_that_it_shows_nothing(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from aster.foundation.errors import ConfigError
 from aster.trust.anchor import read_root_public_keys
+from aster.trust.identity_file import read_identity, write_identity
 from aster.trust.keys import SigningKey, is_signed_by, read_key_file, write_key_file
 
 
@@ -46,3 +47,21 @@ def test_a_file_without_a_private_key_is_refused_without_repeating_it(tmp_path: 
     with pytest.raises(ConfigError) as caught:
         read_key_file(file)
     assert "abcd" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs file modes")
+def test_a_key_that_others_can_read_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_key_file(tmp_path / "root.key", SigningKey.generate())
+    identity = write_identity(tmp_path / "node.identity", SigningKey.generate().seed, [])
+    read_key_file(file)
+    read_identity(identity)
+    assert caplog.text == ""
+    file.chmod(0o644)
+    identity.chmod(0o640)
+    for _ in range(2):
+        read_key_file(file)
+        read_identity(identity)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file} holds a secret and others can read it (mode 644): chmod 600 {file}",
+        f"{identity} holds a secret and others can read it (mode 640): chmod 600 {identity}",
+    ]

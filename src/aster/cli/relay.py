@@ -119,6 +119,7 @@ async def _serve(options: "RelayOptions", *, as_json: bool) -> None:
 def _tokens(file: Path | None) -> tuple[bytes, ...]:
     """From the environment and the file; fails rather than serve without a token that was asked for."""
     from aster.foundation.errors import ConfigError
+    from aster.foundation.private_file import warn_if_readable_by_others
 
     found = [os.environ.get(TOKEN_VARIABLE, "").strip()]
     if file is not None:
@@ -128,6 +129,7 @@ def _tokens(file: Path | None) -> tuple[bytes, ...]:
             raise ConfigError(f"{file}: the access tokens can't be read") from error
         if not any(lines):
             raise ConfigError(f"{file}: holds no access token", hint="one a line")
+        warn_if_readable_by_others(file)
         found += lines
     for token in found:
         if not (token.isascii() and token.isprintable()) or " " in token:

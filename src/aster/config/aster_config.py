@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Never, Self, TypedDict, Unpack
 
 from aster.config.instance_identity import INSTANCE_TABLE
+from aster.config.misspelt import warn_of_misspelt
 from aster.config.table import SHOWN, TABLE
 from aster.foundation.settings import Document, Resolved, SettingsTable
 
 DEFAULT = "default"
 ALL = SettingsTable([*TABLE.settings, *INSTANCE_TABLE.settings])
+VARIABLES = {f"ASTER_{setting.name.upper()}": setting.env for setting in ALL.settings if setting.env is not None}
 
 
 class InlineSettings(TypedDict, total=False):
@@ -161,4 +163,5 @@ class AsterConfig:
 
 
 def _resolve(inline: Mapping[str, Any], document: Document | None = None) -> Resolved:
+    warn_of_misspelt(VARIABLES)
     return ALL.resolve(inline=inline, environ=os.environ, document=document)

@@ -1,10 +1,32 @@
 """Files that only their owner can read, written at once and whole or not at all."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 from aster.foundation.errors import ConfigError
+from aster.foundation.logs import get_logger
+
+logger = get_logger("aster.trust")
+
+_warned_of: set[tuple[Path, int]] = set()
+
+
+def warn_if_readable_by_others(file: Path) -> None:
+    """Say in the log, once a file and mode, that a secret can be read by more than its owner.
+
+    A warning and no refusal: containers mount secrets as they please. Systems without modes have nothing to warn of.
+    """
+    if os.name != "posix":
+        return
+    try:
+        mode = stat.S_IMODE(file.stat().st_mode)
+    except OSError:
+        return  # whoever reads it will say so
+    if mode & (stat.S_IRGRP | stat.S_IROTH) and (file, mode) not in _warned_of:
+        _warned_of.add((file, mode))
+        logger.warning(f"{file} holds a secret and others can read it (mode {mode:o}): chmod 600 {file}")
 
 
 def write_private_file(file: Path, text: str) -> None:

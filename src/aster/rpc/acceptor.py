@@ -91,6 +91,7 @@ class Acceptor:
     def drain(self, reason: str) -> None:
         """Take no new connections and no new calls."""
         self.is_draining = True
+        self._door.gate.close()
         for connection in self.connections:
             connection.drain(reason)
 
@@ -104,6 +105,7 @@ class Acceptor:
     async def close(self) -> None:
         """End every connection, its handlers and sessions, and the endpoint."""
         self.is_draining = True
+        self._door.gate.close()
         for connection in self.connections:
             connection.close(CloseCode.GOING_AWAY, "the server was closed")
         await self._endpoint.close()
@@ -116,6 +118,7 @@ class Acceptor:
             await asyncio.wait(ending)
         if self._settling:
             await asyncio.wait(self._settling)
+        await self._door.gate.settled()
 
     def turn_away_denied(self) -> None:
         """Close the connections of endpoints and credentials that are on the deny-list now."""

@@ -125,6 +125,8 @@ async def receive(
                 outcome = CloseCode.DONE, ""
                 frames.write(ADMITTED)
                 await connection.closed()
+            elif gate.is_closed:
+                outcome = CloseCode.GOING_AWAY, "the server was closed"
     except ConnectionLost as error:
         logger.debug("a peer left its admission", peer=peer, reason=error.message)
     except FramingError as error:

@@ -61,10 +61,11 @@ class TimedCall:
 class CallMetrics(Collector):
     """The metrics of one server or client, in a registry of its owner's."""
 
-    def __init__(self, registry: CollectorRegistry, *, prefix: str = "aster_rpc") -> None:
+    def __init__(self, registry: CollectorRegistry | None = None, *, prefix: str = "aster_rpc") -> None:
         self._prefix = prefix
         self._methods: dict[tuple[str, str], MethodMetrics] = {}
-        registry.register(self)
+        if registry is not None:
+            registry.register(self)
 
     def started(self, service: str, method: str) -> TimedCall:
         """A call begins, of a method that is defined; never pass what a stranger typed."""

@@ -32,6 +32,9 @@ DEV_MODE_WARNING = "Dev mode: allow_all_consumers=True (ephemeral root key)."
 class Gate(Protocol):
     """Decides on peers by their EndpointId."""
 
+    is_closed: bool
+    """Whoever presents something now is not judged but sent away."""
+
     def admit(self, peer: str) -> Admission | None:
         """What a peer may rely on; None turns it away."""
 
@@ -41,12 +44,19 @@ class Gate(Protocol):
     def forget(self, peer: str) -> None:
         """Take an admission back."""
 
+    def close(self) -> None:
+        """Admit nobody from now on."""
+
+    async def settled(self) -> None:
+        """Wait for the admissions that are being recorded."""
+
 
 class OpenGate:
     """Everyone may call, as no one in particular; a credential that is presented is still judged, if it can be."""
 
     def __init__(self, credentials: CredentialGate | None) -> None:
         self._credentials = credentials
+        self.is_closed = False
 
     def admit(self, peer: str) -> Admission | None:
         known = self._credentials.admit(peer) if self._credentials else None
@@ -58,6 +68,15 @@ class OpenGate:
     def forget(self, peer: str) -> None:
         if self._credentials is not None:
             self._credentials.forget(peer)
+
+    def close(self) -> None:
+        self.is_closed = True
+        if self._credentials is not None:
+            self._credentials.close()
+
+    async def settled(self) -> None:
+        if self._credentials is not None:
+            await self._credentials.settled()
 
 
 @dataclass(frozen=True, slots=True)

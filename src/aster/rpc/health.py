@@ -1,10 +1,8 @@
 """The health HTTP server that ``health_port`` asks for: `/livez` (and `/healthz`), `/readyz`, `/metrics`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
 from aster.foundation.health import Health, Readiness
 from aster.foundation.http.plain import plain_service
@@ -13,44 +11,20 @@ from aster.foundation.http.server import HttpServer
 from aster.rpc.status import UnavailableError
 
 
-class Reading(Collector):
-    """One number, read each time it is asked for."""
-
-    def __init__(
-        self, name: str, words: str, value: Callable[[], int], family: type[CounterMetricFamily | GaugeMetricFamily]
-    ) -> None:
-        self._name = name
-        self._words = words
-        self._value = value
-        self._family = family
-
-    def collect(self) -> Iterable[Metric]:
-        yield self._family(self._name, self._words, value=self._value())
-
-
 class HealthServer:
     """Says whether one server takes calls. It has a port of its own, so that it can be asked without a credential."""
 
-    def __init__(self, host: str, port: int, *, accepts: Callable[[], bool], connections: Callable[[], int]) -> None:
+    def __init__(self, host: str, port: int, *, accepts: Callable[[], bool]) -> None:
         """Binds the port at once; raises `AddressUnavailable` when it can't be had."""
         self._http = HttpServer(host=host, port=port)
         self._health = Health()
         self._accepts = accepts
         self._health.add_check("rpc", self._check)
-        self.add_count("aster_rpc_connections", "Peers that are connected.", connections)
 
     @property
     def registry(self) -> CollectorRegistry:
         """What `/metrics` shows."""
         return self._health.registry
-
-    def add_count(self, name: str, words: str, value: Callable[[], int], *, only_grows: bool = False) -> None:
-        """A number that is read when `/metrics` is."""
-        self.add_metrics(Reading(name, words, value, CounterMetricFamily if only_grows else GaugeMetricFamily))
-
-    def add_metrics(self, collector: Collector) -> None:
-        """More for `/metrics`."""
-        self._health.registry.register(collector)
 
     @property
     def url(self) -> str:

@@ -45,8 +45,10 @@ from aster.trust.nonces import MemoryJournal, StoredJournal
 from aster.trust.refusals import Refusals
 
 if TYPE_CHECKING:
-    from aster.rpc.call_metrics import CallMetrics
+    from prometheus_client import CollectorRegistry
+
     from aster.rpc.health import HealthServer
+    from aster.rpc.server_metrics import ServerMetrics
     from aster.rpc.storage.blobs import Blobs
     from aster.rpc.storage.docs import Docs
 
@@ -60,7 +62,8 @@ class AsterServer:
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
     ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers;
     ``storage_limits`` bound its blobs and docs; ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what
-    the services must not have drifted from.
+    the services must not have drifted from; ``metrics`` is a Prometheus registry of yours that is to have what
+    ``health_port`` shows, for a process with a page of its own.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
@@ -80,6 +83,7 @@ class AsterServer:
         storage_limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
         debug_errors: bool = False,
         manifest: Path | None = None,
+        metrics: "CollectorRegistry | None" = None,
     ) -> None:
         self._interceptors = tuple(interceptors)
         given = config if config is not None else AsterConfig.from_env()
@@ -103,7 +107,8 @@ class AsterServer:
         self._denied = DenyList()
         self._refusals = Refusals(MemoryJournal())
         self._health: HealthServer | None = None
-        self._metrics: CallMetrics | None = None
+        self._registry = metrics
+        self._metrics: ServerMetrics | None = None
         self._stopped = asyncio.Event()
 
     async def start(self) -> None:
@@ -127,8 +132,8 @@ class AsterServer:
             warn_of_exposed(self._table.definitions, self._interceptors, self._config)
             door = Door(trust.gate, self._denied, self._refusals, self._hook, self._config.hook_timeout_ms, show)
             self._acceptor = Acceptor(self._endpoint, door, self._limits, self._make_lane)
-            if self._config.health_port:
-                await self._start_health(self._endpoint, self._acceptor)
+            if self._config.health_port or self._registry is not None:
+                await self._show_metrics(self._endpoint, self._acceptor)
             elif self._config.enable_monitoring:
                 logger.warning("enable_monitoring shows in /metrics, and health_port is 0: nothing is shown")
         except BaseException:
@@ -148,32 +153,21 @@ class AsterServer:
             await self._denied.deny(denial.id, denial.note)
         self._refusals = Refusals(journal)
 
-    async def _start_health(self, endpoint: Endpoint, acceptor: Acceptor) -> None:
+    async def _show_metrics(self, endpoint: Endpoint, acceptor: Acceptor) -> None:
         # An HTTP server and its metrics, which most servers don't need.
-        from aster.rpc.call_metrics import CallMetrics
         from aster.rpc.health import HealthServer
+        from aster.rpc.server_metrics import ServerMetrics
 
-        health = HealthServer(
-            self._config.health_host,
-            self._config.health_port,
-            accepts=lambda: not acceptor.is_draining,
-            connections=lambda: len(acceptor.connections),
-        )
-        self._metrics = CallMetrics(health.registry)
-        health.add_count(
-            "aster_rpc_sessions", "Sessions that are open.", lambda: sum(each.sessions for each in acceptor.connections)
-        )
-        for name, words, value in (
-            ("aster_rpc_accepted", "Peers that were let in.", lambda: acceptor.accepted),
-            ("aster_rpc_refused", "Peers that were turned away.", lambda: self._refusals.count),
-        ):
-            health.add_count(name, words, value, only_grows=True)
-        if self._config.enable_monitoring:
-            from aster.rpc.monitoring import NetworkStatistics
-
-            health.add_metrics(NetworkStatistics(endpoint.statistics, lambda: acceptor.transports))
-        await health.start()
-        self._health = health
+        config = self._config
+        registries = [] if self._registry is None else [self._registry]
+        if config.health_port:
+            self._health = HealthServer(
+                config.health_host, config.health_port, accepts=lambda: not acceptor.is_draining
+            )
+            registries.append(self._health.registry)
+        self._metrics = ServerMetrics(registries, endpoint, acceptor, self._refusals, network=config.enable_monitoring)
+        if self._health is not None:
+            await self._health.start()
 
     async def serve(self) -> None:
         """Start if need be, and return once the server is closed."""
@@ -205,6 +199,9 @@ class AsterServer:
             self._journal = None
         if self._health is not None:
             await self._health.close()
+        if self._metrics is not None:
+            self._metrics.withdraw()
+            self._metrics = None
         self._stopped.set()
 
     async def deny(self, subject: str, note: str = "") -> None:
@@ -302,7 +299,7 @@ class AsterServer:
         if self._metrics is not None:
             from aster.rpc.metered_connection import MeteredConnection
 
-            make = partial(MeteredConnection, metrics=self._metrics)
+            make = partial(MeteredConnection, metrics=self._metrics.calls)
         return make(
             pipe,
             self._table,

@@ -152,7 +152,7 @@ class Stack:
         config = self._options.rpc
         if config.storage_path is None:
             config = config.with_value("storage_path", str(self._data.path), "--data")
-        node = AsterServer(services=services, config=config)
+        node = AsterServer(services=services, config=config, metrics=self.health.registry)
         opening.push_async_callback(node.drain, GRACE_SECONDS)
         await node.start()
         return node

@@ -3,12 +3,15 @@
 Every denial looks the same from outside; the reason goes to the log and the audit chain.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from aster.foundation.errors import StorageError
+from aster.foundation.logs import get_logger
 from aster.trust.credential import (
     INSTANCE_PREFIX,
     Credential,
@@ -22,7 +25,12 @@ from aster.trust.nonces import AdmissionJournal, MemoryJournal
 from aster.trust.presentation import decode_presentation
 from aster.trust.refusals import Refusals
 
+logger = get_logger("aster.trust")
+
 MAX_ADMITTED = 100_000
+EVICTED_AT_ONCE = 10
+"""A full table gives up one of so many entries at once, so that making room costs each admission a constant."""
+
 INSTANCE_PROOF_SECONDS = 24 * 3600.0
 """A machine's identity is proven anew at least so often: machines end, their credentials last for weeks."""
 
@@ -92,7 +100,11 @@ async def judge(
 
 
 class CredentialGate:
-    """Admits peers with valid credentials of one of ``roots``."""
+    """Admits peers with valid credentials of one of ``roots``.
+
+    A one-time credential is consumed and its holder admitted in one step that nothing interrupts: whoever presented it
+    and was cut off may present it again, from the same key, while the admission lasts.
+    """
 
     def __init__(
         self,
@@ -103,6 +115,7 @@ class CredentialGate:
         instances: InstanceVerifier | None = None,
         is_denied: Callable[[str], bool] = lambda _: False,
         clock: Callable[[], float] = time.time,
+        max_admitted: int = MAX_ADMITTED,
     ) -> None:
         self._roots = frozenset(roots)
         self._journal = journal if journal is not None else MemoryJournal()
@@ -110,7 +123,10 @@ class CredentialGate:
         self._instances = instances if instances is not None else NoInstances()
         self._is_denied = is_denied
         self._clock = clock
+        self._max_admitted = max_admitted
         self._admitted: dict[str, Admission] = {}
+        self._recording: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self.is_closed = False
 
     def admit(self, peer: str) -> Admission | None:
         """What ``peer`` was admitted with, while that lasts."""
@@ -127,28 +143,49 @@ class CredentialGate:
         """Judge the credential that ``peer`` presents."""
         try:
             credential = await self._judge(peer, presented)
+            if self.is_closed:
+                return False
+            await self._admit(peer, credential)
         except CredentialRefused as error:
             await self._refusals.record(peer, error.message)
             return False
         except StorageError as error:
             await self._refusals.record(peer, f"its admission can't be recorded: {error.message}")
             return False
-        if len(self._admitted) >= MAX_ADMITTED:
-            self._forget_expired()
-        self._admitted[peer] = Admission.of(credential, self._clock())
         return True
 
     def forget(self, peer: str) -> None:
         """Take an admission back; the peer must present a credential again."""
         self._admitted.pop(peer, None)
 
+    def close(self) -> None:
+        """Admit nobody from now on; one-time credentials that are presented stay unused."""
+        self.is_closed = True
+
+    async def settled(self) -> None:
+        """Wait for the admissions that are being recorded."""
+        while self._recording:
+            await asyncio.wait(self._recording.values())
+
     async def _judge(self, peer: str, presented: bytes) -> Credential:
         credential = await judge(
             presented, role=None, peer=peer, roots=self._roots, now=self._clock(), instances=self._instances
         )
-        name = credential_id(credential)
-        if self._is_denied(name):
+        if self._is_denied(credential_id(credential)):
             raise CredentialRefused("it was revoked")
+        return credential
+
+    async def _admit(self, peer: str, credential: Credential) -> None:
+        """In a task of its own, so that a time-out or a lost connection leaves nothing half done."""
+        key = (peer, credential_id(credential))
+        recording = self._recording.get(key)
+        if recording is None:
+            recording = self._recording[key] = asyncio.create_task(self._record(peer, credential))
+            recording.add_done_callback(partial(self._recorded, key))
+        await asyncio.shield(recording)
+
+    async def _record(self, peer: str, credential: Credential) -> None:
+        name = credential_id(credential)
         event = {
             "event": "admitted",
             "peer": peer,
@@ -157,14 +194,25 @@ class CredentialGate:
             "credential": name,
             "attributes": credential.attributes,
         }
-        if not await self._journal.admit(credential.nonce, credential.expires_at, event):
+        held = self.admit(peer)
+        nonce = None if held is not None and held.credential_id == name else credential.nonce
+        if not await self._journal.admit(nonce, credential.expires_at, event):
             raise CredentialRefused(self._journal.why_not_once)
-        return credential
+        if peer not in self._admitted and len(self._admitted) >= self._max_admitted:
+            self._make_room()
+        self._admitted[peer] = Admission.of(credential, self._clock())
 
-    def _forget_expired(self) -> None:
+    def _recorded(self, key: tuple[str, str], recording: "asyncio.Task[None]") -> None:
+        del self._recording[key]
+        if not recording.cancelled() and (error := recording.exception()) is not None:
+            # For who presented it; but who was cut off does not hear of it.
+            logger.debug("an admission was not recorded", peer=key[0], reason=str(error))
+
+    def _make_room(self) -> None:
         now = self._clock()
-        kept = {peer: a for peer, a in self._admitted.items() if a.expires_at is None or a.expires_at > now}
+        for peer in [peer for peer, a in self._admitted.items() if a.expires_at is not None and a.expires_at <= now]:
+            del self._admitted[peer]
+        most = self._max_admitted - max(1, self._max_admitted // EVICTED_AT_ONCE)
         # Still full of live ones: the oldest must come again.
-        for peer in list(kept)[: max(0, len(kept) - MAX_ADMITTED + 1)]:
-            del kept[peer]
-        self._admitted = kept
+        for peer in list(self._admitted)[: max(0, len(self._admitted) - most)]:
+            del self._admitted[peer]

@@ -21,7 +21,7 @@ import msgspec
 
 from aster.foundation.bounded_file import read_bounded
 from aster.foundation.errors import ConfigError
-from aster.foundation.private_file import write_private_file
+from aster.foundation.private_file import warn_if_readable_by_others, write_private_file
 from aster.foundation.settings import suggest
 from aster.foundation.toml_text import toml_text
 from aster.trust.credential import Credential
@@ -90,7 +90,10 @@ def read_identity(path: str | os.PathLike[str]) -> Identity:
     found = tuple(_peer(file, n, each) for n, each in enumerate(peers, 1))
     if doubled := [peer.name for n, peer in enumerate(found) if peer.name in {each.name for each in found[:n]}]:
         raise ConfigError(f"{file}: two [[peers]] are named '{doubled[0]}'")
-    return Identity(str(file), _secret_key(file, node), found)
+    secret_key = _secret_key(file, node)
+    if secret_key is not None:
+        warn_if_readable_by_others(file)
+    return Identity(str(file), secret_key, found)
 
 
 def write_identity(path: str | os.PathLike[str], secret_key: bytes, peers: Sequence[Peer]) -> Path:

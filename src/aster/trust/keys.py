@@ -9,7 +9,7 @@ from typing import Any
 from aster.foundation.bounded_file import read_bounded
 from aster.foundation.errors import ConfigError
 from aster.foundation.extras import load_extra
-from aster.foundation.private_file import create_private_file
+from aster.foundation.private_file import create_private_file, warn_if_readable_by_others
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -74,6 +74,7 @@ def read_key_file(path: str | os.PathLike[str]) -> SigningKey:
         raise ConfigError(f"{file} holds no private key") from None
     if len(seed) != KEY_BYTES:
         raise ConfigError(f"{file}: a private key has {KEY_BYTES} bytes, got {len(seed)}")
+    warn_if_readable_by_others(file)
     return SigningKey.from_seed(seed)
 
 
