@@ -157,7 +157,7 @@ async def test_a_slow_presentation_is_refused_like_any_other_and_recorded(
         lost = ended.result()
         assert (lost.close_code, lost.reason) == UNIFORM
     [refused] = audited(tmp_path)
-    assert "nothing was presented within 3 s" in str(refused["reason"])
+    assert "no credential was presented and judged within 3 s" in str(refused["reason"])
 
 
 async def test_another_protocol_gets_no_connection_and_is_recorded(tmp_path: Path, attacker: Endpoint) -> None:

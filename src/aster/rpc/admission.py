@@ -112,7 +112,7 @@ async def receive(
     ``own`` is the credential that this server shows to who demands one.
     """
     frames: _Frames | None = None
-    peer = connection.peer_id
+    peer, reason = connection.peer_id, None
     outcome = CloseCode.NOT_ADMITTED, NOT_ADMITTED
     try:
         async with asyncio.timeout(within):
@@ -130,13 +130,15 @@ async def receive(
     except ConnectionLost as error:
         logger.debug("a peer left its admission", peer=peer, reason=error.message)
     except FramingError as error:
-        await refusals.record(peer, f"the handshake was malformed: {error.message}")
+        reason = f"the handshake was malformed: {error.message}"
     except TimeoutError:
-        if outcome[0] is CloseCode.NOT_ADMITTED:
-            await refusals.record(peer, f"nothing was presented within {within:g} s")
+        reason = f"no credential was presented and judged within {within:g} s"
     if frames is not None:
         frames.close()
     connection.close(*outcome)
+    if reason is not None and outcome[0] is CloseCode.NOT_ADMITTED:
+        # After the answer: where nothing can be written, nobody waits for it.
+        await refusals.record(peer, reason)
 
 
 class _Frames:
