@@ -22,8 +22,18 @@ def model(weights: Path) -> MiniLm:
     return MiniLm(weights)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of a module that says ``STORES = ("sqlite", "postgres")`` run on each."""
+    stores = getattr(metafunc.module, "STORES", None)
+    if stores and "url" in metafunc.fixturenames:
+        metafunc.parametrize("url", stores, indirect=True)
+
+
 @pytest.fixture
-def url(tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where memories are kept: a SQLite file, unless the module's ``STORES`` says otherwise."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        return str(request.getfixturevalue("postgres_schema"))
     return f"sqlite:///{tmp_path}/memory.db"
 
 

@@ -1,9 +1,9 @@
 """The engine through its own door: what is retained is found, what is forgotten is gone, filters hold."""
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aster.foundation.errors import StorageCorrupt
+from aster.foundation.sql import Connection
 from astrocyte import AstrocyteContext, NewMemory
 from astrocyte.errors import AstrocyteError, MemoryNotFound, ModelMismatch, NotOpen
 from astrocyte.memory import Astrocyte
 from astrocyte.models.minilm import MiniLm
+
+STORES = ("sqlite", "postgres")
 
 MAY = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
 
@@ -150,7 +153,11 @@ async def test_results_are_cut_and_say_so(astrocyte: Astrocyte) -> None:
     assert len((await astrocyte.recall("apple", "b", max_tokens=8)).hits) == 2
 
 
-async def test_forgetting_removes_row_search_data_and_vector(astrocyte: Astrocyte, tmp_path: Path) -> None:
+def _all_rows(connection: Connection, table: str) -> list[Any]:
+    return connection.execute(f"SELECT * FROM {table}").fetchall()
+
+
+async def test_forgetting_removes_row_search_data_and_vector(astrocyte: Astrocyte) -> None:
     kept = await astrocyte.retain("Alice keeps bees", "b", tags=["hobby"])
     gone = await astrocyte.retain("Alice's PIN is 4711", "b", tags=["secret"])
     assert gone.memory_id is not None
@@ -158,12 +165,12 @@ async def test_forgetting_removes_row_search_data_and_vector(astrocyte: Astrocyt
     assert (await astrocyte.forget("b", memory_ids=[gone.memory_id, "unknown"])).deleted_count == 1
     hits = (await astrocyte.recall("Alice PIN 4711", "b")).hits
     assert {hit.memory_id for hit in hits} <= {kept.memory_id}
-    with sqlite3.connect(tmp_path / "memory.db") as database:
-        assert database.execute("SELECT count(*) FROM memories").fetchone() == (1,)
-        assert database.execute("SELECT count(*) FROM memory_passages").fetchone() == (1,)
-        assert database.execute("SELECT memory_id FROM memory_tombstones").fetchall() == [(gone.memory_id,)]
-        everything = "\n".join(database.iterdump())
-    database.close()
+    database = astrocyte._opened.database
+    tables = ("memories", "memory_passages", "memory_tombstones", "memory_banks", "audit_records")
+    rows = {table: database.read_now(partial(_all_rows, table=table)) for table in tables}
+    assert [len(rows[table]) for table in tables[:3]] == [1, 1, 1]
+    assert gone.memory_id in rows["memory_tombstones"][0]
+    everything = str(rows)
     assert "4711" not in everything
 
 

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from astrocyte.errors import InvalidCursor
 from astrocyte.paging import page_cursor, page_start
 
+STORES = ("sqlite", "postgres")
+
 
 @given(st.integers(0, 10**18 - 1))
 def test_a_cursor_leads_back_to_its_row(row: int) -> None:

@@ -14,6 +14,8 @@ from astrocyte.memories import MemoryRecord, NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.portability import read_bank
 
+STORES = ("sqlite", "postgres")
+
 MAY = datetime(2023, 5, 8, 13, 56, 1, 234567, tzinfo=UTC)
 
 

@@ -9,6 +9,8 @@ from astrocyte.memory import Astrocyte
 from astrocyte.models.minilm import MiniLm
 from astrocyte.retain.duplicates import fingerprint, says_the_same
 
+STORES = ("sqlite", "postgres")
+
 MAY = datetime(2023, 5, 8, tzinfo=UTC)
 FACT = NewMemory(content="Ann likes tea", tags=["a", "b"], metadata={"k": 1}, occurred_at=MAY)
 

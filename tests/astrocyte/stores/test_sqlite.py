@@ -13,6 +13,8 @@ from astrocyte.recall.indexes import BankIndexes
 from astrocyte.stores import sqlite
 from astrocyte.stores.sqlite import SqliteStore
 
+STORES = ("sqlite", "postgres")
+
 LONG = "A sentence that goes on for a while. " * 100
 
 
