@@ -24,9 +24,10 @@ from aster.rpc import (
     RpcLimits,
     UnavailableError,
 )
+from aster.rpc.dialing import DialedPeer, Dialer
 from aster.transport import shared
 from aster.transport.address import parse_address
-from aster.transport.endpoint import EndpointSettings
+from aster.transport.endpoint import Endpoint, EndpointSettings
 from aster.transport.errors import BindFailed, CloseCode
 from aster.transport.shared import lease_endpoint
 from aster.trust.credential import credential_json, issue
@@ -220,20 +221,65 @@ async def test_clients_with_one_key_share_an_endpoint_until_the_last_leaves() ->
     settings = EndpointSettings(secret_key=KEY, bind_addr="127.0.0.1:0")
     one, two = await asyncio.gather(lease_endpoint(settings), lease_endpoint(settings))
     assert one.endpoint is two.endpoint
-    other = await lease_endpoint(EndpointSettings(bind_addr="127.0.0.1:0"))
-    another = await lease_endpoint(EndpointSettings(bind_addr="127.0.0.1:0"))
-    assert other.endpoint is not another.endpoint
+    other = await lease_endpoint(EndpointSettings(secret_key=KEY, bind_addr="127.0.0.1:0", local_discovery=True))
+    assert other.endpoint is not one.endpoint
     await one.release()
     await one.release()
     assert two.endpoint.address().direct
-    for lease in (two, other, another):
+    for lease in (two, other):
         await lease.release()
     assert shared._endpoints == {}
 
 
+async def test_clients_without_a_key_share_one_as_long_as_they_show_the_same() -> None:
+    keyless = EndpointSettings(bind_addr="127.0.0.1:0")
+    one, two, ops, edge = [await lease_endpoint(keyless, shown) for shown in (None, None, "ops", "edge")]
+    assert one.endpoint is two.endpoint
+    assert len({lease.endpoint.endpoint_id for lease in (one, ops, edge)}) == 3
+    for lease in (one, two, ops, edge):
+        await lease.release()
+    assert shared._endpoints == {}
+    again = await lease_endpoint(keyless)
+    assert again.endpoint.endpoint_id != one.endpoint.endpoint_id
+    await again.release()
+
+
+async def test_what_one_keyless_client_shows_admits_no_other(tmp_path: Path) -> None:
+    root, file = SigningKey.generate(), tmp_path / "credential.json"
+    file.write_bytes(credential_json(issue(root, role="consumer", expires_at=int(time.time()) + 3600)))
+    async with serving(Greeter(), root=root) as server:
+        enrolled = AsterConfig(enrollment_credential_file=file, bind_addr="127.0.0.1:0")
+        async with (
+            AsterClient(address=server.address, config=enrolled) as first,
+            AsterClient(address=server.address, config=enrolled) as second,
+        ):
+            assert first.endpoint_id == second.endpoint_id
+            stranger = AsterClient(address=server.address, config=OWN)
+            with pytest.raises(PermissionDeniedError):
+                await stranger.connect()
+            await stranger.close()
+
+
+async def test_a_peer_that_was_dialled_is_dialled_again_when_it_comes_back() -> None:
+    endpoint = await Endpoint.bind(EndpointSettings(bind_addr="127.0.0.1:0"))
+    async with serving(Greeter()) as server:
+        at = place(server)
+        peer = DialedPeer(Dialer(endpoint, LIMITS), server.address, SOON)
+        stub = await peer.client(Greeter)
+        assert (await stub.hello(Ask("a"))).text == "hello a"
+    with pytest.raises(DeadlineExceededError):
+        await stub.hello(Ask("x"), timeout=0.05)
+    async with serving(Greeter(), at):
+        assert (await stub.hello(Ask("b"), timeout=60)).text == "hello b"
+        await peer.close()
+        with pytest.raises(FailedPreconditionError, match="closed"):
+            await stub.hello(Ask("c"))
+    await endpoint.close()
+
+
 async def test_an_endpoint_that_can_not_be_bound_is_not_kept() -> None:
-    taken = await lease_endpoint(EndpointSettings(bind_addr="127.0.0.1:0"))
-    [at] = [address for address in taken.endpoint.address().direct if address.startswith("127.0.0.1:")]
+    taken = await Endpoint.bind(EndpointSettings(bind_addr="127.0.0.1:0"))
+    [at] = [address for address in taken.address().direct if address.startswith("127.0.0.1:")]
     settings = EndpointSettings(secret_key=KEY, bind_addr=at)
     with pytest.raises(BindFailed):
         await lease_endpoint(settings)
@@ -242,7 +288,7 @@ async def test_an_endpoint_that_can_not_be_bound_is_not_kept() -> None:
     waiting.cancel()
     await asyncio.wait([waiting])
     assert shared._endpoints == {}
-    await taken.release()
+    await taken.close()
 
 
 async def test_two_clients_of_one_identity_call_over_one_endpoint() -> None:

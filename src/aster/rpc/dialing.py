@@ -1,6 +1,5 @@
 """From an endpoint to a peer that serves: admission, connection, greeting."""
 
-import asyncio
 from dataclasses import dataclass
 
 from aster.config import AsterConfig
@@ -10,8 +9,9 @@ from aster.rpc.client_connection import ClientConnection, refusal_for
 from aster.rpc.gate import anchors_of, instance_verifier
 from aster.rpc.limits import RpcLimits
 from aster.rpc.node import ALPN, NodeIdentity, own_presentation
+from aster.rpc.reconnection import DEFAULT_RECONNECT, Reconnect
+from aster.rpc.redialing import Redialing
 from aster.rpc.status import UnavailableError
-from aster.rpc.stub import Caller
 from aster.transport.address import NodeAddress, parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost
@@ -67,30 +67,21 @@ class Dialer:
         return lane
 
 
-class DialedPeer(Caller):
-    """One more peer, called from an endpoint that is there; dialled when it is first called."""
+class DialedPeer(Redialing):
+    """One more peer, called from an endpoint that is there; dialled when it is first called, and when it is lost."""
 
-    def __init__(self, dialer: Dialer, address: str) -> None:
+    def __init__(self, dialer: Dialer, address: str, reconnect: Reconnect | None = DEFAULT_RECONNECT) -> None:
+        super().__init__(reconnect)
         self._dialer = dialer
         self._address = parse_address(address)
-        self._dialling = asyncio.Lock()
 
     @property
     def endpoint_id(self) -> str:
         """The peer's key."""
         return self._address.endpoint_id
 
-    async def connection(self) -> ClientConnection:
-        async with self._dialling:
-            if self.current is None:
-                self.current = await self._dialer.dial(self._address)
-            return self.current
-
-    def close(self) -> None:
-        """End the connection, if there is one."""
-        if self.current is not None:
-            self.current.close(CloseCode.DONE, "the client was closed")
-            self.current = None
+    async def _greeted(self) -> ClientConnection:
+        return await self._dialer.dial(self._address)
 
 
 def producer_check(config: AsterConfig, identity: NodeIdentity) -> ProducerCheck | None:

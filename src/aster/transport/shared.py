@@ -1,15 +1,17 @@
 """Endpoints that several clients of one process use: those that would have the same key and the same settings.
 
 Two endpoints with one key would steal each other's packets at a relay; one costs a seventh of the memory of an idle
-client. An endpoint without a key of its own gets a fresh one and is never shared.
+client. Clients without a key of their own get a fresh one together, as long as they show the same: a server knows a
+peer by its key, and one client must not be admitted by what another has shown.
 """
 
 import asyncio
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from aster.transport.endpoint import Endpoint, EndpointSettings
 
-Key = tuple[asyncio.AbstractEventLoop, EndpointSettings]
+Key = tuple[asyncio.AbstractEventLoop, EndpointSettings, Hashable]
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ _endpoints: dict[Key, _Shared] = {}
 class Lease:
     """One user's share of an endpoint; the last one to `release` closes it."""
 
-    def __init__(self, endpoint: Endpoint, key: Key | None) -> None:
+    def __init__(self, endpoint: Endpoint, key: Key) -> None:
         self.endpoint = endpoint
         self._key = key
         self._released = False
@@ -34,15 +36,16 @@ class Lease:
         if self._released:
             return
         self._released = True
-        if self._key is None or _leave(self._key):
+        if _leave(self._key):
             await self.endpoint.close()
 
 
-async def lease_endpoint(settings: EndpointSettings) -> Lease:
-    """An endpoint with these settings, bound if nobody has it; raises what `Endpoint.bind` raises."""
-    if settings.secret_key is None:
-        return Lease(await Endpoint.bind(settings), None)
-    key = (asyncio.get_running_loop(), settings)
+async def lease_endpoint(settings: EndpointSettings, shown: Hashable = None) -> Lease:
+    """An endpoint with these settings, bound if nobody has it; raises what `Endpoint.bind` raises.
+
+    ``shown`` keeps those apart that have no key in their settings.
+    """
+    key = (asyncio.get_running_loop(), settings, shown if settings.secret_key is None else None)
     shared = _endpoints.get(key)
     if shared is None:
         shared = _endpoints[key] = _Shared(asyncio.create_task(Endpoint.bind(settings)))

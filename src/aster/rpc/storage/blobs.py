@@ -235,7 +235,7 @@ class Blobs:
                     await self._fetch(parse_hash(member.hash), callers, secret, progress, is_collection=False)
         finally:
             for peer in dialed:
-                peer.close()
+                await peer.close()
         if tag is not None:
             await self.tag(tag, ref)
         return ref

@@ -267,4 +267,4 @@ class Docs:
             yield found
         finally:
             for peer in dialed:
-                peer.close()
+                await peer.close()
