@@ -11,6 +11,7 @@ from aster.foundation.errors import ConfigError
 from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.access.grants import Grant
+from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
@@ -58,6 +59,14 @@ SETTINGS = SettingsTable(
             "What holds where no grant fits: owner_only (user:alice owns user-alice), open, deny.",
             "access_control",
         ),
+        Setting(
+            "policy_file",
+            PATH,
+            None,
+            "A policy in plain language that may further restrict what grants allow; beside this file unless absolute.",
+            "access_control",
+        ),
+        Setting("policy_locale", TEXT, "en-US", "The language that policy_file is written in.", "access_control"),
         Setting(
             "obo_enabled",
             FLAG,
@@ -107,10 +116,22 @@ def settings_of(document: Document) -> AstrocyteSettings:
     for section in NOT_YET & document.sections.keys():
         raise ConfigError(f"{document.name}: [{section}] does not act yet", hint="leave it out")
     others = {name: keys for name, keys in document.sections.items() if name not in SECTIONS}
-    return _values(SETTINGS.resolve(document=Document(document.name, others)), read_grants(document))
+    resolved = SETTINGS.resolve(document=Document(document.name, others))
+    return _values(resolved, read_grants(document), _read_policy(resolved, Path(document.name).parent))
 
 
-def _values(resolved: Resolved, grants: tuple[Grant, ...]) -> AstrocyteSettings:
+def _read_policy(resolved: Resolved, folder: Path) -> AccessPolicy | None:
+    name = resolved["policy_file"]
+    if name is None:
+        return None
+    if not resolved["enabled"]:
+        raise ConfigError(
+            "access_control.policy_file would not act: access control is off", hint="set access_control.enabled: true"
+        )
+    return AccessPolicy.read(folder / Path(name).expanduser(), locale=resolved["policy_locale"])
+
+
+def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy | None) -> AstrocyteSettings:
     folder = resolved["cache_dir"]
     return AstrocyteSettings(
         storage_url=resolved["storage_url"],
@@ -131,5 +152,6 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...]) -> AstrocyteSettings:
             default_policy=resolved["default_policy"],
             obo_enabled=resolved["obo_enabled"],
             grants=grants,
+            policy=policy,
         ),
     )

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aster.foundation.logs import get_logger
 from astrocyte.access.grants import EVERYTHING, GrantIndex
 from astrocyte.access.identity import ActorIdentity, AstrocyteContext, canonical, parse_principal, principal_label
+from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import OWN_BANK_PREFIXES, AccessRules
 from astrocyte.errors import AccessDenied
 
@@ -31,13 +32,17 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
 
 NOTHING: frozenset[str] = frozenset()
 NO_RULES = AccessRules()
+POLICY = "policy"
 
 logger = get_logger("astrocyte.access")
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided and why; ``rule`` names what decided, ``bank`` the first bank that is refused."""
+    """What was decided and why; ``rule`` names what decided, ``bank`` the first bank that is refused.
+
+    ``trace`` is the access policy's, one for each bank it was asked about, and empty where there is none.
+    """
 
     allowed: bool
     reason: str
@@ -46,6 +51,7 @@ class Decision:
     permission: str
     banks: tuple[str, ...]
     bank: str = ""
+    trace: tuple[Any, ...] = ()
 
     def enforce(self) -> None:
         """Raise `AccessDenied`, naming the bank, unless allowed."""
@@ -97,8 +103,27 @@ class Authorizer:
         findings = {bank: self._finding(identity, permission, bank) for bank in banks}
         refused = next((bank for bank in banks if permission not in findings[bank].rights), None)
         deciding = findings[banks[-1] if refused is None else refused]
+        if refused is None and self.rules.policy is not None:
+            return self._restricted(self.rules.policy, identity, operation, permission, tuple(banks))
         is_allowed = refused is None
         return Decision(is_allowed, deciding.reason, deciding.rule, who, permission, tuple(banks), refused or "")
+
+    def _restricted(
+        self,
+        policy: AccessPolicy,
+        identity: AstrocyteContext | None,
+        operation: str,
+        permission: str,
+        banks: tuple[str, ...],
+    ) -> Decision:
+        """What grants allow, as far as the policy allows it too; the first bank it refuses decides for all."""
+        who, traces = principal_label(identity), []
+        for bank in banks:
+            verdict = policy.decide(identity, operation, permission, bank, trace=permission != "read")
+            if not verdict.allowed:
+                return Decision(False, verdict.reason, POLICY, who, permission, banks, bank, (verdict.trace,))
+            traces += [verdict.trace] if verdict.trace is not None else []
+        return Decision(True, verdict.reason, POLICY, who, permission, banks, "", tuple(traces))
 
     def _finding(self, identity: AstrocyteContext | None, permission: str, bank: str) -> _Finding:
         if identity is None:

@@ -25,6 +25,17 @@ class AstrocyteContext(msgspec.Struct, frozen=True):
     tenant_id: str | None = None
 
 
+class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
+    """The caller as access control sees it. ``default_policy`` is None while grants are not enforced."""
+
+    principal: str
+    actor: ActorIdentity | None
+    on_behalf_of: ActorIdentity | None
+    tenant_id: str | None
+    auth_mode: str
+    default_policy: str | None
+
+
 def parse_principal(principal: str) -> ActorIdentity:
     """``agent:bot`` is an agent; a word without a known type is a user, so ``alice`` is ``user:alice``."""
     kind, found, name = principal.partition(":")

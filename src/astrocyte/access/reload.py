@@ -4,8 +4,8 @@ Rules it keeps:
 
 * Looking costs one ``stat`` a second at most. A changed file is read in a thread; until it is read and found good,
   and whenever it is not, the last good grants hold and an error is logged.
-* Only grants follow. A file that says something else about access (enforcement off, another default policy) is not
-  taken over: a file that was cut off while it was written must not be able to open a bank.
+* Only grants and the policy's text follow. A file that says something else about access (enforcement off, another
+  default policy, no policy) is not taken over: a file that was cut off while it was written must not open a bank.
 """
 
 import os
@@ -25,7 +25,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 logger = get_logger("astrocyte.access")
 
-_Stamp = tuple[int, int, int]
+_Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 class FollowedRules:
@@ -41,6 +41,7 @@ class FollowedRules:
         self._path = Path(path).expanduser()
         self._load = load
         self._now = now
+        self._policy: Path | None = None
         self._stamp = self._look()
         self._looked_at = now()
         self._reading: threading.Thread | None = None
@@ -57,6 +58,9 @@ class FollowedRules:
         if self._now() - self._looked_at < SECONDS_BETWEEN_LOOKS:
             return None
         self._looked_at = self._now()
+        policy = current.policy.path if current.policy is not None else None
+        if policy != self._policy:  # what it was when `current` was read is not known: read it once more
+            self._policy, self._stamp = policy, ()
         stamp = self._look()
         if stamp != self._stamp:
             self._stamp = stamp
@@ -69,12 +73,8 @@ class FollowedRules:
         if self._reading is not None:
             self._reading.join()
 
-    def _look(self) -> _Stamp | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _look(self) -> _Stamp:
+        return tuple(_stamp(path) for path in (self._path, self._policy) if path is not None)
 
     def _reload(self, current: AccessRules) -> None:
         try:
@@ -82,11 +82,24 @@ class FollowedRules:
         except AsterError as error:
             logger.error("the changed grants can't be read, the last good ones hold", reason=str(error))
             return
-        if msgspec.structs.replace(rules, grants=()) != msgspec.structs.replace(current, grants=()):
+        if _frame(rules) != _frame(current):
             logger.error(
-                "the changed file says something else about access than grants, the last good ones hold",
+                "the changed file says something else about access than grants and policy, the last good ones hold",
                 hint="restart to take it over",
             )
             return
         self._read = (rules, GrantIndex(rules.grants))
         logger.info("grants reloaded", grants=len(rules.grants))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _frame(rules: AccessRules) -> tuple[AccessRules, bool]:
+    """What must stay as it is: everything but the grants and the policy's text."""
+    return msgspec.structs.replace(rules, grants=(), policy=None), rules.policy is not None

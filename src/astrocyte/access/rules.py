@@ -10,6 +10,7 @@ import msgspec
 from aster.foundation.errors import ConfigError
 from aster.foundation.settings import Document, suggest
 from astrocyte.access.grants import EVERYTHING, Grant, canonical_pattern
+from astrocyte.access.policy import AccessPolicy
 
 DefaultPolicy = Literal["owner_only", "open", "deny"]
 DEFAULT_POLICIES: tuple[DefaultPolicy, ...] = ("owner_only", "open", "deny")
@@ -26,12 +27,16 @@ _MAX_PRINCIPAL = 256
 
 
 class AccessRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may do what. ``obo_enabled`` lets callers act on behalf of others, with the rights that both have."""
+    """Who may do what. ``obo_enabled`` lets callers act on behalf of others, with the rights that both have.
+
+    ``policy`` may refuse what grants allow, never the other way round.
+    """
 
     enabled: bool = False
     default_policy: DefaultPolicy = "owner_only"
     obo_enabled: bool = False
     grants: tuple[Grant, ...] = ()
+    policy: AccessPolicy | None = None
 
 
 class _BankGrant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
