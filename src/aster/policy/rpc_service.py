@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
+from aster.foundation.http.rates import RateLimited
 from aster.policy.engine import EngineBusy
 from aster.policy.service.app import PolicyHttpService
 from aster.policy.service.caller import ANONYMOUS, Caller, Role
-from aster.policy.service.errors import EntryAmbiguous, RateLimited
+from aster.policy.service.errors import EntryAmbiguous
 from aster.policy.service.messages import Evaluation, Locale, Name, Source
 from aster.policy.service.roles import ROLES
 from aster.policy.service.tenant import PATTERN

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from tests.policy.service.asgi import SECRET, ask, send, signed
 from tests.policy.service.conftest import Clock
 
+from aster.foundation.http.rates import Buckets, Limit, RateLimited
 from aster.foundation.sql import Database
 from aster.policy.service.app import PolicyHttpService, create_policy_service
-from aster.policy.service.errors import RateLimited
-from aster.policy.service.limits import Buckets, Limit
 from aster.policy.service.settings import PolicySettings
 
 ROOT = "/api/v1/policies"

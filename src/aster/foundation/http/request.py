@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import re
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,28 +101,56 @@ class Request:
             self._body = await self._read_body()
         return self._body
 
+    async def body_pieces(self, *, cap: int) -> AsyncIterator[bytes]:
+        """The body as it arrives, at most ``cap`` bytes of it in all; each piece may take ``body_seconds``.
+
+        For bodies that are too large to be held in memory: read either these or `body`, once.
+        """
+        size = 0
+        self._check_length(cap)
+        is_open = True
+        while is_open:
+            try:
+                async with asyncio.timeout(self.limits.body_seconds):
+                    piece, is_open = await self._next_piece()
+            except TimeoutError:
+                raise self._too_slow() from None
+            size += len(piece)
+            if size > cap:
+                raise BodyTooLarge("Request body too large", limit=cap)
+            yield piece
+
     async def _read_body(self) -> bytes:
         cap = self.limits.body_bytes
+        self._check_length(cap)
+        parts: list[bytes] = []
+        size = 0
+        is_open = True
+        try:
+            async with asyncio.timeout(self.limits.body_seconds):
+                while is_open:
+                    piece, is_open = await self._next_piece()
+                    size += len(piece)
+                    if size > cap:
+                        raise BodyTooLarge("Request body too large", limit=cap)
+                    parts.append(piece)
+        except TimeoutError:
+            raise self._too_slow() from None
+        return b"".join(parts)
+
+    def _check_length(self, cap: int) -> None:
         declared = self.header(b"content-length")
         if declared is not None:
             if not _LENGTH.fullmatch(declared):
                 raise BadRequest("Invalid Content-Length")
             if int(declared) > cap:
                 raise BodyTooLarge("Request body too large", limit=cap)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self.limits.body_seconds):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGone("the client closed the connection")
-                    part = message.get("body", b"")
-                    size += len(part)
-                    if size > cap:
-                        raise BodyTooLarge("Request body too large", limit=cap)
-                    parts.append(part)
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise RequestTimeout(f"the body did not arrive within {self.limits.body_seconds:g} s") from None
+
+    async def _next_piece(self) -> tuple[bytes, bool]:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the client closed the connection")
+        return message.get("body", b""), message.get("more_body", False)
+
+    def _too_slow(self) -> RequestTimeout:
+        return RequestTimeout(f"the body did not arrive within {self.limits.body_seconds:g} s")

@@ -18,6 +18,7 @@ from aster.foundation.http.routes import Route, RouteTable
 from aster.foundation.logs import get_logger
 
 if TYPE_CHECKING:
+    from aster.foundation.http.cors import CorsPolicy
     from aster.foundation.http.metrics import RequestMetrics
 
 SERVER_ERROR = 500
@@ -47,6 +48,7 @@ class HttpService:
         layers: Sequence[Layer] = (),
         limits: HttpLimits | None = None,
         metrics: "RequestMetrics | None" = None,
+        cors: "CorsPolicy | None" = None,
     ) -> None:
         self.name = name
         self.table = RouteTable(routes)
@@ -54,6 +56,7 @@ class HttpService:
         self._limits = limits or HttpLimits()
         self._render_error = render_error
         self._metrics = metrics
+        self._cors = cors
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -71,11 +74,15 @@ class HttpService:
         except Exception as error:  # noqa: BLE001 - the last line of defence: the caller never sees a traceback
             reply = self._fail(request, error)
         extra: list[Header] = [(b"x-request-id", request.request_id.encode())]
+        if self._cors is not None:
+            extra += self._cors.headers(request)
         await reply.send(send, extra=extra, head_only=request.method == "HEAD")
         self._observe(request, reply, time.perf_counter() - started)
 
     async def _answer(self, request: Request) -> Reply:
         request.check_headers()
+        if self._cors is not None and (preflight := self._cors.preflight(request)) is not None:
+            return preflight
         for layer in self._layers:
             await layer(request)
         if request.match.error is not None:

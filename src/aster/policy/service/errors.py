@@ -1,7 +1,5 @@
 """What the policy service refuses, by security layer and by state; each error knows its HTTP status and stable code."""
 
-from collections.abc import Sequence
-
 from aster.foundation.http.errors import HttpError
 
 
@@ -140,15 +138,3 @@ class CompilationFailed(HttpError):
 
 class IdempotencyConflict(Conflict):
     code = "IDEMPOTENCY_CONFLICT"
-
-
-class RateLimited(HttpError):
-    """Too many requests in too little time."""
-
-    status = 429
-    code = "RATE_LIMITED"
-
-    def __init__(self, message: str, *, hint: str, retry_after: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        super().__init__(message, hint=hint)
-        self.rate = list(headers)
-        self.headers = [(b"retry-after", b"%d" % retry_after), *headers]

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable
 
+from aster.foundation.http.rates import Buckets, Limit, RateLimited, rate_headers
 from aster.foundation.http.request import Request
 from aster.policy.service.caller import tenant_of
-from aster.policy.service.errors import RateLimited
-from aster.policy.service.limits import Buckets, Limit, rate_headers
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenant_cache import TenantCache
 

@@ -1,13 +1,26 @@
-"""Rate limits: a token bucket for each tenant and for each address, in memory, bounded."""
+"""Rate limits: a token bucket for each caller (an address, a tenant), in memory, bounded."""
 
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aster.policy.service.errors import RateLimited
+from aster.foundation.http.errors import HttpError
 
 MOST_BUCKETS = 50_000
 """Buckets kept; the least recently used is forgotten, which can only let a caller through earlier."""
+
+
+class RateLimited(HttpError):
+    """Too many requests in too little time."""
+
+    status = 429
+    code = "RATE_LIMITED"
+
+    def __init__(self, message: str, *, hint: str, retry_after: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        super().__init__(message, hint=hint)
+        self.rate = list(headers)
+        self.headers = [(b"retry-after", b"%d" % retry_after), *headers]
 
 
 @dataclass(frozen=True, slots=True)
