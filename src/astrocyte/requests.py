@@ -90,3 +90,11 @@ class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     before_date: datetime | None = None
     scope: Literal["all"] | None = None
     reason: str | None = None
+
+
+class AuthzCheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``operation`` is one of recall, reflect, history, list, retain, forget, forget_all …; and the banks it is for."""
+
+    operation: str
+    bank_id: str | None = None
+    banks: list[str] | None = None
