@@ -103,6 +103,12 @@ class MemoryNotFound(AstrocyteError):
     code = "MEMORY_NOT_FOUND"
 
 
+class BankNotFound(AstrocyteError):
+    """There is no such bank."""
+
+    code = "BANK_NOT_FOUND"
+
+
 class ModelMismatch(AstrocyteError):
     """The bank's vectors were made by another embedding model than the one in use: the two are never mixed."""
 

@@ -388,6 +388,10 @@ class Astrocyte:
         latency = (time.perf_counter() - started) * 1000
         return HealthStatus(healthy=healthy, message=message, model=model, latency_ms=round(latency, 3))
 
+    async def require_access(self, context: AstrocyteContext | None, operation: str, banks: Sequence[str]) -> None:
+        """Ask ahead of a method that will ask again, where much would be done before; records a refusal alike."""
+        await self._authorize(context, operation, [bank_name(bank) for bank in banks])
+
     @property
     def _opened(self) -> _Open:
         if self._state is None:

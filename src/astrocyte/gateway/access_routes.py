@@ -2,39 +2,19 @@
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from astrocyte.access.decisions import Decision
-from astrocyte.access.identity import ANONYMOUS, ActorIdentity, AstrocyteContext, canonical, parse_principal
+from astrocyte.access.identity import ANONYMOUS, AstrocyteContext, WhoAmI, canonical, parse_principal
 from astrocyte.gateway.routes import CONTEXT, ERRORS
 from astrocyte.inputs import bank_names
+from astrocyte.requests import AuthzCheckRequest
 
 if TYPE_CHECKING:
     from astrocyte.gateway.settings import GatewaySettings
     from astrocyte.memory import Astrocyte
 
 EVERY_CALLER = "every caller"
-
-
-class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
-    """The caller as access control sees it. ``default_policy`` is None while grants are not enforced."""
-
-    principal: str
-    actor: ActorIdentity | None
-    on_behalf_of: ActorIdentity | None
-    tenant_id: str | None
-    auth_mode: str
-    default_policy: str | None
-
-
-class AuthzCheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``operation`` is one of recall, reflect, history, list, retain, forget, forget_all …; and the banks it is for."""
-
-    operation: str
-    bank_id: str | None = None
-    banks: list[str] | None = None
 
 
 class AccessHandlers:

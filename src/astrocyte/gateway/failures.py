@@ -8,7 +8,15 @@ from aster.foundation.http.errors import HttpError
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
-from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
+from astrocyte.errors import (
+    AccessDenied,
+    BankNotFound,
+    InvalidInput,
+    MemoryNotFound,
+    ModelMismatch,
+    NotOpen,
+    PersonalDataRefused,
+)
 from astrocyte.gateway.bodies import ErrorBody
 
 STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
@@ -16,6 +24,7 @@ STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
         InvalidInput: 400,
         AccessDenied: 403,
         MemoryNotFound: 404,
+        BankNotFound: 404,
         ModelMismatch: 409,
         PersonalDataRefused: 422,
         StorageError: 503,

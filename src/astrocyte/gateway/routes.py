@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
 
 CONTEXT = "context"
-ERRORS = (400, 403, 413, 415, 503)
+ERRORS = (400, 401, 403, 413, 415, 429, 503)
 
 
 class Handlers:

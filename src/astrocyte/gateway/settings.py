@@ -40,6 +40,31 @@ SETTINGS = SettingsTable(
             env="ASTROCYTE_MAX_REQUEST_BODY_BYTES",
         ),
         Setting(
+            "max_import_bytes",
+            integer(1024, 64 * 1024 * MEGABYTE),
+            1024 * MEGABYTE,
+            "Largest body of an import.",
+            "gateway",
+            env="ASTROCYTE_MAX_IMPORT_BYTES",
+        ),
+        Setting(
+            "cors_origins",
+            TEXT,
+            "",
+            "Origins whose pages may call from a browser, separated by commas; * is every origin.",
+            "gateway",
+            env="ASTROCYTE_CORS_ORIGINS",
+        ),
+        Setting(
+            "rate_limit_per_second",
+            integer(0, 1_000_000),
+            None,
+            "Requests a second of one address; 0 sets no limit.",
+            "gateway",
+            env="ASTROCYTE_RATE_LIMIT_PER_SECOND",
+            unset="<none on loopback, 100 elsewhere>",
+        ),
+        Setting(
             "max_result_limit",
             integer(1, 10_000),
             1000,
@@ -121,6 +146,9 @@ class GatewaySettings(msgspec.Struct, frozen=True):
     allow_dev_auth: bool = False
     max_request_body_bytes: int = 10 * MEGABYTE
     max_result_limit: int = 1000
+    max_import_bytes: int = 1024 * MEGABYTE
+    cors_origins: str = ""
+    rate_limit_per_second: int | None = None
     api_key: Secret | None = None
     jwt_secret: Secret | None = None
     jwt_audience: str | None = None
@@ -139,6 +167,9 @@ class GatewaySettings(msgspec.Struct, frozen=True):
             allow_dev_auth=resolved["allow_dev_auth"],
             max_request_body_bytes=resolved["max_request_body_bytes"],
             max_result_limit=resolved["max_result_limit"],
+            max_import_bytes=resolved["max_import_bytes"],
+            cors_origins=resolved["cors_origins"],
+            rate_limit_per_second=resolved["rate_limit_per_second"],
             api_key=_secret(resolved["api_key"]),
             jwt_secret=_secret(resolved["jwt_secret"]),
             jwt_audience=resolved["jwt_audience"] or None,

@@ -88,11 +88,14 @@ async def test_a_question_must_be_whole(guarded: httpx.AsyncClient, body: dict[s
 
 async def test_no_route_lets_a_caller_through_who_has_no_grant(guarded: httpx.AsyncClient, engine: Astrocyte) -> None:
     routes = [route for route in create_gateway(engine).routes if route.access in PERMISSIONS]
-    assert {route.path for route in routes} == BODIES.keys(), "a new route needs a body here"
+    assert {route.path for route in routes if route.body} == BODIES.keys(), "a new route needs a body here"
     for route in routes:
         for caller in ("", "user:mallory", "agent:b"):
             answer = await guarded.request(
-                route.method, route.path, headers={"X-Astrocyte-Principal": caller}, json=BODIES[route.path]
+                route.method,
+                route.path.format(bank_id="b", memory_id="m"),
+                headers={"X-Astrocyte-Principal": caller},
+                json=BODIES.get(route.path),
             )
             assert (answer.status_code, answer.json()["code"]) == (403, "ACCESS_DENIED"), route.path
     events = [record.event for record in engine.audit.records("memory")]
