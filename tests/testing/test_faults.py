@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from aster.config import AsterConfig
 from aster.rpc import (
+    AsterServer,
     CallContext,
     DeadlineExceededError,
+    Reconnect,
     ResourceExhaustedError,
     UnavailableError,
     rpc,
@@ -15,7 +18,7 @@ from aster.rpc import (
     service,
 )
 from aster.rpc.interceptors import CircuitBreaker, RateLimit, Retry
-from aster.testing import FakeClock, Faults, local_pair
+from aster.testing import FakeClock, Faults, FaultyClient, gated_pair, local_pair, remote_pair
 
 
 @service
@@ -205,3 +208,77 @@ async def test_a_retry_waits_as_long_as_the_server_asks() -> None:
             assert worker.calls == 1
             await clock.advance(1.1)
             assert await again == 2
+
+
+SOON = Reconnect(first_seconds=0.01, most_seconds=0.1)
+
+
+async def test_over_quic_a_dropped_reply_is_a_deadline_for_its_caller_alone() -> None:
+    faults, worker = Faults(), Worker()
+    async with remote_pair(worker, faults=faults) as pair:
+        stub = await pair.client.client(Worker)
+        faults.drop("REPLY", side="server", nth=2)
+        assert await stub.work(1) == 1
+        with pytest.raises(DeadlineExceededError):
+            await stub.work.with_options(timeout=0.2)(2)
+        assert await stub.work(3) == 3
+        assert worker.calls == 3
+
+
+async def test_over_quic_a_held_request_arrives_when_it_is_released() -> None:
+    faults, worker = Faults(), Worker()
+    async with remote_pair(worker, faults=faults) as pair:
+        stub = await pair.client.client(Worker)
+        fault = faults.hold("REQUEST", side="client")
+        first = asyncio.create_task(stub.work(1))
+        await fault.happened()
+        second = asyncio.create_task(stub.work(2))
+        await asyncio.sleep(0)
+        assert worker.calls == 0
+        fault.release()
+        assert [await first, await second] == [1, 2]
+
+
+async def test_over_quic_a_cut_ends_calls_at_both_ends_and_the_client_comes_back() -> None:
+    faults, worker = Faults(), Worker()
+    async with remote_pair(worker, faults=faults, reconnect=SOON) as pair:
+        stub = await pair.client.client(Worker)
+        hanging = asyncio.create_task(stub.hang())
+        await worker.started.wait()
+        received: list[int] = []
+        faults.cut("ITEM", nth=4)
+        with pytest.raises(UnavailableError, match="cut"):
+            await _collect(stub.count(10), received)
+        assert received == [0, 1, 2]
+        with pytest.raises(UnavailableError):
+            await hanging
+        await worker.ended.wait()
+        assert await stub.work.with_options(timeout=60)(5) == 5
+
+
+async def test_over_quic_a_server_that_closes_is_seen_through_faults_that_never_happen() -> None:
+    faults, worker = Faults(), Worker()
+    async with remote_pair(worker, faults=faults, reconnect=None) as pair:
+        stub = await pair.client.client(Worker)
+        hanging = asyncio.create_task(stub.hang())
+        await worker.started.wait()
+        await pair.server.close()
+        with pytest.raises(UnavailableError, match="the server was closed"):
+            await hanging
+
+
+async def test_clients_with_credentials_and_of_any_server_have_faults_too() -> None:
+    faults = Faults()
+    async with gated_pair(Worker()) as pair:
+        client = await pair.enroll(faults=faults)
+        faults.drop("REPLY")
+        with pytest.raises(DeadlineExceededError):
+            await (await client.client(Worker)).work.with_options(timeout=0.2)()
+    config = AsterConfig(bind_addr="127.0.0.1:0", relay_mode="disabled")
+    async with (
+        AsterServer([Worker()], config=config, allow_all_consumers=True) as server,
+        FaultyClient(faults, address=server.address, config=config) as other,
+    ):
+        faults.cut("REQUEST")
+        with pytest.raises(UnavailableError, match="cut"):
+            await (await other.client(Worker)).work()

@@ -14,6 +14,7 @@ from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.node import (
     LOG_SETTINGS,
+    NodeIdentity,
     apply_log_settings,
     endpoint_settings,
     find_identity,
@@ -26,6 +27,7 @@ from aster.rpc.storage.blobs import Server
 from aster.rpc.storage.node import NodeStorage
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 from aster.transport.address import NodeAddress, parse_address
+from aster.transport.endpoint import Endpoint
 from aster.transport.errors import InvalidAddress
 from aster.transport.shared import Lease, lease_endpoint
 
@@ -121,11 +123,14 @@ class AsterClient(Redialing, Server):
                 logger.warning("enable_monitoring shows in a server's /metrics; a client has none: nothing is shown")
             shown = own_presentation(self._config, identity)
             self._lease = await lease_endpoint(endpoint_settings(self._config, identity), shown)
-        dialer = self._dialer = Dialer.of(self._config, identity, self._lease.endpoint, self._limits)
+        dialer = self._dialer = self._dialer_with(identity, self._lease.endpoint)
         try:
             return await dialer.dial(target)
         except InvalidAddress as error:
             raise self._misaddressed(error) from None
+
+    def _dialer_with(self, identity: NodeIdentity, endpoint: Endpoint) -> Dialer:
+        return Dialer.of(self._config, identity, endpoint, self._limits)
 
     def _target(self) -> NodeAddress:
         text = self._config.endpoint_addr

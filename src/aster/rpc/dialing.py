@@ -15,6 +15,7 @@ from aster.rpc.status import UnavailableError
 from aster.transport.address import NodeAddress, parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.errors import CloseCode, ConnectFailed, ConnectionLost
+from aster.transport.pipe import Pipe
 from aster.trust.presentation import Presentation
 
 
@@ -56,7 +57,7 @@ class Dialer:
 
     async def _greet(self, connection: Connection) -> ClientConnection:
         try:
-            pipe = await connection.open_pipe()
+            pipe = await self._pipe(connection)
             lane = ClientConnection(pipe, self.limits, connection.close, connection.side_streams())
             lane.start()
             await lane.ready()
@@ -65,6 +66,10 @@ class Dialer:
             connection.close(CloseCode.DONE, "given up")
             raise
         return lane
+
+    async def _pipe(self, connection: Connection) -> Pipe:
+        """The lane's stream."""
+        return await connection.open_pipe()
 
 
 class DialedPeer(Redialing):

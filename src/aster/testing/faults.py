@@ -1,7 +1,8 @@
-"""Faults on purpose, at a chosen frame between the two ends of a local pair.
+"""Faults on purpose, at a chosen frame between the two ends of a local pair or of a QUIC connection.
 
 A lane is ordered, so what comes after a frame that is held or delayed waits behind it, as on a network that stalls.
-Messages above 64 KiB travel beside the lane; only their announcements can be met here.
+Messages above 64 KiB travel beside the lane; only their announcements can be met here. On a QUIC connection the faults
+happen in the client's process, to what it sends and to what it receives: the server is as it always is.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aster.rpc.protocol.wire import REQUEST_HEAD, Declaration, Kind
 from aster.transport.errors import ConnectionLost
 from aster.transport.framing import FrameSplitter, frame
 from aster.transport.memory import MemoryPipe
+from aster.transport.pipe import Pipe
 
 Side = Literal["client", "server"]
 Act = Callable[["Fault", "_Line", bytes], None]
@@ -63,7 +65,8 @@ class Faults:
 
     Calls of built-in services, such as a client's question after the contract, are not counted and meet no fault.
 
-    ``local_pair(service, faults=faults)``; then, before or while it runs, ``fault = faults.cut("REPLY")``.
+    ``local_pair(service, faults=faults)``, or ``remote_pair`` or ``FaultyClient`` for a real connection; then, before
+    or while it runs, ``fault = faults.cut("REPLY")``.
     """
 
     def __init__(self) -> None:
@@ -84,14 +87,30 @@ class Faults:
         return self._add(kind, side, nth, lambda fault, line, wire: line.wait(lambda: asyncio.sleep(seconds), wire))
 
     def cut(self, kind: str, *, side: Side | None = None, nth: int = 1) -> Fault:
-        """The connection is lost in place of the frame, without a word to either end."""
+        """The connection is lost in place of the frame; a server over QUIC sees its client leave."""
         return self._add(kind, side, nth, lambda fault, line, wire: line.cut())
 
-    def pipes(self) -> tuple[MemoryPipe, MemoryPipe]:
+    def pipes(self) -> "tuple[FaultyPipe, FaultyPipe]":
         """The client's end and the server's end of a pipe with these faults."""
         near, far = FaultyPipe.pair()
         near.line, far.line = _Line(self, "client", near), _Line(self, "server", far)
         return near, far
+
+    def splice(self, real: Pipe, close: Callable[[], None]) -> Pipe:
+        """The client's end of ``real`` with these faults on the way; ``close`` ends the connection below it."""
+        near, far = self.pipes()
+
+        def lost(reason: ConnectionLost) -> None:
+            far.close_quietly()
+            near.lose(reason)
+
+        def ended(reason: ConnectionLost) -> None:
+            close()
+            real.close()
+
+        far.start(real.write, ended)
+        real.start(far.line.take, lost)
+        return near
 
     def _add(self, kind: str, side: Side | None, nth: int, act: Act) -> Fault:
         fault = Fault(Kind[kind], side, nth, act)
@@ -119,6 +138,7 @@ class FaultyPipe(MemoryPipe):
     """An end of a pipe that hands what it sends to a line with faults."""
 
     line: "_Line"
+    _other: "FaultyPipe | None"
 
     def _send(self, data: bytes) -> None:
         self.line.take(data)
@@ -134,7 +154,16 @@ class FaultyPipe(MemoryPipe):
         other = self._other
         for end in (self, other):
             if end is not None:
-                end._loop.call_soon(end._break, ConnectionLost("the connection was cut"))
+                end.lose(ConnectionLost("the connection was cut"))
+
+    def lose(self, reason: ConnectionLost) -> None:
+        """End after what has arrived."""
+        self._loop.call_soon(self._break, reason)
+
+    def close_quietly(self) -> None:
+        """End without a word to the other end."""
+        self._other = None
+        self.close()
 
 
 class _Line:

@@ -13,9 +13,11 @@ from aster.rpc.client import AsterClient
 from aster.rpc.interception import Interceptor
 from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.local import LocalClient
+from aster.rpc.reconnection import DEFAULT_RECONNECT, Reconnect
 from aster.rpc.server import AsterServer
 from aster.rpc.sessions import SessionFactory
 from aster.testing.faults import Faults
+from aster.testing.faulty_client import FaultyClient
 from aster.transport.memory import MemoryPipe
 from aster.trust.credential import issue
 from aster.trust.identity_file import Peer, write_identity
@@ -67,6 +69,8 @@ async def remote_pair(
     interceptors: Sequence[Interceptor] = (),
     client_interceptors: Sequence[Interceptor] = (),
     limits: RpcLimits = DEFAULT_LIMITS,
+    reconnect: Reconnect | None = DEFAULT_RECONNECT,
+    faults: Faults | None = None,
     **options: Any,
 ) -> AsyncIterator[Pair]:
     """Two QUIC endpoints on this machine; whoever dials is let in. ``options`` are those of `AsterServer`."""
@@ -81,11 +85,13 @@ async def remote_pair(
         )
         async with (
             server,
-            AsterClient(
+            _client(
+                faults,
                 address=server.address,
                 config=_node(Path(folder), SigningKey.generate()),
                 interceptors=client_interceptors,
                 limits=limits,
+                reconnect=reconnect,
             ) as client,
         ):
             yield Pair(server, client)
@@ -106,6 +112,7 @@ class GatedPair:
         attributes: Mapping[str, str] | None = None,
         expires_in: float = 3600.0,
         interceptors: Sequence[Interceptor] = (),
+        faults: Faults | None = None,
     ) -> AsterClient:
         """A connected client with a credential of its own: ``aster.role`` holds ``roles``; it is good for seconds."""
         key = SigningKey.generate()
@@ -118,7 +125,7 @@ class GatedPair:
             endpoint_id=key.public.hex(),
         )
         config = _node(self._folder, key, Peer(NODE_NAME, credential))
-        client = AsterClient(address=self.server.address, config=config, interceptors=interceptors)
+        client = _client(faults, address=self.server.address, config=config, interceptors=interceptors)
         return await self._closing.enter_async_context(client)
 
     def stranger(self) -> AsterClient:
@@ -138,6 +145,10 @@ async def gated_pair(*services: object, **options: Any) -> AsyncIterator[GatedPa
             contextlib.AsyncExitStack() as closing,
         ):
             yield GatedPair(server, root, folder, closing)
+
+
+def _client(faults: Faults | None, **options: Any) -> AsterClient:
+    return AsterClient(**options) if faults is None else FaultyClient(faults, **options)
 
 
 def _node(folder: Path, key: SigningKey, *peers: Peer) -> AsterConfig:
