@@ -1,5 +1,6 @@
 """Ed25519 keys: made, kept in files of mode 0600, used to sign and verify. Private keys never show in a repr."""
 
+import functools
 import json
 import os
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ KEY_BYTES = 32
 SIGNATURE_BYTES = 64
 MAX_FILE_BYTES = 64 * 1024
 
+PUBLIC_KEYS_KEPT = 1024
+"""A replica verifies many entries of few authors: their keys are parsed once."""
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
@@ -22,6 +26,7 @@ class SigningKey:
 
     seed: bytes = field(repr=False)
     public: bytes
+    _private: Any = field(repr=False, compare=False)
 
     @classmethod
     def generate(cls) -> "SigningKey":
@@ -32,20 +37,19 @@ class SigningKey:
     def from_seed(cls, seed: bytes) -> "SigningKey":
         """The keypair of a 32-byte seed."""
         private = _ed25519().Ed25519PrivateKey.from_private_bytes(seed)
-        return cls(seed, private.public_key().public_bytes_raw())
+        return cls(seed, private.public_key().public_bytes_raw(), private)
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature of ``message`` (RFC 8032)."""
-        signature: bytes = _ed25519().Ed25519PrivateKey.from_private_bytes(self.seed).sign(message)
+        signature: bytes = self._private.sign(message)
         return signature
 
 
 def is_signed_by(public: bytes, message: bytes, signature: bytes) -> bool:
     """Did the holder of ``public`` sign ``message``? False for a malformed key or signature too."""
-    invalid = load_extra("cryptography.exceptions", extra="rpc").InvalidSignature
     try:
-        _ed25519().Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
-    except (invalid, ValueError):
+        _public_key(public).verify(signature, message)
+    except (_invalid_signature(), ValueError):
         return False
     return True
 
@@ -76,6 +80,16 @@ def read_key_file(path: str | os.PathLike[str]) -> SigningKey:
         raise ConfigError(f"{file}: a private key has {KEY_BYTES} bytes, got {len(seed)}")
     warn_if_readable_by_others(file)
     return SigningKey.from_seed(seed)
+
+
+@functools.lru_cache(maxsize=PUBLIC_KEYS_KEPT)
+def _public_key(public: bytes) -> Any:
+    return _ed25519().Ed25519PublicKey.from_public_bytes(public)
+
+
+@functools.cache
+def _invalid_signature() -> Any:
+    return load_extra("cryptography.exceptions", extra="rpc").InvalidSignature
 
 
 def _ed25519() -> Any:

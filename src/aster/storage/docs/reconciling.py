@@ -79,7 +79,9 @@ class Replica(Protocol):
 
     summary: Summary
 
-    def entry(self, key: bytes) -> Entry | None: ...
+    def found(self, keys: Iterable[bytes]) -> Iterator[Entry]:
+        """The entries of those keys that are here, in the order that was asked for, read as far as they are taken."""
+
     def identity(self, entry: Entry) -> bytes: ...
     def merge(self, entries: Sequence[Entry]) -> None:
         """Take what is rightly signed and newer; leave the rest."""
@@ -128,32 +130,29 @@ def _compare(replica: Replica, part: Compare, budget: Budget) -> Iterator[Part]:
 
 def _listing(replica: Replica, part: Listing, budget: Budget) -> Iterator[Part]:
     theirs = {item.key: item for item in part.items}
-    wanted, newer = [], []
+    ours = {entry.key: entry for entry in replica.found(theirs)}
+    wanted, newer = [], set()
     for key, item in theirs.items():
-        mine = replica.entry(key)
+        mine = ours.get(key)
         if mine is None or (mine.clock, replica.identity(mine)) != (item.clock, item.identity):
             if mine is None or mine.clock <= item.clock:
                 wanted.append(key)
             if mine is not None and mine.clock >= item.clock:
-                newer.append(key)
+                newer.add(key)
     if wanted:
         yield Wanted(tuple(wanted))
-    newer_keys = set(newer)
-    to_send = (key for key in replica.summary.keys(part.low, part.high) if key not in theirs or key in newer_keys)
+    to_send = (key for key in replica.summary.keys(part.low, part.high) if key not in theirs or key in newer)
     yield from _send(replica, to_send, part.high, budget)
 
 
 def _wanted(replica: Replica, part: Wanted, budget: Budget) -> Iterator[Part]:
     sent = []
-    for key in part.keys:
-        entry = replica.entry(key)
-        if entry is None:
-            continue
+    for entry in replica.found(part.keys):
         if budget.takes(entry):
             sent.append(entry)
         else:
-            end = key + b"\x00"
-            yield Compare(key, end, replica.summary.fingerprint(key, end))
+            end = entry.key + b"\x00"
+            yield Compare(entry.key, end, replica.summary.fingerprint(entry.key, end))
     if sent:
         yield Entries(tuple(sent))
 
@@ -171,21 +170,16 @@ _ANSWERS: dict[type, Callable[..., Iterator[Part]]] = {
 
 
 def _items(replica: Replica, low: bytes, high: bytes | None) -> Iterator[Item]:
-    for key in replica.summary.keys(low, high):
-        entry = replica.entry(key)
-        if entry is not None:
-            yield Item(key, entry.clock, replica.identity(entry))
+    for entry in replica.found(replica.summary.keys(low, high)):
+        yield Item(entry.key, entry.clock, replica.identity(entry))
 
 
 def _send(replica: Replica, keys: Iterable[bytes], high: bytes | None, budget: Budget) -> Iterator[Part]:
     """Entries of these keys as far as they fit; the range from the first that does not is compared again."""
     sent: list[Entry] = []
-    for key in keys:
-        entry = replica.entry(key)
-        if entry is None:
-            continue
+    for entry in replica.found(keys):
         if len(sent) == MAX_ITEMS or not budget.takes(entry):
-            yield Compare(key, high, replica.summary.fingerprint(key, high))
+            yield Compare(entry.key, high, replica.summary.fingerprint(entry.key, high))
             break
         sent.append(entry)
     if sent:

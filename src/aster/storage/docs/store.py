@@ -8,6 +8,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -137,6 +138,12 @@ class DocReplica:
         """The entry of a key, deleted ones included."""
         return self._database.read_now(lambda connection: _find(connection, self.namespace, key))
 
+    def found(self, keys: Iterable[bytes]) -> Iterator[Entry]:
+        """The entries of those keys that are here, deleted ones included, in the order that was asked for."""
+        left = iter(keys)
+        while page := list(islice(left, PAGE)):
+            yield from self._database.read_now(functools.partial(_find_all, namespace=self.namespace, keys=page))
+
     def identity(self, entry: Entry) -> bytes:
         """What the sums are made of."""
         return entry.identity(self.namespace)
@@ -146,7 +153,8 @@ class DocReplica:
 
         The document's state does not depend on the order in which entries come, nor on how often.
         """
-        taken = [entry for entry in entries if self._is_news(entry) and self._is_sound(entry)]
+        news = self._database.read_now(lambda connection: [each for each in entries if self._is_news(connection, each)])
+        taken = [entry for entry in news if self._is_sound(entry)]
         if taken:
             self._apply(taken, is_local=False)
 
@@ -217,8 +225,8 @@ class DocReplica:
                 index.hold(connection, holder, entry.hash)
         connection.execute("UPDATE docs SET seq = ? WHERE id = ?", (seq, self.namespace))
 
-    def _is_news(self, entry: Entry) -> bool:
-        mine = self.entry(entry.key)
+    def _is_news(self, connection: sqlite3.Connection, entry: Entry) -> bool:
+        mine = _find(connection, self.namespace, entry.key)
         return mine is None or mine.rank < entry.rank
 
     def _is_sound(self, entry: Entry) -> bool:
@@ -403,6 +411,11 @@ def _find(connection: Connection, namespace: bytes, key: bytes) -> Entry | None:
         (namespace, key),
     ).fetchone()
     return None if row is None else Entry(row[0], row[1], row[2], bool(row[3]), *row[4:])
+
+
+def _find_all(connection: sqlite3.Connection, *, namespace: bytes, keys: Sequence[bytes]) -> list[Entry]:
+    found = (_find(connection, namespace, key) for key in keys)
+    return [entry for entry in found if entry is not None]
 
 
 def _store(
