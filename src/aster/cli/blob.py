@@ -1,15 +1,14 @@
 """`aster blob`: content by its hash, kept in a folder, shared with peers and fetched from them."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aster.cli.connecting import ConfigOption, ConnectionOptions, CredentialOption, IdentityOption, PeerOption
+from aster.cli.connecting import ConfigOption, CredentialOption, IdentityOption, PeerOption
 from aster.cli.storing import (
-    DEFAULT_FOLDER,
     FromOption,
     JsonOption,
     StorageOption,
@@ -17,16 +16,19 @@ from aster.cli.storing import (
     bytes_shown,
     fetching,
     human_bytes,
-    sharing,
+    offer,
+    reaching,
 )
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aster.storage.blobs.model import BlobRef
+    from aster.rpc.server import AsterServer
+    from aster.storage.blobs.model import BlobRef, Damage
     from aster.storage.blobs.store import BlobStore
     from aster.storage.blobs.writing import BlobWriter
+    from aster.storage.tickets import BlobTicket
 
 READ_BYTES = 1 << 20
 
@@ -38,7 +40,8 @@ WhatArgument = Annotated[str, typer.Argument(metavar="BLOB", help="A hash, or a 
 @app.command()
 def add(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, folders, or - for standard input.")],
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
     tag: Annotated[str | None, typer.Option("--tag", help="The name that keeps it; by default its hash.")] = None,
     is_untagged: Annotated[bool, typer.Option("--no-tag", help="Let the next garbage collection take it.")] = False,
     as_json: JsonOption = False,
@@ -49,7 +52,7 @@ def add(
     if tag is not None and (is_untagged or len(paths) > 1):
         raise ConfigError("--tag names one blob", hint="add one path at a time, and without --no-tag")
     added = []
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         for path in paths:
             ref = _add_folder(store, path) if path.is_dir() else _add_file(store, path)
             if not is_untagged:
@@ -67,7 +70,7 @@ def get(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A file, or a folder for a collection; - is standard output.")
     ] = None,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     peers: FromOption = None,
     tag: Annotated[str | None, typer.Option("--tag", help="The name that keeps it; by default its hash.")] = None,
     credential: CredentialOption = None,
@@ -79,14 +82,12 @@ def get(
     """Fetch a blob into the store, unless it is there, and write it out. Interrupted, it goes on where it was."""
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json
-    from aster.storage.tickets import parse_blob_ticket
 
-    ticket = parse_blob_ticket(what) if what.lower().startswith("asterblob") else None
-    with blob_store(storage) as store:
-        found = ticket.hash if ticket else store.tagged(what) or what
+    with blob_store(storage, config) as store:
+        ticket, found = _wanted(store, what)
         is_here = store.has(found)
     if not is_here:
-        options = ConnectionOptions(None, config, credential, identity, peer, storage)
+        options = reaching(storage, config, credential, identity, peer)
         addresses = [*(ticket.addresses if ticket else ()), *(peers or [])]
 
         async def work() -> None:
@@ -95,7 +96,7 @@ def get(
                     await client.blobs.download(ticket or found, peers=peers or (), tag=tag or found, progress=shown)
 
         run_async(work())
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         ref = store.ref(found)
         if out is not None:
             _write(store, ref, out)
@@ -106,11 +107,11 @@ def get(
 
 
 @app.command(name="ls")
-def list_blobs(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
+def list_blobs(storage: StorageOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """List what is in the store, with its tags."""
     from aster.cli.terminal import print_json
 
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         names: dict[str, list[str]] = {}
         for each in store.tags():
             names.setdefault(each.hash, []).append(each.name)
@@ -132,9 +133,9 @@ def list_blobs(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = Fa
 
 
 @app.command()
-def rm(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
+def rm(what: WhatArgument, storage: StorageOption = None, config: ConfigOption = None) -> None:
     """Remove a tag, or a blob with its tags; a blob that a doc or a collection keeps stays. Exit code 1 without one."""
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         digest = store.tagged(what) or what
         for name in store.status(digest).tags:
             if what in (digest, name):
@@ -152,17 +153,18 @@ def rm(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
 def tag_blob(
     name: Annotated[str, typer.Argument(help="The name; one that is in use moves.")],
     what: WhatArgument,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Give a blob a name, which keeps it."""
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         store.tag(name, store.tagged(what) or what)
 
 
 @app.command()
 def share(
     what: WhatArgument,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     role: Annotated[str | None, typer.Option("--role", help="Only for peers with this role.")] = None,
     is_public: Annotated[bool, typer.Option("--public", help="For every peer that is admitted.")] = False,
     seconds: Annotated[float | None, typer.Option("--for", min=1, metavar="SECONDS", help="How long.")] = None,
@@ -173,32 +175,21 @@ def share(
     as_json: JsonOption = False,
 ) -> None:
     """Print a ticket and serve the blob until Ctrl-C. Whoever has the ticket can read it, until `blob unshare`."""
-    from aster.cli.running import run_async, stop_on_signals
-    from aster.cli.terminal import print_json
 
-    async def work() -> None:
-        async with sharing(storage, config) as server:
-            stop = stop_on_signals()
-            where = [address] if address else []
-            ticket = await server.blobs.share(what, role=role, public=is_public, expires_in=seconds, addresses=where)
-            if as_json:
-                print_json({"ticket": ticket})
-            else:
-                typer.echo(ticket)
-            if address is None:
-                typer.echo("serving; Ctrl-C ends it", err=True)
-                await stop.wait()
+    async def share_at(server: "AsterServer", addresses: Sequence[str]) -> dict[str, str]:
+        ticket = await server.blobs.share(what, role=role, public=is_public, expires_in=seconds, addresses=addresses)
+        return {"ticket": ticket}
 
-    run_async(work())
+    offer(storage, config, address, share_at, as_json=as_json)
 
 
 @app.command()
-def unshare(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
+def unshare(what: WhatArgument, storage: StorageOption = None, config: ConfigOption = None) -> None:
     """Take back every share of a blob or tag. Exit code 1 when there was none."""
     from aster.storage.blobs.chunks import parse_hash
     from aster.storage.blobs.sharing import Sharing, blob_target, tag_target
 
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         target = tag_target(what) if store.tagged(what) else blob_target(parse_hash(what))
         count = Sharing(store).unshare(target)
     typer.echo(f"took back {count} shares")
@@ -207,12 +198,12 @@ def unshare(what: WhatArgument, storage: StorageOption = DEFAULT_FOLDER) -> None
 
 
 @app.command()
-def verify(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = False) -> None:
+def verify(storage: StorageOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Read everything and name what is damaged. Exit code 1 when something is."""
     from aster.cli.terminal import print_json
 
     damaged, done = [], 0
-    with blob_store(storage) as store, bytes_shown("verifying") as shown:
+    with blob_store(storage, config) as store, bytes_shown("verifying") as shown:
         total = store.usage().blobs
         for ref in store.refs():
             damaged += [damage for damage in [store.check(ref)] if damage]
@@ -223,26 +214,89 @@ def verify(storage: StorageOption = DEFAULT_FOLDER, as_json: JsonOption = False)
     for damage in () if as_json else damaged:
         typer.echo(f"{damage.hash}  {damage.problem}")
     if damaged:
+        if not as_json:
+            typer.echo("'aster blob repair --from ADDRESS' fetches what is damaged from a peer that has it", err=True)
         raise typer.Exit(1)
     if not as_json:
         typer.echo(f"{done} blobs are sound")
 
 
 @app.command()
+def repair(
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[BLOB]", help="A ticket, a hash, or a tag; without it, all damaged ones."),
+    ] = None,
+    storage: StorageOption = None,
+    peers: FromOption = None,
+    credential: CredentialOption = None,
+    identity: IdentityOption = None,
+    peer: PeerOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch the damaged parts of blobs from peers that have them; tags stay. Exit code 1 when some can't be mended."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json
+    from aster.storage.errors import DownloadFailed
+
+    with blob_store(storage, config) as store:
+        ticket, digest = _wanted(store, what) if what is not None else (None, None)
+        found = [store.check(digest)] if digest is not None else store.verify()
+        damaged = [damage for damage in found if damage is not None]
+    mended: list[Damage] = []
+    failures: list[DownloadFailed] = []
+
+    async def work() -> None:
+        addresses = [*(ticket.addresses if ticket else ()), *(peers or [])]
+        async with fetching(reaching(storage, config, credential, identity, peer), addresses) as client:
+            for damage in damaged:
+                try:
+                    with bytes_shown("repairing") as shown:
+                        await client.blobs.repair(ticket or damage.hash, peers=peers or (), progress=shown)
+                    mended.append(damage)
+                except DownloadFailed as error:
+                    failures.append(error)
+
+    if damaged:
+        run_async(work())
+    if as_json:
+        print_json({"mended": mended, "failed": [failure.message for failure in failures]})
+    else:
+        for damage in mended:
+            typer.echo(f"mended {damage.hash}  {damage.problem}")
+        for failure in failures:
+            typer.echo(failure.message, err=True)
+        if not damaged:
+            typer.echo("nothing is damaged")
+    if failures:
+        raise typer.Exit(1)
+
+
+@app.command()
 def gc(
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
     grace: Annotated[float, typer.Option("--grace", min=0, metavar="SECONDS", help="Younger blobs stay.")] = 3600.0,
     as_json: JsonOption = False,
 ) -> None:
     """Remove blobs that no tag, doc or kept collection keeps."""
     from aster.cli.terminal import print_json
 
-    with blob_store(storage) as store:
+    with blob_store(storage, config) as store:
         done = store.collect_garbage(grace_seconds=grace)
     if as_json:
         print_json(done)
     else:
         typer.echo(f"removed {done.blobs} blobs, {human_bytes(done.bytes)}")
+
+
+def _wanted(store: "BlobStore", what: str) -> "tuple[BlobTicket | None, str]":
+    """The ticket, if it is one, and the hash that a ticket, a hash or a tag stands for."""
+    from aster.storage.tickets import parse_blob_ticket
+
+    ticket = parse_blob_ticket(what) if what.lower().startswith("asterblob") else None
+    return ticket, ticket.hash if ticket else store.tagged(what) or what
 
 
 def _add_file(store: "BlobStore", path: Path) -> "BlobRef":

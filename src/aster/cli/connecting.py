@@ -39,7 +39,7 @@ class ConnectionOptions:
     credential: Path | None = None
     identity: Path | None = None
     peer: str | None = None
-    storage: Path | None = None
+    storage: str | None = None
 
     def client(self) -> "AsterClient":
         """A client that is not connected yet."""

@@ -1,27 +1,30 @@
 """`aster doc`: signed key-value documents, the same on every node that joined them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aster.cli.connecting import ConfigOption, ConnectionOptions, CredentialOption, IdentityOption, PeerOption
+from aster.cli.connecting import ConfigOption, CredentialOption, IdentityOption, PeerOption
 from aster.cli.storing import (
-    DEFAULT_FOLDER,
     FromOption,
     JsonOption,
     StorageOption,
     doc_store,
     fetching,
     human_bytes,
-    sharing,
+    offer,
+    reaching,
+    store_settings,
 )
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aster.rpc.server import AsterServer
     from aster.storage.docs.store import Change
 
 app = typer.Typer(no_args_is_help=True, help="Signed key-value documents: create, edit, share, join, watch.")
@@ -33,13 +36,14 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY")]
 @app.command()
 def create(
     name: Annotated[str, typer.Argument(help="For use here; others choose their own.")],
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a document and print its id."""
     from aster.cli.terminal import print_json
 
-    with doc_store(storage) as docs:
+    with doc_store(storage, config) as docs:
         doc = docs.create(name)
     if as_json:
         print_json({"id": doc.id, "name": name})
@@ -52,10 +56,11 @@ def set_key(
     doc: DocArgument,
     key: KeyArgument,
     value: Annotated[str, typer.Argument(help="Text, @FILE, or - for standard input.")],
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Set a key."""
-    with doc_store(storage) as docs:
+    with doc_store(storage, config) as docs:
         docs.open(doc).set(key, _value(value))
 
 
@@ -64,10 +69,11 @@ def get(
     doc: DocArgument,
     key: KeyArgument,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; standard output without it.")] = None,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
 ) -> None:
     """Write a key's value out. Exit code 1 when there is none."""
-    with doc_store(storage) as docs:
+    with doc_store(storage, config) as docs:
         value = docs.open(doc).get(key)
     if value is None:
         typer.echo(f"no key '{key}' in {doc}", err=True)
@@ -82,9 +88,9 @@ def get(
 
 
 @app.command()
-def rm(doc: DocArgument, key: KeyArgument, storage: StorageOption = DEFAULT_FOLDER) -> None:
+def rm(doc: DocArgument, key: KeyArgument, storage: StorageOption = None, config: ConfigOption = None) -> None:
     """Delete a key, wherever the document is. Exit code 1 when there was none."""
-    with doc_store(storage) as docs:
+    with doc_store(storage, config) as docs:
         if not docs.open(doc).delete(key):
             typer.echo(f"no key '{key}' in {doc}", err=True)
             raise typer.Exit(1)
@@ -96,13 +102,14 @@ def list_docs(
         str | None, typer.Argument(metavar="[DOC]", help="List its keys; without it, list documents.")
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that begin with it.")] = "",
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
+    config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List documents, or the keys of one with their sizes and authors."""
     from aster.cli.terminal import print_json
 
-    with doc_store(storage) as docs:
+    with doc_store(storage, config) as docs:
         if doc is not None:
             entries = list(docs.open(doc).entries(prefix))
             if as_json:
@@ -123,7 +130,7 @@ def list_docs(
 def share(
     doc: DocArgument,
     can_write: Annotated[bool, typer.Option("--write", help="Let whoever has the ticket write, too.")] = False,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     address: Annotated[
         str | None, typer.Option("--address", help="Of a server that uses the same storage; don't serve here.")
     ] = None,
@@ -131,30 +138,19 @@ def share(
     as_json: JsonOption = False,
 ) -> None:
     """Print a ticket and synchronize with whoever has it until Ctrl-C."""
-    from aster.cli.running import run_async, stop_on_signals
-    from aster.cli.terminal import print_json
 
-    async def work() -> None:
-        async with sharing(storage, config) as server:
-            stop = stop_on_signals()
-            opened = await server.docs.open(doc)
-            ticket = await opened.share(write=can_write, addresses=[address] if address else [])
-            if as_json:
-                print_json({"ticket": ticket, "doc": opened.id})
-            else:
-                typer.echo(ticket)
-            if address is None:
-                typer.echo("serving; Ctrl-C ends it", err=True)
-                await stop.wait()
+    async def share_at(server: "AsterServer", addresses: Sequence[str]) -> dict[str, str]:
+        opened = await server.docs.open(doc)
+        return {"ticket": await opened.share(write=can_write, addresses=addresses), "doc": opened.id}
 
-    run_async(work())
+    offer(storage, config, address, share_at, as_json=as_json)
 
 
 @app.command()
 def join(
     ticket: Annotated[str, typer.Argument(help="An asterdoc1… ticket.")],
     name: Annotated[str | None, typer.Option("--name", help="For use here.")] = None,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     credential: CredentialOption = None,
     identity: IdentityOption = None,
     peer: PeerOption = None,
@@ -167,7 +163,7 @@ def join(
     from aster.storage.tickets import parse_doc_ticket
 
     parsed = parse_doc_ticket(ticket)
-    options = ConnectionOptions(None, config, credential, identity, peer, storage)
+    options = reaching(storage, config, credential, identity, peer)
 
     async def work() -> int:
         async with fetching(options, parsed.addresses) as client:
@@ -185,7 +181,7 @@ def join(
 def sync(
     doc: DocArgument,
     peers: FromOption = None,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     credential: CredentialOption = None,
     identity: IdentityOption = None,
     peer: PeerOption = None,
@@ -197,7 +193,7 @@ def sync(
     from aster.cli.terminal import print_json
     from aster.rpc.storage.docs import Synced
 
-    options = ConnectionOptions(None, config, credential, identity, peer, storage)
+    options = reaching(storage, config, credential, identity, peer)
 
     async def work() -> Synced:
         async with fetching(options, peers or []) as client:
@@ -218,7 +214,7 @@ def watch(
     doc: DocArgument,
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that begin with it.")] = "",
     peers: FromOption = None,
-    storage: StorageOption = DEFAULT_FOLDER,
+    storage: StorageOption = None,
     credential: CredentialOption = None,
     identity: IdentityOption = None,
     peer: PeerOption = None,
@@ -237,14 +233,14 @@ def watch(
     async def alone() -> None:
         from aster.rpc.storage.node import NodeStorage
 
-        node = NodeStorage(str(storage), lambda: None)
+        node = NodeStorage(store_settings(storage, config), lambda: None)
         try:
             await show((await node.docs.open(doc)).subscribe(prefix))
         finally:
             await node.close()
 
     async def with_peer() -> None:
-        options = ConnectionOptions(None, config, credential, identity, peer, storage)
+        options = reaching(storage, config, credential, identity, peer)
         async with fetching(options, peers or []) as client:
             opened = await client.docs.open(doc)
             async with asyncio.TaskGroup() as group:

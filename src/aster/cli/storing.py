@@ -1,8 +1,8 @@
-"""What the commands of blobs and docs share: the folder, the client that fetches, the server that shares."""
+"""What the commands of blobs and docs have in common: the folder, the client that fetches, the server that offers."""
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from aster.cli.connecting import ConnectionOptions
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
+    from aster.config import AsterConfig
     from aster.rpc.client import AsterClient
     from aster.rpc.server import AsterServer
     from aster.storage.blobs.store import BlobStore
@@ -21,8 +22,16 @@ if TYPE_CHECKING:
 
 DEFAULT_FOLDER = Path("~/.aster/storage")
 
+Share = Callable[["AsterServer", Sequence[str]], Awaitable[dict[str, str]]]
+"""Makes a ticket at a server, for these addresses or its own; what ``--json`` prints, with ``ticket`` in it."""
+
 StorageOption = Annotated[
-    Path, typer.Option("--storage", envvar="ASTER_STORAGE_PATH", help="The folder of the store; a node's storage_path.")
+    Path | None,
+    typer.Option(
+        "--storage",
+        envvar="ASTER_STORAGE_PATH",
+        help="The folder of the store, a node's storage_path; the settings', else ~/.aster/storage.",
+    ),
 ]
 FromOption = Annotated[
     list[str] | None, typer.Option("--from", metavar="ADDRESS", help="A peer to ask, by its address; repeatable.")
@@ -30,13 +39,23 @@ FromOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def store_settings(folder: Path | None, config: Path | None) -> "AsterConfig":
+    """The settings of a command that keeps something, always with a folder."""
+    from aster.config import AsterConfig
+
+    found = AsterConfig.from_file(config) if config else AsterConfig.from_env()
+    return found.with_inline(storage_path=folder or found.storage_path or DEFAULT_FOLDER)
+
+
 @contextmanager
-def blob_store(folder: Path) -> Iterator["BlobStore"]:
+def blob_store(folder: Path | None, config: Path | None = None) -> Iterator["BlobStore"]:
     """The store in a folder, for this process alone or beside a server that uses it."""
     from aster.storage.blobs.store import BlobStore
+    from aster.storage.limits import StorageLimits
 
+    settings = store_settings(folder, config)
     os.umask(0o077)
-    store = BlobStore.at(folder)
+    store = BlobStore.at(settings.storage_path or DEFAULT_FOLDER, StorageLimits.of(settings))
     try:
         yield store
     finally:
@@ -44,12 +63,19 @@ def blob_store(folder: Path) -> Iterator["BlobStore"]:
 
 
 @contextmanager
-def doc_store(folder: Path) -> Iterator["DocStore"]:
+def doc_store(folder: Path | None, config: Path | None = None) -> Iterator["DocStore"]:
     """The documents in a folder."""
     from aster.storage.docs.store import DocStore
 
-    with blob_store(folder) as blobs:
+    with blob_store(folder, config) as blobs:
         yield DocStore(blobs)
+
+
+def reaching(
+    folder: Path | None, config: Path | None, credential: Path | None, identity: Path | None, peer: str | None
+) -> ConnectionOptions:
+    """How a command that keeps something reaches peers; the addresses come from a ticket or ``--from``."""
+    return ConnectionOptions(None, config, credential, identity, peer, store_settings(folder, config).storage_path)
 
 
 @asynccontextmanager
@@ -75,17 +101,37 @@ async def fetching(options: ConnectionOptions, addresses: Sequence[str]) -> Asyn
         raise failure
 
 
-@asynccontextmanager
-async def sharing(folder: Path, config: Path | None) -> AsyncIterator["AsterServer"]:
-    """A server that offers nothing but what is shared of a folder."""
-    from aster.config import AsterConfig
+def offer(folder: Path | None, config: Path | None, address: str | None, share: Share, *, as_json: bool) -> None:
+    """Print the ticket that ``share`` makes, and serve what it is for until Ctrl-C.
+
+    With ``address`` a server that runs already, on the same folder, serves it; then this ends at once.
+    """
+    from aster.cli.running import run_async, stop_on_signals
+    from aster.cli.terminal import print_json
     from aster.rpc.server import AsterServer
 
-    found = AsterConfig.from_file(config) if config else AsterConfig.from_env()
-    if found.source("log_level") == "default":
-        found = found.with_inline(log_level="error")
-    async with AsterServer([], config=found.with_inline(storage_path=str(folder))) as server:
-        yield server
+    settings = store_settings(folder, config)
+    if settings.source("log_level") == "default":
+        settings = settings.with_inline(log_level="error")
+
+    def tell(told: dict[str, str]) -> None:
+        print_json(told) if as_json else typer.echo(told["ticket"])
+
+    async def serve() -> None:
+        async with AsterServer([], config=settings) as server:
+            stop = stop_on_signals()
+            tell(await share(server, []))
+            typer.echo("serving; Ctrl-C ends it", err=True)
+            await stop.wait()
+
+    async def leave_it_to(address: str) -> None:
+        server = AsterServer([], config=settings)  # never started: it only writes into the folder
+        try:
+            tell(await share(server, [address]))
+        finally:
+            await server.close()
+
+    run_async(serve() if address is None else leave_it_to(address))
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from typing import Any, Never, Self, TypedDict, Unpack
 
 from aster.config.instance_identity import INSTANCE_TABLE
 from aster.config.misspelt import warn_of_misspelt
+from aster.config.storage_limits import STORAGE_TABLE
 from aster.config.table import SHOWN, TABLE
 from aster.foundation.settings import Document, Resolved, SettingsTable
 
 DEFAULT = "default"
-ALL = SettingsTable([*TABLE.settings, *INSTANCE_TABLE.settings])
+ALL = SettingsTable([*TABLE.settings, *INSTANCE_TABLE.settings, *STORAGE_TABLE.settings])
 VARIABLES = {f"ASTER_{setting.name.upper()}": setting.env for setting in ALL.settings if setting.env is not None}
 
 
@@ -52,6 +53,15 @@ class InlineSettings(TypedDict, total=False):
     iid_azure_certificates: str | os.PathLike[str] | None
     iid_azure_tenant: str | None
     iid_azure_jwks_url: str | None
+    storage_max_blob_bytes: int | str | None
+    storage_max_total_bytes: int | str | None
+    storage_max_blobs: int | None
+    storage_inline_bytes: int | str | None
+    storage_doc_inline_bytes: int | str | None
+    storage_max_key_bytes: int | None
+    storage_max_doc_entries: int | None
+    storage_max_clock_skew_seconds: int | None
+    storage_tombstone_seconds: int | None
 
 
 class AsterConfig:
@@ -88,6 +98,15 @@ class AsterConfig:
     iid_azure_certificates: str | None
     iid_azure_tenant: str | None
     iid_azure_jwks_url: str | None
+    storage_max_blob_bytes: int
+    storage_max_total_bytes: int
+    storage_max_blobs: int
+    storage_inline_bytes: int
+    storage_doc_inline_bytes: int
+    storage_max_key_bytes: int
+    storage_max_doc_entries: int
+    storage_max_clock_skew_seconds: int
+    storage_tombstone_seconds: int
 
     _resolved: Resolved
 

@@ -1,14 +1,24 @@
 """Kinds of values that only Aster RPC's settings have: where to bind, which relay to use."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aster.foundation.kinds import Text
+from aster.foundation.settings import describe_value
 from aster.foundation.urls import masked_url
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 RELAY_WORDS = ("default", "disabled")
+
+_SIZE = re.compile(r"([0-9]{1,19}) ?([A-Za-z]*)")
+_UNITS = {
+    "": 1,
+    "b": 1,
+    **{f"{letter}ib": 1 << 10 * power for power, letter in enumerate("kmgt", 1)},
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,40 @@ class KeysAddress(Text):
         return word
 
 
+@dataclass(frozen=True, slots=True)
+class ByteSize:
+    """A number of bytes, ``1048576`` or ``10 GiB``; KiB, MiB, GiB and TiB count in 1024; KB, MB, GB and TB in 1000."""
+
+    maximum: int = 1 << 62
+
+    @property
+    def label(self) -> str:
+        return "a number of bytes such as 1048576 or 10 GiB"
+
+    def from_text(self, text: str) -> int:
+        found = _SIZE.fullmatch(text.strip())
+        unit = _UNITS.get(found[2].lower()) if found else None
+        if found is None or unit is None:
+            raise ValueError(f"expected {self.label}, got '{text[:40]}'")
+        return self.from_document(int(found[1]) * unit)
+
+    def from_document(self, value: object) -> int:
+        if isinstance(value, str):
+            return self.from_text(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ValueError(f"expected {self.label}, got {describe_value(value)}")
+        if not 0 <= value <= self.maximum:
+            raise ValueError(f"expected {self.label} from 0 to {self.maximum}, got {value}")
+        return value
+
+    def show(self, value: int) -> int:
+        return value
+
+    def mask(self, value: int) -> str:
+        return "****"
+
+
+BYTES = ByteSize()
 BIND_ADDRESS = SocketAddress()
 RELAY_MODE = RelayChoice()
 KEYS_ADDRESS = KeysAddress()

@@ -25,7 +25,7 @@ from aster.rpc.redialing import Redialing
 from aster.rpc.status import FailedPreconditionError
 from aster.rpc.storage.blobs import Server
 from aster.rpc.storage.node import NodeStorage
-from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
+from aster.storage.limits import StorageLimits
 from aster.transport.address import NodeAddress, parse_address
 from aster.transport.endpoint import Endpoint
 from aster.transport.errors import InvalidAddress
@@ -56,7 +56,7 @@ class AsterClient(Redialing, Server):
         peer: str | None = None,
         interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
-        storage_limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
+        storage_limits: StorageLimits | None = None,
         reconnect: Reconnect | None = DEFAULT_RECONNECT,
     ) -> None:
         super().__init__(reconnect)
@@ -67,7 +67,7 @@ class AsterClient(Redialing, Server):
         self._limits = limits
         self._lease: Lease | None = None
         self._dialer: Dialer | None = None
-        self._storage = NodeStorage(self._config.storage_path, lambda: self._dialer, self, limits=storage_limits)
+        self._storage = NodeStorage(self._config, lambda: self._dialer, self, limits=storage_limits)
 
     async def close(self) -> None:
         """Close the connection and the endpoint; calls that wait end with UNAVAILABLE. Safe to call twice."""

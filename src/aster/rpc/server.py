@@ -35,7 +35,7 @@ from aster.rpc.server_connection import ServerConnection
 from aster.rpc.services import ServiceTable
 from aster.rpc.status import FailedPreconditionError
 from aster.rpc.storage.node import NodeStorage
-from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
+from aster.storage.limits import StorageLimits
 from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.pipe import Pipe
@@ -61,9 +61,9 @@ class AsterServer:
     ``peer`` names an enrollment of the identity file; ``root_pubkey``, ``allow_all_consumers`` and
     ``allow_all_producers`` override the config; ``hook`` is asked about every connection (Gate 0);
     ``interceptors`` stand around every call, outermost first; ``debug_errors`` shows handlers' exceptions to callers;
-    ``storage_limits`` bound its blobs and docs; ``manifest`` (or ``./.aster/manifest.json``, when it is there) is what
-    the services must not have drifted from; ``metrics`` is a Prometheus registry of yours that is to have what
-    ``health_port`` shows, for a process with a page of its own.
+    ``storage_limits`` bound its blobs and docs, instead of the settings ``storage_*``; ``manifest`` (or
+    ``./.aster/manifest.json``, when it is there) is what the services must not have drifted from; ``metrics`` is a
+    Prometheus registry of yours that is to have what ``health_port`` shows, for a process with a page of its own.
 
     Use it as ``async with AsterServer(services=[...]) as server: await server.serve()``.
     """
@@ -80,7 +80,7 @@ class AsterServer:
         hook: ConnectionHook | None = None,
         interceptors: Sequence[Interceptor] = (),
         limits: RpcLimits = DEFAULT_LIMITS,
-        storage_limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
+        storage_limits: StorageLimits | None = None,
         debug_errors: bool = False,
         manifest: Path | None = None,
         metrics: "CollectorRegistry | None" = None,
@@ -92,7 +92,7 @@ class AsterServer:
         )
         self._dialer: Dialer | None = None
         self._storage = NodeStorage(
-            self._config.storage_path, lambda: self._dialer, address=self._address_if_started, limits=storage_limits
+            self._config, lambda: self._dialer, address=self._address_if_started, limits=storage_limits
         )
         self._table = ServiceTable(services, interceptors, self._storage.services)
         self._peer = peer

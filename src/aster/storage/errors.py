@@ -21,6 +21,12 @@ class ChunkRefused(AsterError):
     code = "BLOB_CHUNK_REFUSED"
 
 
+class ChunkMissing(AsterError):
+    """A blob is here in part, and this chunk of it has not come yet."""
+
+    code = "BLOB_CHUNK_MISSING"
+
+
 class DownloadFailed(AsterError):
     """No peer could give the rest of a blob; what arrived is kept, and asking again goes on from there."""
 

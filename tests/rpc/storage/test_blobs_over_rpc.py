@@ -20,7 +20,8 @@ from aster.rpc import (
     UnavailableError,
 )
 from aster.rpc.storage.blob_service import AskBlob, AskChunks, BlobDescribed, BlobService
-from aster.rpc.storage.download import Download, Source
+from aster.rpc.storage.download import Download
+from aster.rpc.storage.sources import Source
 from aster.storage.blobs.chunks import CHUNK_BYTES, hash_of
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.sharing import Sharing, blob_target, tag_target

@@ -5,6 +5,7 @@ from its hash, so nothing that this service tells needs to be trusted.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -12,11 +13,11 @@ from msgspec import Meta, Struct
 
 from aster.rpc.context import CallContext
 from aster.rpc.decorators import rpc, service
-from aster.rpc.status import DataLossError, NotFoundError, OutOfRangeError
+from aster.rpc.status import DataLossError, NotFoundError, OutOfRangeError, UnavailableError
 from aster.storage.blobs.chunks import HASH_BYTES
-from aster.storage.blobs.reading import BlobReader
+from aster.storage.blobs.reading import ReadsChunks
 from aster.storage.blobs.store import BlobStore
-from aster.storage.errors import BlobDamaged, BlobNotFound
+from aster.storage.errors import BlobDamaged, BlobNotFound, ChunkMissing
 
 CHUNKS_AT_ONCE = 4
 HASHES_AT_ONCE = 32_768
@@ -36,10 +37,15 @@ class AskBlob(Struct, frozen=True):
 
 
 class BlobDescribed(Struct, frozen=True):
-    """Its size in bytes, and whether the one who offers it says that it is a collection."""
+    """Its size in bytes, and whether the one who offers it says that it is a collection.
+
+    Of a blob that is on its way itself ``here`` has a bit a chunk, the first the highest of its byte: can it be had?
+    Empty where all can.
+    """
 
     size: Annotated[int, Meta(ge=0)]
     is_collection: bool
+    here: bytes = b""
 
 
 class AskHashes(Struct, frozen=True):
@@ -89,7 +95,7 @@ class BlobService:
     async def describe(self, request: AskBlob, context: CallContext) -> BlobDescribed:
         """How large a blob is; NOT_FOUND when it is not here for this caller."""
         with self._open(request.hash, request.secret, context) as reader:
-            return BlobDescribed(reader.size, reader.ref.is_collection)
+            return BlobDescribed(reader.size, reader.ref.is_collection, reader.here())
 
     @rpc(idempotent=True)
     async def hashes(self, request: AskHashes, context: CallContext) -> ChunkHashes:
@@ -100,7 +106,7 @@ class BlobService:
 
     @rpc(idempotent=True)
     async def read(self, request: AskChunks, context: CallContext) -> Chunks:
-        """Some chunks, as they were added; DATA_LOSS for one that is damaged here."""
+        """Some chunks, as they were added; DATA_LOSS for one that is damaged here, UNAVAILABLE for one yet to come."""
         with self._open(request.hash, request.secret, context) as reader:
             _check_range(request.first, request.count, reader)
             numbers = range(request.first, min(request.first + request.count, reader.chunks))
@@ -109,19 +115,24 @@ class BlobService:
                     return Chunks(await _in_thread(lambda: b"".join(reader.chunk(number) for number in numbers)))
                 except BlobDamaged as error:
                     raise DataLossError(error.message) from None
+                except ChunkMissing as error:
+                    raise UnavailableError(error.message, details={"reason": error.code}) from None
 
-    def _open(self, digest: bytes, secret: bytes, context: CallContext) -> BlobReader:
+    def _open(self, digest: bytes, secret: bytes, context: CallContext) -> ReadsChunks:
+        """The blob, or what has come of it."""
         if self._may_read(digest, context, secret):
-            try:
-                return self._store().open(digest.hex())
-            except BlobDamaged as error:
-                raise DataLossError(error.message) from None
-            except BlobNotFound:
-                pass
+            store = self._store()
+            with contextlib.suppress(BlobNotFound):
+                try:
+                    return store.open(digest.hex())
+                except BlobNotFound:
+                    return store.glimpse(digest.hex())
+                except BlobDamaged as error:
+                    raise DataLossError(error.message) from None
         raise NotFoundError(f"no blob {digest.hex()} here")
 
 
-def _check_range(first: int, count: int, reader: BlobReader) -> None:
+def _check_range(first: int, count: int, reader: ReadsChunks) -> None:
     if first >= reader.chunks:
         raise OutOfRangeError(f"chunk {first} of a blob of {reader.chunks}")
 

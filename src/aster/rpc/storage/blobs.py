@@ -6,6 +6,7 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,14 +14,17 @@ from typing import Any, Self, TypeVar
 from aster.foundation.errors import ConfigError
 from aster.rpc.dialing import DialedPeer, Dialer
 from aster.rpc.status import FailedPreconditionError
-from aster.rpc.storage.download import Download, Progress, Source
+from aster.rpc.storage.download import Download, Progress
+from aster.rpc.storage.joining import Downloads
+from aster.rpc.storage.sources import Source
 from aster.rpc.stub import Caller
 from aster.storage.blobs.chunks import parse_hash
 from aster.storage.blobs.collections import Member, member_of
-from aster.storage.blobs.model import BlobRef, BlobStatus, Collected, Damage, Tag, Usage
+from aster.storage.blobs.model import BlobRef, BlobState, BlobStatus, Collected, Damage, Tag, Usage
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.sharing import Share, Sharing, blob_target, tag_target
 from aster.storage.blobs.store import GRACE_SECONDS, BlobStore
+from aster.storage.errors import BlobNotFound
 from aster.storage.tickets import BlobTicket, parse_blob_ticket
 
 T = TypeVar("T")
@@ -82,6 +86,7 @@ class Blobs:
         self._dialer = dialer
         self._server = server
         self._address = address
+        self._downloads = Downloads()
 
     async def add_bytes(self, data: bytes, *, tag: str | None = None) -> BlobRef:
         """Add bytes; returns once they are durable. Without a tag, a garbage collection may take them an hour later."""
@@ -171,7 +176,7 @@ class Blobs:
 
         Whoever has the ticket may read it; with ``role`` instead every peer with that role, with ``public`` every peer
         that is admitted. ``expires_in`` is in seconds. ``target`` may be a tag: then what it names *now* is in the
-        ticket, and what it will name is shared as well.
+        ticket, and what it will name is shared as well. Of a blob that is on its way, peers get what has come.
         """
         if public and role is not None:
             raise ConfigError("a blob is shared with a role or with everybody, not both")
@@ -184,7 +189,7 @@ class Blobs:
 
         def work(store: BlobStore) -> BlobTicket:
             named = store.tagged(target) if isinstance(target, str) else None
-            ref = store.ref(named or target)
+            ref = _here(store, named or target)
             digest = parse_hash(ref.hash)
             place = blob_target(digest) if named is None else tag_target(str(target))
             secret = self._sharing().share(place, role=role, public=public, expires_at=expires_at)
@@ -220,40 +225,56 @@ class Blobs:
         Those are the ticket's, ``peers`` (addresses), and without any the server of this client. Bytes are verified as
         they come; `DownloadFailed` names the peers and what was wrong. Asked again, it goes on where it was.
         """
-        ticket = parse_blob_ticket(what) if isinstance(what, str) and what.lower().startswith("asterblob") else what
-        secret = ticket.secret if isinstance(ticket, BlobTicket) else b""
-        digest = parse_hash(ticket if isinstance(ticket, str) else ticket.hash)
-        given = ticket.addresses if isinstance(ticket, BlobTicket) else ()
-        addresses = tuple(dict.fromkeys((*given, *peers)))
+        ticket = _parsed(what)
+        digest, addresses, secret = _wanted(ticket, peers)
         is_collection = ticket.is_collection if isinstance(ticket, BlobTicket) else None
-        dialed: list[DialedPeer] = []
-        try:
-            callers = self.callers(addresses, dialed)
-            ref = await self._fetch(digest, callers, secret, progress, is_collection=is_collection)
+        async with self._sources(addresses, secret) as sources:
+            ref = await self.fetch(digest, sources(), progress, is_collection=is_collection)
             if ref.is_collection:
                 for member in await self.members(ref):
-                    await self._fetch(parse_hash(member.hash), callers, secret, progress, is_collection=False)
-        finally:
-            for peer in dialed:
-                await peer.close()
+                    await self.fetch(parse_hash(member.hash), sources(), progress, is_collection=False)
         if tag is not None:
             await self.tag(tag, ref)
         return ref
 
-    async def _fetch(
-        self,
-        digest: bytes,
-        callers: Sequence[tuple[str, Caller]],
-        secret: bytes,
-        progress: Progress | None,
-        *,
-        is_collection: bool | None,
+    async def repair(
+        self, what: str | BlobTicket | BlobRef, *, peers: Sequence[str] = (), progress: Progress | None = None
+    ) -> Damage | None:
+        """Fetch what is damaged of a blob that is here, and only that: what was mended, None for a sound one.
+
+        ``what`` and ``peers`` are those of `download`. Tags and shares stay.
+        """
+        ticket = _parsed(what)
+        digest, addresses, secret = _wanted(ticket, peers)
+        store = self._store()
+        damage = await asyncio.to_thread(store.check, digest.hex())
+        if damage is None:
+            return None
+        ref = await asyncio.to_thread(store.ref, digest.hex())
+        async with self._sources(addresses, secret) as sources:
+            download = Download(store, digest, sources(), progress, repairs=True)
+            await self._downloads.run(download, is_collection=ref.is_collection)
+        return damage
+
+    async def fetch(
+        self, digest: bytes, sources: Sequence[Source], progress: Progress | None = None, *, is_collection: bool | None
     ) -> BlobRef:
+        """One blob from peers that are known, unless it is here."""
         store = self._store()
         if await asyncio.to_thread(store.has, digest.hex()):
             return await asyncio.to_thread(store.ref, digest.hex())
-        sources = [Source(name, caller, secret) for name, caller in callers]
-        return await Download(store, digest, sources, progress).run(is_collection=is_collection)
+        return await self._downloads.run(Download(store, digest, sources, progress), is_collection=is_collection)
+
+    @asynccontextmanager
+    async def _sources(self, addresses: Sequence[str], secret: bytes) -> AsyncIterator[Callable[[], list[Source]]]:
+        """Makes sources of these peers, for one download each; connections end with the context."""
+        dialed: list[DialedPeer] = []
+        try:
+            callers = self.callers(addresses, dialed)
+            yield lambda: [Source(name, caller, secret) for name, caller in callers]
+        finally:
+            for peer in dialed:
+                await peer.close()
 
     def callers(self, addresses: Sequence[str], dialed: list[DialedPeer]) -> list[tuple[str, Caller]]:
         """Peers by name: those at these addresses, else this client's server. Who asks closes what is in ``dialed``."""
@@ -275,3 +296,24 @@ class Blobs:
 
     async def _run(self, work: Callable[..., T], *arguments: Any, **options: Any) -> T:
         return await asyncio.to_thread(functools.partial(work, self._store(), *arguments, **options))
+
+
+def _parsed(what: str | BlobTicket | BlobRef) -> str | BlobTicket | BlobRef:
+    return parse_blob_ticket(what) if isinstance(what, str) and what.lower().startswith("asterblob") else what
+
+
+def _wanted(what: str | BlobTicket | BlobRef, peers: Sequence[str]) -> tuple[bytes, tuple[str, ...], bytes]:
+    """The hash, where to ask, and the secret to show."""
+    given, secret = (what.addresses, what.secret) if isinstance(what, BlobTicket) else ((), b"")
+    digest = parse_hash(what if isinstance(what, str) else what.hash)
+    return digest, tuple(dict.fromkeys((*given, *peers))), secret
+
+
+def _here(store: BlobStore, target: Reference) -> BlobRef:
+    try:
+        return store.ref(target)
+    except BlobNotFound:
+        status = store.status(target)
+        if status.state is not BlobState.PARTIAL:
+            raise
+        return BlobRef(status.hash, status.size)

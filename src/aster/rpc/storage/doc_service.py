@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from aster.foundation.errors import StorageFull
 from aster.rpc.context import CallContext
 from aster.rpc.decorators import client_stream, rpc, server_stream, service
 from aster.rpc.status import DataLossError, InvalidArgumentError, NotFoundError, ResourceExhaustedError
@@ -85,7 +86,7 @@ class DocService:
         replica = self._shared(request.doc)
         try:
             return Exchanged(await asyncio.to_thread(replica.answer, request.message, MESSAGE_BYTES))
-        except QuotaExceeded as error:
+        except (QuotaExceeded, StorageFull) as error:
             raise ResourceExhaustedError(error.message) from None
 
     @server_stream
@@ -123,7 +124,7 @@ class DocService:
                 await asyncio.to_thread(writer.finish, wanted)
             except ChunkRefused as error:
                 raise DataLossError(error.message) from None
-            except QuotaExceeded as error:
+            except (QuotaExceeded, StorageFull) as error:
                 raise ResourceExhaustedError(error.message) from None
             finally:
                 if writer is not None:

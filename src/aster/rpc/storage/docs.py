@@ -15,8 +15,8 @@ from aster.rpc.dialing import DialedPeer
 from aster.rpc.status import FailedPreconditionError, NotFoundError, RpcError, UnavailableError
 from aster.rpc.storage.blobs import Blobs
 from aster.rpc.storage.doc_service import MESSAGE_BYTES, MISSING_AT_ONCE, AskDoc, DocService, Exchange, ValuePiece
-from aster.rpc.storage.download import Download, Source
 from aster.rpc.storage.following import Following
+from aster.rpc.storage.sources import Source
 from aster.rpc.stub import Caller
 from aster.storage.docs.reconciling import Entries
 from aster.storage.docs.store import Change, DocInfo, DocReplica, DocStore
@@ -170,8 +170,8 @@ class Doc:
 
     async def _fetch_value(self, digest: bytes, source: Source) -> bool:
         try:
-            await Download(self._docs.store().blobs, digest, [source]).run(is_collection=False)
-        except (DownloadFailed, StorageBusy) as error:  # nobody has it, or it is on its way already
+            await self._docs.blobs.fetch(digest, [source], is_collection=False)
+        except (DownloadFailed, StorageBusy) as error:  # nobody has it, or another process fetches it
             logger.info("a value is still missing", doc=self.id, reason=error.message)
             return False
         return True
@@ -212,7 +212,7 @@ class Docs:
     def __init__(self, store: Callable[[], DocStore], blobs: Blobs, address: Callable[[], str | None]) -> None:
         self.store = store
         self.address = address
-        self._blobs = blobs
+        self.blobs = blobs
 
     async def create(self, name: str | None = None) -> Doc:
         """A new document, with a name for use here."""
@@ -261,7 +261,7 @@ class Docs:
         """Connections to peers by address, or to the server of this client."""
         dialed: list[DialedPeer] = []
         try:
-            found = self._blobs.callers(addresses, dialed)
+            found = self.blobs.callers(addresses, dialed)
             if not found:
                 raise FailedPreconditionError("there is no peer to synchronize with", hint="name one by its address")
             yield found

@@ -1,84 +1,42 @@
 """Fetching a blob from one or several peers at once.
 
-Every peer has a few requests under way; they share one queue of chunks. A peer that sends a wrong byte is named and not
-asked again, one that is lost or slow is left, and its chunks go back to the queue. What has arrived stays when all else
-fails, and the next attempt goes on from there.
+Every peer has a few requests under way; they share what is still to be asked for. A peer that sends a wrong byte is
+named and not asked again, one that is lost or slow is left, and its chunks go to others. One that is fetching the blob
+itself gives what it has. What has arrived stays when all else fails, and the next attempt goes on from there.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from aster.foundation.errors import AsterError
+from aster.foundation.errors import AsterError, StorageError
 from aster.foundation.logs import get_logger
-from aster.rpc.status import RpcError
-from aster.rpc.storage.blob_service import (
-    CHUNKS_AT_ONCE,
-    HASHES_AT_ONCE,
-    AskBlob,
-    AskChunks,
-    AskHashes,
-    BlobDescribed,
-    BlobService,
-    ChunkHashes,
-    Chunks,
-)
-from aster.rpc.stub import Caller
+from aster.rpc.storage.blob_service import HASHES_AT_ONCE
+from aster.rpc.storage.sources import Run, Source, Work
 from aster.storage.blobs.chunks import CHUNK_BYTES, chunk_count
 from aster.storage.blobs.model import BlobRef
 from aster.storage.blobs.partial import ListTaking, PartialBlob
 from aster.storage.blobs.store import BlobStore
-from aster.storage.errors import ChunkRefused, DownloadFailed
+from aster.storage.errors import ChunkMissing, ChunkRefused, DownloadFailed
 
 logger = get_logger("aster.storage")
 
 REQUESTS_AT_ONCE = 4
-SECONDS_PER_REQUEST = 30.0
 
 Progress = Callable[[int, int], None]
 """Called with the bytes that are here and the blob's size, at the start and after each arrival."""
 
-Run = tuple[int, int]
-"""The first chunk and how many."""
-
-
-@dataclass(slots=True)
-class Source:
-    """A peer that may have the blob; ``name`` is what errors call it."""
-
-    name: str
-    caller: Caller
-    secret: bytes = b""
-    failure: str | None = None
-
-    async def describe(self, digest: bytes) -> BlobDescribed:
-        return await (await self._stub()).describe(AskBlob(digest, self.secret), timeout=SECONDS_PER_REQUEST)
-
-    async def hashes(self, digest: bytes, first: int, count: int) -> bytes:
-        asked = AskHashes(digest, self.secret, first, count)
-        answer: ChunkHashes = await (await self._stub()).hashes(asked, timeout=SECONDS_PER_REQUEST)
-        return answer.hashes
-
-    async def chunks(self, digest: bytes, run: Run) -> bytes:
-        asked = AskChunks(digest, self.secret, *run)
-        answer: Chunks = await (await self._stub()).read(asked, timeout=SECONDS_PER_REQUEST)
-        return answer.data
-
-    async def _stub(self) -> BlobService:
-        return await self.caller.client(BlobService)
-
 
 @dataclass(slots=True)
 class Download:
-    """One blob on its way into a store."""
+    """One blob on its way into a store; with ``repairs`` only what is damaged of one that is there."""
 
     store: BlobStore
     digest: bytes
     sources: Sequence[Source]
     progress: Progress | None = None
-    _queue: deque[Run] = field(default_factory=deque)
+    repairs: bool = False
 
     async def run(self, *, is_collection: bool | None = None) -> BlobRef:
         """The blob, once it is whole and durable here; `DownloadFailed` names every peer and what was wrong with it.
@@ -87,13 +45,13 @@ class Download:
         """
         async with self._opened() as partial:
             if partial.size is None:
-                said = await self._learn(partial)
+                said = await self._first_of(lambda source: self._learn(source, partial))
                 is_collection = said if is_collection is None else is_collection
-            else:
-                is_collection = await self._is_collection() if is_collection is None else is_collection
+            elif is_collection is None:
+                is_collection = await self._first_of(self._is_collection)
             self._tell(partial)
-            self._queue.extend(_runs(partial.missing()))
-            await self._fetch_all(partial)
+            if not partial.is_whole:
+                await self._fetch_all(partial)
             if not partial.is_whole:
                 raise self._failed()
             ref = await asyncio.to_thread(partial.finish)
@@ -101,55 +59,75 @@ class Download:
             ref = await asyncio.to_thread(self.store.mark_collection, ref)
         return ref
 
-    async def _learn(self, partial: PartialBlob) -> bool:
-        """Take the size and the chunk list from the first peer whose list fits the hash."""
+    async def _first_of(self, ask: Callable[[Source], Awaitable[bool]]) -> bool:
+        """The answer of the first peer that gives one."""
         for source in self.sources:
             try:
-                described = await source.describe(self.digest)
-                await asyncio.to_thread(self.store.check_room, described.size)
-                await self._take_list(source, partial, described.size)
-            except (RpcError, ChunkRefused) as error:
-                self._give_up_on(source, error)
-            else:
-                return described.is_collection
-        raise self._failed()
-
-    async def _is_collection(self) -> bool:
-        for source in self.sources:
-            try:
-                return (await source.describe(self.digest)).is_collection
-            except RpcError as error:
+                return await ask(source)
+            except StorageError:
+                raise
+            except AsterError as error:
                 self._give_up_on(source, error)
         raise self._failed()
 
-    async def _take_list(self, source: Source, partial: PartialBlob, size: int) -> None:
-        """32 bytes for each 256 KiB: 1.25 MiB of a blob of 10 GiB, a piece at a time."""
-        count, taking = chunk_count(size), ListTaking(partial, size)
+    async def _is_collection(self, source: Source) -> bool:
+        return (await source.describe(self.digest)).is_collection
+
+    async def _learn(self, source: Source, partial: PartialBlob) -> bool:
+        """Take the size and the chunk list: 32 bytes for each 256 KiB, 1.25 MiB of a blob of 10 GiB, piece by piece."""
+        described = await source.describe(self.digest)
+        await asyncio.to_thread(self.store.check_room, described.size)
+        count, taking = chunk_count(described.size), ListTaking(partial, described.size)
         for first in range(0, count, HASHES_AT_ONCE):
             piece = await source.hashes(self.digest, first, min(HASHES_AT_ONCE, count - first))
             await asyncio.to_thread(taking.add, piece)
         await asyncio.to_thread(taking.finish)
+        return described.is_collection
 
     async def _fetch_all(self, partial: PartialBlob) -> None:
-        """Until everything is here or every peer was given up on; a peer that gives up leaves its chunks to others."""
-        while self._queue:
-            usable = [source for source in self.sources if source.failure is None]
-            if not usable:
-                return
-            async with asyncio.TaskGroup() as group:
-                for source in usable:
-                    for _ in range(REQUESTS_AT_ONCE):
-                        group.create_task(self._fetch_from(source, partial))
-
-    async def _fetch_from(self, source: Source, partial: PartialBlob) -> None:
-        while self._queue and source.failure is None:
-            run = self._queue.popleft()
+        """Until everything is here or no peer has more; a peer that is given up on leaves its chunks to the others."""
+        work = Work(await asyncio.to_thread(partial.absent), self.sources)
+        before = None
+        while work.left and (now := (work.left, len(self._usable()))) != before:
+            before = now
             try:
-                data = await source.chunks(self.digest, run)
-                await asyncio.to_thread(_put_all, partial, run, data)
-            except (RpcError, ChunkRefused) as error:
-                self._queue.append(run)
-                self._give_up_on(source, error)
+                async with asyncio.TaskGroup() as group:
+                    for source in self._usable():
+                        for _ in range(REQUESTS_AT_ONCE):
+                            group.create_task(self._fetch_from(source, work, partial))
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None
+
+    def _usable(self) -> list[Source]:
+        return [source for source in self.sources if source.failure is None]
+
+    async def _fetch_from(self, source: Source, work: Work, partial: PartialBlob) -> None:
+        try:
+            while source.failure is None:
+                run = work.take(source)
+                if run is not None:
+                    await self._fetch(source, run, work, partial)
+                elif not (source.here and work.left and await source.has_more(self.digest)):
+                    return
+        except StorageError:
+            raise
+        except AsterError as error:
+            self._give_up_on(source, error)
+
+    async def _fetch(self, source: Source, run: Run, work: Work, partial: PartialBlob) -> None:
+        told = source.here
+        try:
+            data = await source.chunks(self.digest, run)
+            await asyncio.to_thread(_put_all, partial, run, data)
+        except ChunkMissing:
+            work.give_back(run)
+            if source.here == told and not await source.has_more(self.digest):
+                raise  # it said that it has the chunk, and says so still
+        except BaseException:
+            work.give_back(run)
+            raise
+        else:
+            work.done(run)
             self._tell(partial)
 
     def _tell(self, partial: PartialBlob) -> None:
@@ -162,16 +140,17 @@ class Download:
             logger.warning("a peer was given up on", peer=source.name, blob=self.digest.hex(), reason=error.message)
 
     def _failed(self) -> DownloadFailed:
-        reasons = "; ".join(f"{source.name}: {source.failure}" for source in self.sources if source.failure)
+        reasons = [f"{each.name}: {each.failure or 'it has only a part'}" for each in self.sources]
         return DownloadFailed(
-            f"{self.digest.hex()} can't be had: {reasons or 'there is no peer to ask'}",
+            f"{self.digest.hex()} can't be had: {'; '.join(reasons) or 'there is no peer to ask'}",
             hint="what has arrived is kept; ask again, or name more peers",
-            peers=[source.name for source in self.sources if source.failure],
+            peers=[source.name for source in self.sources],
         )
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[PartialBlob]:
-        partial = await asyncio.to_thread(self.store.partial, self.digest.hex())
+        begin = self.store.repair if self.repairs else self.store.partial
+        partial = await asyncio.to_thread(begin, self.digest.hex())
         try:
             yield partial
         finally:
@@ -184,16 +163,3 @@ def _put_all(partial: PartialBlob, run: Run, data: bytes) -> None:
         partial.put(first + number, data[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES])
     if len(data) > count * CHUNK_BYTES:
         raise ChunkRefused(f"more bytes than the chunks {first} to {first + count} have")
-
-
-def _runs(missing: Sequence[int]) -> Iterator[Run]:
-    """Neighbouring chunks that are asked for together."""
-    start = 0
-    while start < len(missing):
-        count = 1
-        while (
-            count < CHUNKS_AT_ONCE and start + count < len(missing) and missing[start + count] == missing[start] + count
-        ):
-            count += 1
-        yield missing[start], count
-        start += count

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from aster.config import AsterConfig
 from aster.rpc.context import CallContext
 from aster.rpc.dialing import Dialer
 from aster.rpc.storage.blob_service import BlobService
@@ -14,7 +15,7 @@ from aster.rpc.storage.docs import Docs
 from aster.storage.blobs.sharing import Sharing
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.store import DocStore
-from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
+from aster.storage.limits import StorageLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class NodeStorage:
 
     def __init__(
         self,
-        path: str | None,
+        config: AsterConfig,
         dialer: Callable[[], Dialer | None],
         server: Server | None = None,
         address: Callable[[], str | None] = lambda: None,
-        limits: StorageLimits = DEFAULT_STORAGE_LIMITS,
+        limits: StorageLimits | None = None,
     ) -> None:
-        self._path = path
-        self._limits = limits
+        self._path = config.storage_path
+        self._limits = StorageLimits.of(config) if limits is None else limits
         self._lock = threading.Lock()
         self._opened: Opened | None = None
         self.blobs = Blobs(lambda: self.opened().blobs, lambda: self.opened().sharing, dialer, server, address)

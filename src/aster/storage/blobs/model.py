@@ -23,7 +23,11 @@ class BlobState(StrEnum):
 
 
 class BlobStatus(Struct, frozen=True):
-    """How much of a blob is here, in bytes; a partial one's ``size`` is what a peer said and the hash confirmed."""
+    """How much of a blob is here, in bytes; a partial one's ``size`` is what a peer said and the hash confirmed.
+
+    Of a partial blob ``bytes_present`` are those that were noted as they came; the download that goes on with it reads
+    them again, and fetches anew what a crash has spoilt.
+    """
 
     hash: str
     state: BlobState

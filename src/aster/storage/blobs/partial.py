@@ -72,9 +72,13 @@ class PartialBlob:
         """A part of a list that is being taken."""
         self._draft.hashes.write_at(offset, piece)
 
+    def absent(self) -> bytearray:
+        """A byte a chunk, 1 where it is not here: 40 KiB for a blob of 10 GiB."""
+        return bytearray(here != HERE[0] for here in self._have())
+
     def missing(self) -> list[int]:
-        """Indexes of the chunks that are not here. 8 bytes a chunk of memory, so 320 KiB for 10 GiB."""
-        return [index for index, here in enumerate(self._have()) if here != HERE[0]]
+        """Indexes of the chunks that are not here."""
+        return [index for index, is_absent in enumerate(self.absent()) if is_absent]
 
     def put(self, index: int, data: bytes) -> None:
         """Take a chunk; `ChunkRefused` when it is not what the hash says, and nothing is written."""

@@ -1,5 +1,6 @@
 """Reading a stored blob: every chunk is checked against its hash before a byte of it is answered."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
@@ -19,7 +20,52 @@ from aster.storage.errors import BlobDamaged, RangeInvalid
 LIST_PIECE = 8192 * HASH_BYTES
 
 
-class BlobReader:
+class ReadsChunks(ABC):
+    """A blob that is open for reading chunk by chunk, the whole of it or what has come. Methods block."""
+
+    ref: BlobRef
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    @abstractmethod
+    def chunks(self) -> int:
+        """How many chunks it has."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Is every chunk here?"""
+        return True
+
+    def here(self) -> bytes:
+        """Which chunks are here, a bit each; empty where all are."""
+        return b""
+
+    @abstractmethod
+    def hashes(self, first: int, count: int) -> bytes:
+        """The hashes of up to ``count`` chunks from ``first`` on, joined."""
+
+    @abstractmethod
+    def chunk(self, index: int) -> bytes:
+        """One chunk, verified."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the blob. Safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class BlobReader(ReadsChunks):
     """An open blob. While it is open, no garbage collection of this process takes the blob.
 
     Methods block; each thread may call them. Closes with `close`, or as a context manager.
@@ -36,12 +82,10 @@ class BlobReader:
 
     @property
     def size(self) -> int:
-        """Bytes."""
         return self.ref.size
 
     @property
     def chunks(self) -> int:
-        """How many chunks it has."""
         return chunk_count(self.size)
 
     def check_list(self) -> None:
@@ -59,7 +103,6 @@ class BlobReader:
             raise self._damaged("its chunk list does not fit its hash")
 
     def hashes(self, first: int, count: int) -> bytes:
-        """The hashes of up to ``count`` chunks from ``first`` on, joined."""
         if self._hashes is None:
             return self._digest if first == 0 and count else b""
         return self._hashes.read_at(first * HASH_BYTES, count * HASH_BYTES)
@@ -89,7 +132,6 @@ class BlobReader:
             start += len(piece)
 
     def close(self) -> None:
-        """Let go of the blob. Safe to call twice."""
         on_close, self._on_close = self._on_close, None
         self._data.close()
         if self._hashes is not None:
@@ -97,18 +139,10 @@ class BlobReader:
         if on_close is not None:
             on_close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def _damaged(self, words: str, **details: int) -> BlobDamaged:
         return BlobDamaged(
             f"blob {self.ref.hash}: {words}",
-            hint="fetch it again from a peer that has it",
+            hint="'aster blob repair' (or blobs.repair) fetches what is damaged from a peer that has it",
             hash=self.ref.hash,
             **details,
         )

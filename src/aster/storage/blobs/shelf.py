@@ -16,6 +16,7 @@ from typing import Protocol
 
 from aster.foundation.errors import StorageBusy, StorageError, StorageFull, StorageUnwritable
 
+SUFFIXES = (".data", ".chunks", ".have")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -28,6 +29,10 @@ class Content(Protocol):
     def resize(self, size: int) -> None: ...
     def sync(self) -> None: ...
     def close(self) -> None: ...
+
+
+DraftContents = tuple[Content, Content, Content]
+"""A draft's bytes, its chunks' hashes, and a byte a chunk that says it is there."""
 
 
 class Draft(Protocol):
@@ -62,7 +67,10 @@ class Shelf(Protocol):
     def remove(self, digest: bytes) -> None: ...
     def placed(self) -> Iterator[bytes]: ...
     def drafts(self) -> Iterator[str]:
-        """Names of drafts that were left to be taken up again."""
+        """Names of drafts that are being written, or were left to be taken up again."""
+
+    def glimpse(self, name: str) -> DraftContents:
+        """A named draft to read beside whoever writes it; `FileNotFoundError` when there is none."""
 
     def sweep(self) -> None:
         """Remove what processes that died have left, other than named drafts."""
@@ -138,7 +146,10 @@ class FileDraft:
         self.data = FileContent(stem.with_suffix(".data"), write=True)
         if not self.data.lock():
             self.data.close()
-            raise StorageBusy(f"{stem.name} is being written by another process")
+            raise StorageBusy(
+                f"blob {stem.name.partition('-')[2]} is being fetched or written already",
+                hint="wait for the other download or process; what it has fetched is kept",
+            )
         self.hashes = FileContent(stem.with_suffix(".chunks"), write=True)
         self.have = FileContent(stem.with_suffix(".have"), write=True)
 
@@ -155,7 +166,7 @@ class FileDraft:
         self.discard()
 
     def discard(self) -> None:
-        for suffix in (".have", ".chunks", ".data"):
+        for suffix in reversed(SUFFIXES):
             self.stem.with_suffix(suffix).unlink(missing_ok=True)
         self.leave()
 
@@ -203,6 +214,15 @@ class FileShelf:
     def drafts(self) -> Iterator[str]:
         for file in sorted(self._drafts.glob("keep-*.data")):
             yield file.stem.removeprefix("keep-")
+
+    def glimpse(self, name: str) -> DraftContents:
+        stem = self._drafts / f"keep-{name}"
+        with contextlib.ExitStack() as opened:
+            data, hashes, have = (
+                opened.enter_context(contextlib.closing(FileContent(stem.with_suffix(suffix)))) for suffix in SUFFIXES
+            )
+            opened.pop_all()
+        return data, hashes, have
 
     def sweep(self) -> None:
         for file in self._drafts.glob("new-*.data"):
@@ -289,7 +309,7 @@ class MemoryShelf:
             return MemoryDraft(self, None)
         draft = self.named.setdefault(name, MemoryDraft(self, name))
         if draft.is_taken:
-            raise StorageBusy(f"{name} is being written already")
+            raise StorageBusy(f"blob {name} is being fetched already", hint="wait for the other download")
         draft.is_taken = True
         return draft
 
@@ -307,6 +327,13 @@ class MemoryShelf:
 
     def drafts(self) -> Iterator[str]:
         yield from sorted(self.named)
+
+    def glimpse(self, name: str) -> DraftContents:
+        try:
+            draft = self.named[name]
+        except KeyError:
+            raise FileNotFoundError(name) from None
+        return draft.data, draft.hashes, draft.have
 
     def sweep(self) -> None:
         return None

@@ -21,6 +21,8 @@ from aster.foundation.sql import Connection, Database, MemoryDatabase
 from aster.storage.blobs import index
 from aster.storage.blobs.chunks import CHUNK_BYTES, parse_hash
 from aster.storage.blobs.collections import Member, collection_bytes, parse_collection
+from aster.storage.blobs.glimpse import Glimpse
+from aster.storage.blobs.mending import damage_of, salvage
 from aster.storage.blobs.model import BlobRef, BlobState, BlobStatus, Collected, Damage, Entry, Tag, Usage
 from aster.storage.blobs.partial import PartialBlob
 from aster.storage.blobs.reading import BlobReader
@@ -47,6 +49,7 @@ class BlobStore:
         self._shelf = shelf
         self._open: Counter[bytes] = Counter()
         self._checked: set[bytes] = set()
+        self._glimpsed: set[bytes] = set()
         self._lock = threading.Lock()
         shelf.sweep()
 
@@ -130,6 +133,23 @@ class BlobStore:
             draft.leave()
             raise
 
+    def glimpse(self, reference: "BlobRef | str") -> Glimpse:
+        """What has come of a blob that is not whole, to read it; `BlobNotFound` when nothing has."""
+        digest = _digest(reference)
+        try:
+            contents = self._shelf.glimpse(digest.hex())
+        except FileNotFoundError:
+            raise BlobNotFound(f"nothing of blob {digest.hex()} is here") from None
+        glimpse = Glimpse(digest, contents)
+        if digest not in self._glimpsed:
+            try:
+                glimpse.check_list()
+            except BaseException:
+                glimpse.close()
+                raise
+            self._glimpsed.add(digest)
+        return glimpse
+
     def check_room(self, size: int) -> None:
         """`QuotaExceeded` when a blob of this size has no room."""
         if size > self.limits.max_blob_bytes:
@@ -188,13 +208,11 @@ class BlobStore:
         if entry is not None:
             names = self.database.read_now(lambda connection: index.tags_of(connection, digest))
             return BlobStatus(digest.hex(), BlobState.COMPLETE, entry.size, entry.size, names)
-        if digest.hex() not in self._shelf.drafts():
-            return BlobStatus(digest.hex(), BlobState.MISSING)
-        partial = self.partial(digest.hex())
         try:
-            return BlobStatus(digest.hex(), BlobState.PARTIAL, partial.size or 0, partial.bytes_present)
-        finally:
-            partial.leave()
+            with self.glimpse(digest.hex()) as glimpse:
+                return BlobStatus(digest.hex(), BlobState.PARTIAL, glimpse.size, glimpse.bytes_present)
+        except BlobNotFound:
+            return BlobStatus(digest.hex(), BlobState.MISSING)
 
     def refs(self) -> Iterator[BlobRef]:
         """Every blob that is whole, by hash."""
@@ -276,9 +294,7 @@ class BlobStore:
         digest = _digest(reference)
         try:
             with self._open_pinned(digest, is_checked_anew=True) as reader:
-                damaged = tuple(self._damaged_chunks(reader))
-                problem = f"{len(damaged)} of {reader.chunks} chunks are damaged"
-                return Damage(digest.hex(), problem, damaged) if damaged else None
+                return damage_of(reader)
         except BlobDamaged as error:
             return Damage(digest.hex(), error.message)
         except BlobNotFound:
@@ -289,7 +305,8 @@ class BlobStore:
         digest = _digest(reference)
         partial = self.partial(digest.hex())
         try:
-            self._salvage(digest, partial)
+            with contextlib.suppress(BlobDamaged), self._open_pinned(digest, is_checked_anew=True) as reader:
+                salvage(reader, partial)  # unless not even the list of its chunks is good
         except BaseException:
             partial.leave()
             raise
@@ -299,26 +316,6 @@ class BlobStore:
         """Finish what is being written. Safe to call twice."""
         self.database.close_now()
         self._shelf.close()
-
-    def _salvage(self, digest: bytes, partial: PartialBlob) -> None:
-        try:
-            with self._open_pinned(digest, is_checked_anew=True) as reader:
-                partial.take_list(reader.size, (reader.hashes(at, PAGE) for at in range(0, reader.chunks, PAGE)))
-                for number in range(reader.chunks):
-                    try:
-                        partial.put(number, reader.chunk(number))
-                    except BlobDamaged:
-                        continue
-        except BlobDamaged:
-            return  # not even its list is good
-
-    @staticmethod
-    def _damaged_chunks(reader: BlobReader) -> Iterator[int]:
-        for number in range(reader.chunks):
-            try:
-                reader.chunk(number)
-            except BlobDamaged:
-                yield number
 
     def _entry(self, digest: bytes) -> Entry:
         entry = self.database.read_now(lambda connection: index.find(connection, digest))

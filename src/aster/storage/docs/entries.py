@@ -13,7 +13,7 @@ from blake3 import blake3
 from aster.storage.blobs.chunks import HASH_BYTES, hash_of
 from aster.storage.docs.clock import MAX_CLOCK
 from aster.storage.errors import EntryRefused, NameInvalid
-from aster.storage.limits import StorageLimits
+from aster.storage.limits import MAX_INLINE_BYTES, StorageLimits
 from aster.trust.keys import KEY_BYTES, SIGNATURE_BYTES, SigningKey, is_signed_by
 
 AUTHOR_DOMAIN = b"aster doc entry by its author v1"
@@ -106,8 +106,8 @@ def _problem(entry: Entry, limits: StorageLimits) -> str | None:
     if entry.is_deleted:
         return None if (entry.size, entry.hash, entry.value) == (0, NO_HASH, None) else "a deleted key has no value"
     if entry.value is None:
-        return "its value is missing" if entry.size <= limits.doc_inline_bytes else None
-    if entry.size > limits.doc_inline_bytes:
+        return None  # a blob, whatever its size: how large a value goes into an entry is its writer's choice
+    if entry.size > MAX_INLINE_BYTES:
         return "its value should be a blob"
     if len(entry.value) != entry.size or hash_of(entry.value) != entry.hash:
         return "its value is not what its hash says"

@@ -225,7 +225,7 @@ class DocReplica:
                 index.hold(connection, holder, entry.hash)
         connection.execute("UPDATE docs SET seq = ? WHERE id = ?", (seq, self.namespace))
 
-    def _is_news(self, connection: sqlite3.Connection, entry: Entry) -> bool:
+    def _is_news(self, connection: Connection, entry: Entry) -> bool:
         mine = _find(connection, self.namespace, entry.key)
         return mine is None or mine.rank < entry.rank
 
@@ -413,7 +413,7 @@ def _find(connection: Connection, namespace: bytes, key: bytes) -> Entry | None:
     return None if row is None else Entry(row[0], row[1], row[2], bool(row[3]), *row[4:])
 
 
-def _find_all(connection: sqlite3.Connection, *, namespace: bytes, keys: Sequence[bytes]) -> list[Entry]:
+def _find_all(connection: Connection, *, namespace: bytes, keys: Sequence[bytes]) -> list[Entry]:
     found = (_find(connection, namespace, key) for key in keys)
     return [entry for entry in found if entry is not None]
 
