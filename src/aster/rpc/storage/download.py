@@ -87,27 +87,24 @@ class Download:
     async def _fetch_all(self, partial: PartialBlob) -> None:
         """Until everything is here or no peer has more; a peer that is given up on leaves its chunks to the others."""
         work = Work(await asyncio.to_thread(partial.absent), self.sources)
-        before = None
-        while work.left and (now := (work.left, len(self._usable()))) != before:
-            before = now
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for source in self._usable():
-                        for _ in range(REQUESTS_AT_ONCE):
-                            group.create_task(self._fetch_from(source, work, partial))
-            except ExceptionGroup as failed:
-                raise failed.exceptions[0] from None
-
-    def _usable(self) -> list[Source]:
-        return [source for source in self.sources if source.failure is None]
+        usable = [source for source in self.sources if source.failure is None]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for source in usable:
+                    for _ in range(REQUESTS_AT_ONCE):
+                        group.create_task(self._fetch_from(source, work, partial))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     async def _fetch_from(self, source: Source, work: Work, partial: PartialBlob) -> None:
         try:
-            while source.failure is None:
+            while work.left and source.failure is None:
                 run = work.take(source)
                 if run is not None:
                     await self._fetch(source, run, work, partial)
-                elif not (source.here and work.left and await source.has_more(self.digest)):
+                elif work.is_under_way:
+                    await work.moved()
+                elif not (source.here and await source.has_more(self.digest)):
                     return
         except StorageError:
             raise

@@ -1,5 +1,6 @@
 """Whom a blob is fetched from, and which of its chunks are still to be asked for."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +83,18 @@ class Work:
     def __init__(self, absent: bytearray, sources: Sequence[Source]) -> None:
         self._absent = absent
         self._sources = sources
+        self._under_way = 0
+        self._moved = asyncio.Event()
         self.left = sum(absent)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Is anybody being asked just now?"""
+        return self._under_way > 0
+
+    async def moved(self) -> None:
+        """Wait until chunks have come, or are there to be asked for again."""
+        await self._moved.wait()
 
     def take(self, source: Source) -> Run | None:
         """Neighbouring chunks that this source has; None when there are none."""
@@ -94,6 +106,7 @@ class Work:
                 count += 1
             if count:
                 source.cursor = at + count
+                self._under_way += 1
                 return at, count
             at += 1
         source.cursor = len(self._absent)
@@ -102,6 +115,7 @@ class Work:
     def done(self, run: Run) -> None:
         """They have come."""
         self.left -= run[1]
+        self._settle()
 
     def give_back(self, run: Run) -> None:
         """They have not: somebody else may."""
@@ -109,6 +123,12 @@ class Work:
         self._absent[first : first + count] = b"\x01" * count
         for source in self._sources:
             source.cursor = min(source.cursor, first)
+        self._settle()
+
+    def _settle(self) -> None:
+        self._under_way -= 1
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _is_for(self, source: Source, index: int) -> bool:
         return index < len(self._absent) and self._absent[index] == 1 and source.has(index)
