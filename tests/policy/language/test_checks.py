@@ -1,8 +1,12 @@
 """What the checker notes about programs that run: names, types, flow, effects, personal data, workflows."""
 
+from typing import Any
+
 import pytest
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, compile_source
+from aster.policy.language import read_manifest
+from aster.policy.language.errors import ManifestInvalid
 
 HEAD = """
 Define User has id as Text, age as Int, nick as maybe Text.
@@ -108,7 +112,16 @@ def test_findings_have_the_users_own_positions() -> None:
         ('Rule f, produce. It performs io [Http]:\n  Return Db.query("x").', ["E301"]),
         (('Rule f, produce. It performs io [Http, Sql]:\n  Return g().\nRule g, produce. It performs io [Sql]:\n'
          '  Return Db.query("x").'), []),
-        ('Rule f, produce:\n  Return g().\nRule g, produce. It performs io [Sql]:\n  Return Db.query("x").', ["E200"]),
+        ('Rule f, produce:\n  Return g().\nRule g, produce. It performs io [Sql]:\n  Return Db.query("x").', ["E205"]),
+        (("Rule f given xs, produce:\n  Return List.map(xs, g).\nRule g given x, produce. It performs io [Sql]:\n"
+         "  Return Db.query(x)."), ["E205"]),
+        (("Rule f given g, produce:\n  Return g(1).\nRule g given x, produce. It performs io [Sql]:\n"
+         "  Return Db.query(x)."), []),
+        (('Rule f, produce:\n  Return g().\nRule g, produce. It performs cpu [Crypto]:\n'
+         '  Return Crypto.hash("x").'), ["E206"]),
+        ("Rule f<E> given h, xs, produce. It performs E:\n  Return List.map(xs, h).", []),
+        ("Rule f<E> given xs, produce. It performs E:\n  Return xs.", ["E211"]),
+        ("Rule f given h, xs, produce. It performs E:\n  Return List.map(xs, h).", ["E210"]),
         ('Rule f, produce:\n  Return Crypto.hash("x").', ["E201"]),
         ('Use Http as H.\nRule f, produce:\n  Return H.get("x").', ["E200", "E212"]),
     ],
@@ -120,6 +133,8 @@ def test_effects_and_capabilities(body: str, expected: list[str]) -> None:
 def test_what_is_declared_but_not_done_is_told_as_information() -> None:
     found = compile_source("Rule f, produce. It performs io [Http]:\n  Return 1.").diagnostics
     assert [(item.code, item.severity) for item in found] == [("E202", "info"), ("E302", "info")]
+    both = compile_source('Rule f, produce. It performs io and cpu:\n  Return Http.get("x").').diagnostics
+    assert [(item.code, item.severity) for item in both] == [("E204", "info")]
 
 
 PII = """
@@ -145,6 +160,89 @@ Define Person has name as @pii(L1, name) Text, ssn as @pii(L3, id) Text, city as
 )
 def test_personal_data_is_followed_to_where_it_ends(body: str, expected: list[str]) -> None:
     assert codes(body, PII) == expected
+
+
+MARKED = """
+Define Person has name as @pii(L1, name) Text, ssn as @pii(L3, id) Text, agrees as Bool, consent as Bool.
+"""
+SAVE = "Rule f given p as Person, produce. It performs io [Sql]:\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (SAVE + "  Return Db.insert(p.name).", ["E403"]),
+        (SAVE + "  If p.agrees\n    Return Db.insert(p.name).\n  Return 1.", ["E403"]),
+        (SAVE + "  If p.consent\n    Return Db.insert(p.name).\n  Return 1.", []),
+        (SAVE + "  If not p.consent\n    Return 1.\n  Return Db.insert(p.name).", []),
+        (SAVE + "  If p.consent\n    Db.insert(1).\n  Return Db.insert(p.name).", ["E403"]),
+        (("Rule f given p as Person, produce @pii(L3, id) Text:\n  Return g(p.name).\n"
+         "Rule g given x as @pii(L3, id) Text, produce @pii(L3, id) Text:\n  Return x."), ["W071"]),
+        ("Rule f given name as @pii(L2, name) Text, produce:\n  Return 1.", ["E402"]),
+        ("Rule f given workEmail as Text, produce:\n  Return 1.", ["E401"]),
+        ("Rule f given emailCount as Int, sent as Bool, produce:\n  Return 1.", []),
+        ("Rule f given p as Person, send, produce:\n  Return send(p.ssn).", ["E404"]),
+        (('Rule f given ps as list of Person, produce. It performs io [Http]:\n'
+         '  Return List.map(ps, (p) => Http.post("/x", p.ssn)).'), ["E072"]),
+        (("Rule g given t as Text, produce Text:\n  Return t.\n"
+         "Rule f given xs as list of @pii(L3, id) Text, produce:\n  Return List.map(xs, g)."), ["E073"]),
+        ("Rule f given xs as list of @pii(L3, id) Text, produce:\n  Return List.map(xs, redact).", []),
+    ],
+)  # fmt: skip
+def test_personal_data_is_marked_raised_and_kept_knowingly(body: str, expected: list[str]) -> None:
+    assert codes(body, MARKED) == expected
+
+
+def test_without_marks_no_name_is_taken_for_personal_data() -> None:
+    assert codes("Rule f given email as Text, produce:\n  Return email.") == []
+
+
+@pytest.mark.parametrize("word", ["手机号", "telefon", "workEmail", "dateOfBirth", "customer_iban", "ईमेल", "SSN"])
+def test_names_of_personal_data_are_known_in_every_locale(word: str) -> None:
+    assert codes(f"Rule f given {word} as Text, produce:\n  Return 1.", MARKED) == ["E401"]
+
+
+MANIFEST_SOURCE = """Module shop.
+Rule pay given n as Int, produce. It performs io [Payment]:
+  Return Payment.charge(n).
+Rule load, produce. It performs io [Http]:
+  Return Http.get("/x").
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "refused"),
+    [
+        ({"allow": {"Payment": ["shop.pay"], "Http": ["shop.*"]}}, []),
+        ({"allow": {"Payment": ["*"]}}, ["'shop.load'"]),
+        ({"deny": {"Payment": ["shop.p*"]}}, ["'shop.pay'"]),
+        ({"allow": {"Http": ["*"], "Payment": ["shop.*"]}, "deny": {"Payment": ["shop.pay"]}}, ["'shop.pay'"]),
+        ({"allow": {}}, ["'shop.pay'", "'shop.load'"]),
+        ({}, []),
+    ],
+)
+def test_a_manifest_says_which_rules_have_which_capability(manifest: dict[str, Any], refused: list[str]) -> None:
+    try:
+        compile_source(MANIFEST_SOURCE, manifest=read_manifest(manifest))
+        found = []
+    except PolicySyntaxError as error:
+        found = [item for item in error.diagnostics if item.code == "E300"]
+    assert [name for item in found for name in refused if name in item.message] == refused
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"allow": ["Http"]},
+        {"allow": {"Teleport": ["*"]}},
+        {"deny": {"Http": "*"}},
+        {"deny": {"Http": ["*.f"]}},
+        {"alow": {}},
+    ],
+)
+def test_malformed_manifests_are_refused(manifest: dict[str, Any]) -> None:
+    with pytest.raises(ManifestInvalid):
+        read_manifest(manifest)
 
 
 def test_personal_data_is_masked_in_traces() -> None:

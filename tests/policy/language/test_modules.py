@@ -171,7 +171,7 @@ def test_effects_and_personal_data_are_followed_across_modules() -> None:
     )
     source = "Use a.\nRule f given t as Text, produce Text:\n  Let x be a.send(t).\n  Return a.secret()."
     codes = [found.code for found in linked(source, {"a": used}).diagnostics if found.module is None]
-    assert codes == ["E200", "W001", "E070"]
+    assert codes == ["E205", "W001", "E070"]
 
 
 def test_many_modules_are_refused() -> None:

@@ -4,7 +4,7 @@
   quotes, layout)
 - tree: `parse_types` → `parse_primaries` → `parse_expressions` → `parse_statements` → `parser`, making the `tree`
 - meaning: `declarations` → `scopes` → `check_calls` → `check_expressions` → `check_rules` → `checker`, making the
-  `core`; `check_effects` and `check_pii` only report
+  `core`; `check_effects`, `check_workflows` and `check_pii` only report
 - running: `budget` (what it may cost) → `compile_expressions` → `compile_statements` → `compiler` (Python functions,
   let through by the `whitelist`), `tracer` (the tracing build), `interpreter` (the reference, in closures); all call
   `operations`, `comparisons` and the `library`
@@ -14,6 +14,7 @@
 
 from aster.policy.language.aliases import AliasSet, read_aliases
 from aster.policy.language.diagnostics import Diagnostic
+from aster.policy.language.effects import CapabilityManifest, read_manifest
 from aster.policy.language.entry import Outcome
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
 from aster.policy.language.formatter import format_source
@@ -26,6 +27,7 @@ from aster.policy.language.vocabulary import VOCABULARIES, Vocabulary, load_voca
 __all__ = [
     "VOCABULARIES",
     "AliasSet",
+    "CapabilityManifest",
     "Diagnostic",
     "ImportedModule",
     "ModuleFolder",
@@ -42,6 +44,7 @@ __all__ = [
     "format_source",
     "load_vocabulary",
     "read_aliases",
+    "read_manifest",
     "read_vocabulary",
     "translate_source",
 ]

@@ -1,6 +1,7 @@
-"""Effects, capabilities, concurrency and workflows: parsed and checked, never executed (specification §9, §15).
+"""Effects and capabilities: parsed and checked, never executed (specification §9).
 
-Effects propagate through calls of rules until nothing changes; what is declared is compared with what was found.
+Effects propagate through calls of rules, and through rules that are passed on as values, until nothing changes; what is
+declared is compared with what was found. A manifest says which rules may have which capability.
 """
 
 from collections.abc import Iterator
@@ -9,13 +10,9 @@ from typing import Any
 import msgspec
 
 from aster.policy.language import tree
-from aster.policy.language.effects import CAPABILITIES, LEGACY_IO, effect_of
+from aster.policy.language.effects import CAPABILITIES, LEGACY_IO, CapabilityManifest, effect_of
 from aster.policy.language.modules import Linked, LinkedModule
 from aster.policy.language.source import SourceText
-
-MAX_ATTEMPTS = 10
-LONGEST_TIMEOUT = 3_600
-LONGEST_WAIT = 600
 
 
 class _Found(msgspec.Struct):
@@ -24,29 +21,28 @@ class _Found(msgspec.Struct):
     effects: set[str]
     capabilities: set[str]
     calls: set[str]
+    through: dict[str, str]
+    """From an effect to the rule that brings it, where it is not the rule's own."""
 
 
-def check_effects(linked: Linked, source: SourceText) -> None:
-    """Report what rules do without saying so, and what they say without doing it."""
+def check_effects(linked: Linked, source: SourceText, manifest: CapabilityManifest | None = None) -> None:
+    """Report what rules do without saying so, what they say without doing it, and what the manifest forbids."""
     found = {
         _whole(module, rule.name): _direct(rule, module) for module in linked.modules for rule in module.tree.rules
     }
     _propagate(found)
     for module in linked.modules:
-        _check_module(module, found, source)
+        for rule in module.tree.rules:
+            whole = _whole(module, rule.name)
+            _compare(rule, found[whole], source)
+            _check_effect_parameters(rule, source)
+            if manifest is not None:
+                home = module.name or module.tree.name
+                _hold_to(manifest, rule, f"{home}.{rule.name}" if home else rule.name, found[whole], source)
 
 
 def _whole(module: LinkedModule, name: str) -> str:
     return f"{module.name}.{name}" if module.name else name
-
-
-def _check_module(module: LinkedModule, found: "dict[str, _Found]", source: SourceText) -> None:
-    for rule in module.tree.rules:
-        _compare(rule, found[_whole(module, rule.name)], source)
-        _check_concurrency(rule, source)
-        for node in walk(rule.body or ()):
-            if isinstance(node, tree.Workflow):
-                _check_workflow(rule, node, source)
 
 
 def walk(node: Any) -> Iterator[tree.Node]:
@@ -74,10 +70,11 @@ def called_name(node: tree.Node) -> str | None:
 
 def _direct(rule: tree.Rule, module: LinkedModule) -> _Found:
     aliases = {item.alias: item.name for item in module.tree.imports if item.alias is not None} | dict(module.uses)
-    found = _Found(set(), set(), set())
+    found = _Found(set(), set(), set(), {})
+    own = _own_names(rule)
     for node in walk(rule.body or ()):
-        name = called_name(node)
-        if name is None:
+        name = called_name(node) or _value_name(node)
+        if name is None or name.partition(".")[0] in own:
             continue
         head, dot, rest = name.partition(".")
         name = f"{aliases.get(head, head)}{dot}{rest}"
@@ -88,6 +85,24 @@ def _direct(rule: tree.Rule, module: LinkedModule) -> _Found:
             found.capabilities.add(capability)
         found.calls.add(name if dot else _whole(module, name))
     return found
+
+
+def _own_names(rule: tree.Rule) -> set[str]:
+    """The variables of a rule, which are no rules whatever they are called."""
+    found = {parameter.name for parameter in rule.parameters}
+    for node in walk(rule.body or ()):
+        if isinstance(node, tree.Let | tree.Start | tree.Parameter):
+            found.add(node.name)
+    return found
+
+
+def _value_name(node: tree.Node) -> str | None:
+    """A name that may stand for a rule passed on as a value."""
+    if isinstance(node, tree.Name):
+        return node.name
+    if isinstance(node, tree.Field) and isinstance(node.base, tree.Name):
+        return ".".join((node.base.name, *node.names))
+    return None
 
 
 def _propagate(found: dict[str, _Found]) -> None:
@@ -101,6 +116,8 @@ def _propagate(found: dict[str, _Found]) -> None:
         for caller in callers.get(name, ()):
             effects, capabilities = found[caller].effects, found[caller].capabilities
             before = len(effects) + len(capabilities)
+            for effect in found[name].effects - effects:
+                found[caller].through[effect] = name
             effects |= found[name].effects
             capabilities |= found[name].capabilities
             if len(effects) + len(capabilities) > before:
@@ -110,16 +127,24 @@ def _propagate(found: dict[str, _Found]) -> None:
 def _compare(rule: tree.Rule, found: _Found, source: SourceText) -> None:
     declared = set(rule.effects or ())
     start, end, name = rule.start, rule.name_end, rule.name
-    if "io" in found.effects and "io" not in declared:
-        source.report("E200", start, end, name=name)
-    elif "cpu" in found.effects and not declared & {"io", "cpu"}:
-        source.report("E201", start, end, name=name)
+    for effect, enough, own, through in (("io", {"io"}, "E200", "E205"), ("cpu", {"io", "cpu"}, "E201", "E206")):
+        if effect in found.effects and not declared & enough:
+            other = found.through.get(effect)
+            source.report(own if other is None else through, start, end, name=name, other=other)
+            break
     if rule.effects is None:
         return
     if "io" in declared and "io" not in found.effects:
         source.report("E202", start, end, name=name)
     if "cpu" in declared and not found.effects:
         source.report("E203", start, end, name=name)
+    if {"io", "cpu"} <= declared:
+        source.report("E204", start, end, name=name)
+    _compare_capabilities(rule, found, declared, source)
+
+
+def _compare_capabilities(rule: tree.Rule, found: _Found, declared: set[str], source: SourceText) -> None:
+    start, end, name = rule.start, rule.name_end, rule.name
     allowed = set(rule.capabilities) if rule.capabilities is not None else set(LEGACY_IO if "io" in declared else ())
     for capability in sorted(found.capabilities - allowed):
         if "io" in declared or CAPABILITIES[capability].effect == "cpu":
@@ -133,93 +158,21 @@ def _compare(rule: tree.Rule, found: _Found, source: SourceText) -> None:
             source.report("E304", start, end, other=capability)
 
 
-def _check_concurrency(rule: tree.Rule, source: SourceText) -> None:
-    nodes = [node for node in walk(rule.body or ()) if isinstance(node, tree.Start | tree.Wait)]
-    all_started = {node.name for node in nodes if isinstance(node, tree.Start)}
-    started: set[str] = set()
-    waited: set[str] = set()
-    for node in nodes:
-        if isinstance(node, tree.Start):
-            if node.name in started:
-                source.report("E502", node.start, node.end, name=node.name)
-            started.add(node.name)
-            continue
-        for name in node.names:
-            code = "E501" if name not in all_started else "E504" if name not in started else "E503"
-            if code != "E503" or name in waited:
-                source.report(code, node.start, node.end, name=name)
-            waited.add(name)
-    for node in nodes:
-        if isinstance(node, tree.Start) and node.name not in waited:
-            source.report("E500", node.start, node.end, name=node.name)
+def _check_effect_parameters(rule: tree.Rule, source: SourceText) -> None:
+    """An effect parameter must be declared, and a function that is passed in must be able to stand for it."""
+    for name in rule.effects or ():
+        if name not in {"io", "cpu", *rule.effect_parameters}:
+            source.report("E210", rule.start, rule.name_end, name=name)
+    if rule.effect_parameters and rule.body is not None:
+        parameters = {parameter.name for parameter in rule.parameters}
+        calls = [node for node in walk(rule.body) if isinstance(node, tree.Call)]
+        passed = {part.name for call in calls for part in (call.callee, *call.arguments) if isinstance(part, tree.Name)}
+        if not parameters & passed:
+            for name in rule.effect_parameters:
+                source.report("E211", rule.start, rule.name_end, name=rule.name, other=name)
 
 
-def _check_workflow(rule: tree.Rule, workflow: tree.Workflow, source: SourceText) -> None:
-    start, end = workflow.start, workflow.end
-    if "io" not in (rule.effects or ()):
-        source.report("E026", start, end)
-    _check_steps(workflow, rule.capabilities, source)
-    if workflow.attempts is not None:
-        _check_retries(workflow.attempts, workflow.backoff, start, end, source)
-    if workflow.timeout is not None:
-        if workflow.timeout <= 0:
-            source.report("E025", start, end)
-        elif workflow.timeout <= 1 or workflow.timeout > LONGEST_TIMEOUT:
-            source.report("W106", start, end, found=workflow.timeout)
-
-
-def _check_retries(attempts: int, backoff: str | None, start: int, end: int, source: SourceText) -> None:
-    if attempts <= 0:
-        source.report("E024", start, end)
-        return
-    capped = min(attempts, 64)
-    waiting = 2 ** (capped - 1) - 1 if backoff == "exponential" else capped * (capped - 1) // 2
-    if attempts > MAX_ATTEMPTS or waiting > LONGEST_WAIT:
-        source.report("W105", start, end, found=waiting)
-
-
-def _check_steps(workflow: tree.Workflow, declared: tuple[str, ...] | None, source: SourceText) -> None:
-    known = {step.name for step in workflow.steps}
-    waits: dict[str, tuple[str, ...]] = {}
-    previous: tuple[str, ...] = ()
-    for step in workflow.steps:
-        if step.name in waits:
-            source.report("E104", step.start, step.end, name=step.name)
-        for other in step.dependencies:
-            if other not in known:
-                source.report("E029", step.start, step.end, name=step.name, other=other)
-        waits[step.name] = step.dependencies or previous
-        previous = (step.name,)
-        effects, used = _effects_in(step.body)
-        if "io" in effects and step.compensate is None:
-            source.report("E023", step.start, step.end, name=step.name)
-        for capability in sorted(used - set(declared if declared is not None else used)):
-            source.report("E027", step.start, step.end, name=step.name, other=capability)
-        for capability in sorted(_effects_in(step.compensate or ())[1] - used):
-            source.report("E028", step.start, step.end, name=step.name, other=capability)
-    for step in workflow.steps:
-        cycle = _reaches(step.name, step.dependencies, waits)
-        if cycle is not None:
-            source.report("E030", step.start, step.end, name=step.name, other=cycle)
-
-
-def _effects_in(body: tree.Block) -> tuple[set[str], set[str]]:
-    """The effects and capabilities that a block uses by itself."""
-    found = [effect_of(called_name(node) or "") for node in walk(body)]
-    return {effect for effect, _ in found if effect}, {capability for _, capability in found if capability}
-
-
-def _reaches(name: str, first: tuple[str, ...], waits: dict[str, tuple[str, ...]]) -> str | None:
-    """The dependency through which a step waits for itself."""
-    for other in first:
-        seen = {other}
-        pending = [other]
-        while pending:
-            current = pending.pop()
-            if current == name:
-                return other
-            for following in waits.get(current, ()):
-                if following not in seen:
-                    seen.add(following)
-                    pending.append(following)
-    return None
+def _hold_to(manifest: CapabilityManifest, rule: tree.Rule, whole: str, found: _Found, source: SourceText) -> None:
+    for capability in sorted(found.capabilities | set(rule.capabilities or ())):
+        if not manifest.allows(capability, whole):
+            source.refuse("E300", rule.start, rule.name_end, name=whole, other=capability)

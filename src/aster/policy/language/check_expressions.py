@@ -55,6 +55,8 @@ class ExpressionChecker(CallChecker, ABC):
         found = self._declared(name, start, end)
         if found is not None:
             return found
+        if name in SIGNATURES:
+            return core.LibraryValue(start, end, FUNCTION, False, name)
         self.report("E101", start, end, name=name)
         return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
 
@@ -66,7 +68,7 @@ class ExpressionChecker(CallChecker, ABC):
         enums = declarations.enums_with(name) if enum is None else [enum]
         if enums:
             if len(enums) > 1:
-                hint = " or ".join(f"{enum.name}.{name}" for enum in enums)
+                hint = " / ".join(f"{enum.name}.{name}" for enum in enums)
                 self.report("E106", start, end, name=name, hint=hint)
             chosen = enums[-1]
             if variant in chosen.places:

@@ -11,6 +11,7 @@ from aster.policy.language import tree
 from aster.policy.language.check_effects import called_name
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.modules import Linked, LinkedModule
+from aster.policy.language.personal import asks_for_consent, personal_kind
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
 
@@ -60,10 +61,29 @@ def check_pii(linked: Linked, source: SourceText) -> None:
     for found in trees:
         types += [kind for rule in found.rules for kind in (rule.returns, *(item.type for item in rule.parameters))]
     if any(label_of(kind).level for kind in types):
+        _check_marks(trees, source)
         for module in linked.modules:
             flow = _Flow(linked, module, source)
             for rule in module.tree.rules:
                 flow.rule(rule)
+
+
+def _check_marks(trees: list[tree.Module], source: SourceText) -> None:
+    """Where personal data is marked at all, what looks like it is marked, and a name is marked alike everywhere."""
+    places = [field for found in trees for record in found.records for field in record.fields]
+    places += [item for found in trees for rule in found.rules for item in rule.parameters]
+    known: dict[str, Label] = {}
+    for place in places:
+        label = label_of(place.type)
+        kind = personal_kind(place.name) if not label.level and _may_be_personal(place.type) else None
+        if kind is not None:
+            source.report("E401", place.start, place.end, name=place.name, other=kind)
+        elif label.level and known.setdefault(place.name, label).level != label.level:
+            source.report("E402", place.start, place.end, name=place.name, actual=label, expected=known[place.name])
+
+
+def _may_be_personal(node: tree.TypeNode | None) -> bool:
+    return node is None or not isinstance(node, tree.NamedType) or node.name in {"Text", "DateTime", "Int", "Long"}
 
 
 class _Flow:
@@ -80,6 +100,7 @@ class _Flow:
         self.names: dict[str, Label] = {}
         self.returns = PLAIN
         self.declares_result = False
+        self.consents = 0
 
     def _declare(self, module: tree.Module, prefixes: list[str]) -> None:
         for record in module.records:
@@ -96,6 +117,7 @@ class _Flow:
         self.names = {parameter.name: label_of(parameter.type) for parameter in rule.parameters}
         self.returns = label_of(rule.returns)
         self.declares_result = rule.returns is not None
+        self.consents = 0
         self.block(rule.body or ())
 
     def block(self, statements: tree.Block) -> None:
@@ -112,10 +134,14 @@ class _Flow:
                     "E070", node.start, node.end, name=Term("the result"), expected=self.returns, actual=label
                 )
         elif isinstance(node, tree.If):
+            before = self.consents
             for condition, body in node.branches:
                 self.value(condition)
+                self.consents += asks_for_consent(condition)
                 self.block(body)
             self.block(node.otherwise or ())
+            if not _ends(node):
+                self.consents = before
         elif isinstance(node, tree.Match):
             self.match(node)
         elif isinstance(node, tree.Discard):
@@ -154,10 +180,7 @@ class _Flow:
         if isinstance(node, tree.Construction):
             return self.construction(node)
         if isinstance(node, tree.Lambda):
-            if isinstance(node.body, tree.Expression):
-                return self.value(node.body)
-            self.block(node.body)
-            return PLAIN
+            return self.function(node, PLAIN)
         if isinstance(node, tree.Comparison | tree.Logic | tree.Not):
             for part in _parts(node):
                 self.value(part)
@@ -169,28 +192,72 @@ class _Flow:
         for name, value in node.fields:
             label = self.value(value)
             declared = self.record_fields.get((node.name, name), PLAIN)
-            if label.level > declared.level:
-                self.source.report("E070", value.start, value.end, name=name, expected=declared, actual=label)
+            self.held(value, name, declared, label)
             labels.append(label)
         return merge(labels)
 
+    def held(self, value: tree.Expression, name: str, declared: Label, label: Label) -> None:
+        """A value comes to a place of a label: more than that is lost, less is raised without anybody saying so."""
+        if label.level > declared.level:
+            self.source.report("E070", value.start, value.end, name=name, expected=declared, actual=label)
+        elif 0 < label.level < declared.level:
+            self.source.report("W071", value.start, value.end, name=name, expected=declared, actual=label)
+
+    def function(self, node: tree.Lambda, given: Label) -> Label:
+        """A function value whose parameters get values of a label."""
+        outer = dict(self.names)
+        for parameter in node.parameters:
+            self.names[parameter.name] = merge([given, label_of(parameter.type)])
+        if isinstance(node.body, tree.Expression):
+            label = self.value(node.body)
+        else:
+            returns, self.declares_result = self.declares_result, False
+            self.block(node.body)
+            self.declares_result = returns
+            label = given
+        self.names = outer
+        return label
+
+    def arguments(self, node: tree.Call) -> list[Label]:
+        """The labels of arguments; functions among them are given what the others hold."""
+        functions = [argument for argument in node.arguments if self.is_function(argument)]
+        labels = [self.value(argument) for argument in node.arguments if argument not in functions]
+        given = merge(labels)
+        for function in functions:
+            if isinstance(function, tree.Lambda):
+                labels.append(self.function(function, given))
+            elif isinstance(function, tree.Name) and given.level:
+                rule = self.rules[function.name]
+                labels.append(self.passed(rule, [given] * len(rule.parameters), node))
+        return labels
+
+    def is_function(self, node: tree.Expression) -> bool:
+        rule = isinstance(node, tree.Name) and node.name in self.rules and node.name not in self.names
+        return rule or isinstance(node, tree.Lambda)
+
     def call(self, node: tree.Call) -> Label:
-        labels = [self.value(argument) for argument in node.arguments]
+        labels = self.arguments(node)
         name = called_name(node)
-        if name is None:
+        if name is None or name in self.names:
+            if merge(labels).level:
+                self.source.report("E404", node.start, node.end, actual=merge(labels))
             return merge(labels)
         if name in CLEANERS:
             return PLAIN
         self.sink(name, labels, node)
         rule = self.rules.get(name)
-        if rule is None:
-            return merge(labels)
+        return merge(labels) if rule is None else self.passed(rule, labels, node)
+
+    def passed(self, rule: tree.Rule, labels: list[Label], node: tree.Call) -> Label:
+        """Values go into the parameters of a rule; the label of what comes out."""
         for parameter, label in zip(rule.parameters, labels, strict=False):
             declared = label_of(parameter.type)
+            values = {"name": parameter.name, "expected": declared, "actual": label}
             if parameter.type is not None and label.level > declared.level:
-                self.source.report("E073", node.start, node.end, name=parameter.name, expected=declared, actual=label)
-        declared = label_of(rule.returns)
-        return declared if rule.returns is not None else merge(labels)
+                self.source.report("E073", node.start, node.end, **values)
+            elif 0 < label.level < declared.level:
+                self.source.report("W071", node.start, node.end, **values)
+        return label_of(rule.returns) if rule.returns is not None else merge(labels)
 
     def sink(self, name: str, labels: list[Label], node: tree.Call) -> None:
         label = merge(labels)
@@ -204,8 +271,16 @@ class _Flow:
         elif name in _DATABASE or name == "emit":
             if label.level == 3:
                 self.source.report("E072", node.start, node.end, name=name, actual=label)
+            elif not self.consents:
+                self.source.report("E403", node.start, node.end, name=name, actual=label)
         elif "." in name and name not in self.rules and name not in SIGNATURES:
             self.source.report("W074", node.start, node.end, name=name, actual=label)
+
+
+def _ends(node: tree.If) -> bool:
+    """Whether what follows is reached only past the conditions: some branch leaves the rule."""
+    blocks = [body for _, body in node.branches]
+    return any(body and isinstance(body[-1], tree.Return) for body in blocks)
 
 
 def _parts(node: tree.Expression) -> list[tree.Expression]:

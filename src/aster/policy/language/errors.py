@@ -35,6 +35,12 @@ class AliasesInvalid(AsterError):
     code = "ALIASES_INVALID"
 
 
+class ManifestInvalid(AsterError):
+    """A capability manifest is malformed."""
+
+    code = "MANIFEST_INVALID"
+
+
 class CasesInvalid(AsterError):
     """A file of cases is malformed."""
 

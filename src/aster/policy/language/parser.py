@@ -215,7 +215,7 @@ class ModuleParser(StatementParser):
             self.advance()
         full_stop = self.accept_sign(".")
         if self.accept_keyword("FUNC_PERFORMS"):
-            effects, capabilities = self._effects(effect_parameters)
+            effects, capabilities = self._effects()
         body = self._body(full_stop and effects is None)
         return Rule(
             start,
@@ -229,6 +229,7 @@ class ModuleParser(StatementParser):
             capabilities,
             annotations,
             name_end,
+            effect_parameters,
         )
 
     def _body(self, is_declaration: bool) -> Block | None:
@@ -253,15 +254,15 @@ class ModuleParser(StatementParser):
             names.append(self.expect_name())
         return tuple(names)
 
-    def _effect_parameters(self) -> frozenset[str]:
-        names = set()
+    def _effect_parameters(self) -> tuple[str, ...]:
+        names = []
         if self.accept_sign("<"):
             while not self.accept_sign(">"):
-                names.add(self.expect_name())
+                names.append(self.expect_name())
                 self.accept_sign(",")
-        return frozenset(names)
+        return tuple(names)
 
-    def _effects(self, parameters: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    def _effects(self) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
         effects: list[str] = []
         capabilities: list[str] | None = None
         while True:
@@ -269,7 +270,7 @@ class ModuleParser(StatementParser):
                 effects.append("io")
             elif self.accept_keyword("CPU"):
                 effects.append("cpu")
-            elif self.at(WORD) and self.token.value in parameters:
+            elif self.at(WORD) and str(self.token.value)[0].isupper():
                 effects.append(str(self.advance().value))
             else:
                 raise self.failure("P014")

@@ -9,11 +9,13 @@ from aster.policy.language.aliases import AliasSet, lexicon_with
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS, plan
 from aster.policy.language.check_effects import check_effects
 from aster.policy.language.check_pii import check_pii
+from aster.policy.language.check_workflows import check_workflows
 from aster.policy.language.checker import check
 from aster.policy.language.classes import Classes
 from aster.policy.language.compiler import compile_module
 from aster.policy.language.core import CheckedModule, RuleInfo
 from aster.policy.language.diagnostics import Diagnostic
+from aster.policy.language.effects import CapabilityManifest
 from aster.policy.language.entry import Entry, Outcome
 from aster.policy.language.errors import (
     EntryAmbiguous,
@@ -39,15 +41,16 @@ def compile_source(
     max_tokens: int = MAX_TOKENS,
     vocabulary: Vocabulary | None = None,
     aliases: AliasSet | None = None,
+    manifest: CapabilityManifest | None = None,
     modules: Resolver | None = None,
 ) -> "Program":
     """Compile a policy. Raises `PolicySyntaxError` with every finding, or `UnsupportedLocale`.
 
     ``strict`` also refuses type errors, which otherwise are in ``program.diagnostics``; ``lenient`` passes arguments on
     without holding them against their declared types; ``vocabulary`` translates the words of a domain, ``aliases`` are
-    a user's own words for keywords; ``modules`` finds what the source imports (see `ModuleFolder`), without it imports
-    stay unknown. ``max_source`` (characters) and ``max_tokens`` (words, signs and line ends) bound the source, and each
-    module it imports.
+    a user's own words for keywords; ``manifest`` refuses capabilities that rules declare or use; ``modules`` finds what
+    the source imports (see `ModuleFolder`), without it imports stay unknown. ``max_source`` (characters) and
+    ``max_tokens`` (words, signs and line ends) bound the source, and each module it imports.
     """
     text = read_source(source, lexicon_with(locale, aliases, vocabulary), vocabulary, max_source, max_tokens)
     tree = parse(text)
@@ -58,8 +61,8 @@ def compile_source(
         if text.has_errors:
             raise PolicySyntaxError(text.findings)
         module = check(tree, text, linked, trusting=not lenient)
-        if strict:
-            _examine(linked, text)
+        if strict or manifest is not None:
+            _examine(linked, text, manifest)
         if not text.is_fatal and not (strict and text.has_errors):
             return Program(tree, linked, text, module, lenient=lenient)
     except RecursionError:
@@ -67,9 +70,10 @@ def compile_source(
     raise PolicySyntaxError(text.findings)
 
 
-def _examine(linked: Linked, source: SourceText) -> None:
+def _examine(linked: Linked, source: SourceText, manifest: CapabilityManifest | None = None) -> None:
     """The checks no evaluation depends on; made when somebody asks for findings."""
-    check_effects(linked, source)
+    check_effects(linked, source, manifest)
+    check_workflows(linked, source)
     check_pii(linked, source)
 
 

@@ -300,6 +300,7 @@ class Rule(Node, frozen=True, gc=False):
     capabilities: tuple[str, ...] | None
     annotations: tuple[Annotation, ...]
     name_end: int
+    effect_parameters: tuple[str, ...] = ()
 
 
 class Module(msgspec.Struct, frozen=True):
