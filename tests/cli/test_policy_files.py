@@ -71,3 +71,35 @@ def test_bad_input_explains_itself(loan: str, arguments: list[str], words: str) 
     assert result.returncode == 1
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+BROKEN = """\
+Rule f given n as Int, ok as Bool, produce Bool:
+  If n > 99999999999
+    Return ok is true.
+  Return amunt is 3.
+"""
+
+
+def test_safe_fixes_are_written_and_the_rest_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "f.aster"
+    file.write_bytes(BROKEN.replace("\n", "\r\n").encode())
+    result = aster("check", str(file), "--fix")
+    assert result.returncode == 1
+    assert result.stderr == f"{file}: fixed 2\n"
+    assert "E101" in result.stdout
+    mended = BROKEN.replace("99999999999", "99999999999L").replace("ok is true", "ok").replace("\n", "\r\n")
+    assert file.read_bytes().decode() == mended
+
+
+def test_standard_input_is_fixed_to_standard_output() -> None:
+    result = aster("check", "-", "--fix", "--unsafe-fixes", text=BROKEN.replace("amunt", "okk"))
+    assert result.stdout.endswith("  Return ok is 3.\n")
+    assert "fixed 3" in result.stderr
+
+
+def test_a_finding_tells_its_fix(tmp_path: Path) -> None:
+    result = aster("check", "-", text=BROKEN)
+    assert "  fix: insert 'L'\n" in result.stdout
+    found = json.loads(aster("check", "-", "--json", text=BROKEN).stdout)
+    assert found[0]["fixes"][0]["edits"][0]["text"] == "L"

@@ -40,25 +40,32 @@ def check(
     files: FilesArgument,
     locale: LocaleOption = "en-US",
     modules: ModulesOption = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Rewrite the files with what can't change their meaning.")] = False,
+    unsafe: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="Rewrite them with what was probably meant, too; look at it after.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is wrong with policies, line by line; exit code 1 when one can't be evaluated or a type does not fit."""
+    """Say what is wrong with policies, line by line; exit code 1 when one can't be evaluated or a type does not fit.
+
+    With --fix, what is left after the fixes is told. Standard input is fixed to standard output, findings go to
+    standard error.
+    """
+    from aster.cli.policy_fix import fixed
     from aster.cli.terminal import print_json
-    from aster.policy.language import PolicySyntaxError
 
     told: list[dict[str, Any]] = []
     failed = False
     for file in policies(files):
         source = read(file)
-        try:
-            found: Sequence[Diagnostic] = compiled(file, source, locale, modules).diagnostics
-        except PolicySyntaxError as error:
-            found = error.diagnostics
+        if fix or unsafe:
+            source = fixed(file, source, locale, modules, unsafe=unsafe)
+        found = findings(file, source, locale, modules)
         failed = failed or any(diagnostic.severity == "error" for diagnostic in found)
         if as_json:
             told += [{"file": str(file), **_fields(diagnostic)} for diagnostic in found]
         else:
-            show(file, source, found)
+            show(file, source, found, err=(fix or unsafe) and str(file) == "-")
     if as_json:
         print_json(told)
     if failed:
@@ -137,6 +144,16 @@ def compiled(file: Path, source: str, locale: str, modules: Path | None) -> "Pro
     return compile_source(source, locale, modules=ModuleFolder(folder))
 
 
+def findings(file: Path, source: str, locale: str, modules: Path | None) -> Sequence["Diagnostic"]:
+    """What there is to say about a source, whether it is a program or not."""
+    from aster.policy.language import PolicySyntaxError
+
+    try:
+        return compiled(file, source, locale, modules).diagnostics
+    except PolicySyntaxError as error:
+        return error.diagnostics
+
+
 def program_of(file: Path, locale: str, modules: Path | None = None) -> "Program":
     """The program of a file; where there is none, says why and ends with exit code 1."""
     from aster.policy.language import PolicySyntaxError
@@ -172,7 +189,7 @@ def show(file: Path, source: str, found: Sequence["Diagnostic"], *, err: bool = 
     from rich.text import Text
 
     console = Console(soft_wrap=True, highlight=False, stderr=err)
-    lines = source.splitlines()
+    lines = source.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for diagnostic in found:
         where = f"{file} (module {diagnostic.module})" if diagnostic.module else str(file)
         head = Text(f"{where}:{diagnostic.start_line}:{diagnostic.start_column}: ")
@@ -182,8 +199,12 @@ def show(file: Path, source: str, found: Sequence["Diagnostic"], *, err: bool = 
             _excerpt(console, lines, diagnostic)
         if diagnostic.help:
             console.print(Text(f"  help: {diagnostic.help}", style="green"))
+        for fix in diagnostic.fixes:
+            console.print(Text(f"  fix: {fix.title}{'' if fix.is_safe else ' ?'}", style="green"))
     errors = sum(diagnostic.severity == "error" for diagnostic in found)
-    console.print(f"{file}: {errors} errors, {len(found) - errors} other findings" if found else f"{file}: no findings")
+    others = len(found) - errors
+    counted = f"{errors} error{'s' * (errors != 1)}, {others} other finding{'s' * (others != 1)}"
+    console.print(f"{file}: {counted}" if found else f"{file}: no findings")
 
 
 def _excerpt(console: "Console", lines: Sequence[str], diagnostic: "Diagnostic") -> None:

@@ -8,12 +8,12 @@ import pytest
 
 from aster.policy import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale, compile_source, language
 from aster.policy.language.conversions import VIOLATIONS
-from aster.policy.language.diagnostics import CATALOGUE
+from aster.policy.language.diagnostics import CATALOGUE, FIXES
 from aster.policy.language.faults import FAULTS
 from aster.policy.language.lexicon import LOCALES, load_lexicon
 from aster.policy.language.terms import TERMS
 
-MESSAGES = {**{code: message for code, (_, message) in CATALOGUE.items()}, **FAULTS, **VIOLATIONS}
+MESSAGES = {**{code: message for code, (_, message) in CATALOGUE.items()}, **FIXES, **FAULTS, **VIOLATIONS}
 SHARED = [{"FUNC_TO", "TO_WORD"}, {"IS", "EQUALS_TO"}, {"TYPE_HAS", "TYPE_WITH"}]
 
 

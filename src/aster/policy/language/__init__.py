@@ -8,15 +8,17 @@
 - running: `budget` (what it may cost) → `compile_expressions` → `compile_statements` → `compiler` (Python functions,
   let through by the `whitelist`), `tracer` (the tracing build), `interpreter` (the reference, in closures); all call
   `operations`, `comparisons` and the `library`
-- telling: `trace`, `telling`, `coverage`; `schema`, `json_schema`, `samples`; `concrete` → `formatter`, `translator`
+- telling: `trace`, `telling`, `coverage`; `schema`, `json_schema`, `samples`; `concrete` → `formatter`, `translator`;
+  `repairs` → `fixing`
 - holding: `classes` → `conversions` → `boundary` (arguments in), `entry` (one rule), `program` (what callers hold)
 """
 
 from aster.policy.language.aliases import AliasSet, read_aliases
-from aster.policy.language.diagnostics import Diagnostic
+from aster.policy.language.diagnostics import Diagnostic, Fix
 from aster.policy.language.effects import CapabilityManifest, read_manifest
 from aster.policy.language.entry import Outcome
 from aster.policy.language.errors import PolicyEvaluationError, PolicySyntaxError, UnsupportedLocale
+from aster.policy.language.fixing import apply_fixes, fixes_of
 from aster.policy.language.formatter import format_source
 from aster.policy.language.modules import ImportedModule, ModuleFolder, ModuleSource
 from aster.policy.language.program import Program, compile_source
@@ -29,6 +31,7 @@ __all__ = [
     "AliasSet",
     "CapabilityManifest",
     "Diagnostic",
+    "Fix",
     "ImportedModule",
     "ModuleFolder",
     "ModuleSource",
@@ -39,8 +42,10 @@ __all__ = [
     "Sentence",
     "UnsupportedLocale",
     "Vocabulary",
+    "apply_fixes",
     "compile_source",
     "explain",
+    "fixes_of",
     "format_source",
     "load_vocabulary",
     "read_aliases",

@@ -7,6 +7,7 @@ from aster.policy.language import core, tree
 from aster.policy.language.core import Expr
 from aster.policy.language.effects import effect_of
 from aster.policy.language.library_types import SIGNATURES, Signature
+from aster.policy.language.repairs import Repair
 from aster.policy.language.scopes import Scopes
 from aster.policy.language.types import (
     FLOAT,
@@ -66,15 +67,39 @@ class CallChecker(Scopes, ABC):
         if name in SIGNATURES:
             return self._call_library(node, name, arguments)
         if self.declarations.record(name) is not None:
-            self.report("P012", node.start, node.end, name=name)
+            self.report("P012", node.start, node.end, repair=self._by_name(node, name), name=name)
             return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
         return self._unknown_call(node, name, arguments)
 
     def _unknown_call(self, node: tree.Call, name: str, arguments: tuple[Expr, ...]) -> Expr:
         effect, _ = effect_of(name)
         if effect is None:
-            self.report("E212" if "." in name else "E101", node.start, node.end, name=name)
+            self.report(
+                "E212" if "." in name else "E101", node.start, node.end, repair=self._called(node, name), name=name
+            )
         return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
+
+    def _called(self, node: tree.Call, name: str) -> Repair | None:
+        """The function of the library, or the rule, that was probably meant."""
+        if "." not in name:
+            return self.meant(name, node.start)
+        space = name.partition(".")[0].lower()
+        alike = (known for known in SIGNATURES if known.partition(".")[0].lower() == space)
+        return self.declarations.source.suggest(name, alike, node.start)
+
+    def _by_name(self, node: tree.Call, name: str) -> Repair | None:
+        """A record constructed by position, as it has to be written."""
+        record = self.declarations.record(name)
+        if record is None or len(record.fields) != len(node.arguments):
+            return None
+        source = self.declarations.source
+        words = source.lexicon.keywords
+        pairs = zip(record.fields, node.arguments, strict=True)
+        fields = (
+            f"{field.name} {words['SET']} {words['TO_WORD']} {source.text[value.start : value.end]}"
+            for field, value in pairs
+        )
+        return Repair(node.start, node.end, f"{name} {words['TYPE_WITH']} {', '.join(fields)}")
 
     def _call_rule(self, node: tree.Call, rule: int, arguments: tuple[Expr, ...]) -> Expr:
         called, home = self.declarations.program.rules[rule]

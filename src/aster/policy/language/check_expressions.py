@@ -9,6 +9,7 @@ from aster.policy.language import core, tree
 from aster.policy.language.check_calls import CallChecker, any_secret
 from aster.policy.language.core import Expr, Stmt
 from aster.policy.language.library_types import SIGNATURES
+from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
 from aster.policy.language.tokens import LongLiteral
 from aster.policy.language.types import (
@@ -57,7 +58,7 @@ class ExpressionChecker(CallChecker, ABC):
             return found
         if name in SIGNATURES:
             return core.LibraryValue(start, end, FUNCTION, False, name)
-        self.report("E101", start, end, name=name)
+        self.report("E101", start, end, repair=self.meant(name, start), name=name)
         return self.fail_with(start, end, "UNDEFINED_VARIABLE", name=name)
 
     def _declared(self, name: str, start: int, end: int) -> Expr | None:
@@ -69,7 +70,9 @@ class ExpressionChecker(CallChecker, ABC):
         if enums:
             if len(enums) > 1:
                 hint = " / ".join(f"{enum.name}.{name}" for enum in enums)
-                self.report("E106", start, end, name=name, hint=hint)
+                self.report(
+                    "E106", start, end, repair=Repair(start, end, f"{enums[-1].name}.{name}"), name=name, hint=hint
+                )
             chosen = enums[-1]
             if variant in chosen.places:
                 return core.Variant(start, end, Type("Enum", chosen.name), False, chosen.index, variant)
@@ -104,7 +107,8 @@ class ExpressionChecker(CallChecker, ABC):
                     result = found.type if certain else UNKNOWN
                     secret = base.secret or found.secret
                     return core.FieldOf(node.start, node.end, result, secret, base, name, index if certain else -1)
-            self.report("E011", node.start, node.end, record=kind.name, name=name)
+            repair = self.meant_field(record, name, node)
+            self.report("E011", node.start, node.end, repair=repair, record=kind.name, name=name)
         return core.FieldOf(node.start, node.end, UNKNOWN, base.secret, base, name, -1)
 
     def _arithmetic(self, node: tree.Arithmetic) -> Expr:
@@ -126,7 +130,7 @@ class ExpressionChecker(CallChecker, ABC):
             self.report("E031", node.start, node.end)
             return
         if operator in {"/", "//", "%"} and "Decimal" in {left.kind, right.kind}:
-            self.report("E032", node.start, node.end)
+            self.report("E032", node.start, node.end, repair=self._division(node))
             return
         if operator == "+" and ("Text" in {left.kind, right.kind} or "DateTime" in {left.kind, right.kind}):
             return
@@ -136,10 +140,20 @@ class ExpressionChecker(CallChecker, ABC):
             elif kind.kind in {"Maybe", "Option"}:
                 self.report("E021", node.start, node.end, expected=Term("a number"), actual=kind)
 
+    def _division(self, node: tree.Expression) -> Repair | None:
+        """One Decimal divided by another, as it has to be written."""
+        if not isinstance(node, tree.Arithmetic) or len(node.rest) > 1 or node.rest[0][0] != "/":
+            return None
+        text = self.declarations.source.text
+        above, below = (text[part.start : part.end] for part in (node.first, node.rest[0][1]))
+        return Repair(node.start, node.end, f'Decimal.divide({above}, {below}, 2, "HALF_UP")')
+
     def _comparison(self, node: tree.Comparison) -> Expr:
         left, right = self.expression(node.left), self.expression(node.right)
         if node.operator in {"==", "!="}:
             bare = _equal_bare(left.type, right.type)
+            if node.operator == "==" and left.type == BOOL and isinstance(right, core.Const) and right.value is True:
+                self.redundant(node, left)
         else:
             bare = left.type.kind in _ORDER_TYPES and right.type.kind in _ORDER_TYPES
             bare = bare or (left.type.kind in EXACT_NUMBERS and right.type.kind in EXACT_NUMBERS)
@@ -182,6 +196,8 @@ class ExpressionChecker(CallChecker, ABC):
         self.flow.back()
         branches = tuple(chosen)
         kind = otherwise.type
+        if len(branches) == 1 and branches[0][0].type == BOOL and _is_truth(branches[0][1], otherwise):
+            self.redundant(node, branches[0][0])
         for _, value in branches:
             if conflicts(value.type, kind) and conflicts(kind, value.type):
                 self.report("E008", node.start, node.end, expected=value.type, actual=kind)
@@ -247,7 +263,8 @@ class ExpressionChecker(CallChecker, ABC):
         for name in values:
             if name not in known:
                 certain = False
-                self.report("E011", node.start, node.end, record=record.name, name=name)
+                repair = self.meant_field(record, name, node)
+                self.report("E011", node.start, node.end, repair=repair, record=record.name, name=name)
         return ordered if certain else None
 
     def _wrapped(self, node: tree.Wrapped) -> Expr:
@@ -284,6 +301,10 @@ class ExpressionChecker(CallChecker, ABC):
     @abstractmethod
     def function_body(self, body: "tree.Expression | tree.Block") -> tuple[Stmt, ...]:
         """A function's body, checked; the next stage of this checker knows statements."""
+
+
+def _is_truth(yes: Expr, no: Expr) -> bool:
+    return isinstance(yes, core.Const) and isinstance(no, core.Const) and yes.value is True and no.value is False
 
 
 def _equal_bare(left: Type, right: Type) -> bool:

@@ -252,11 +252,11 @@ class _Flow:
         """Values go into the parameters of a rule; the label of what comes out."""
         for parameter, label in zip(rule.parameters, labels, strict=False):
             declared = label_of(parameter.type)
-            values = {"name": parameter.name, "expected": declared, "actual": label}
+            code = "W071" if 0 < label.level < declared.level else None
             if parameter.type is not None and label.level > declared.level:
-                self.source.report("E073", node.start, node.end, **values)
-            elif 0 < label.level < declared.level:
-                self.source.report("W071", node.start, node.end, **values)
+                code = "E073"
+            if code is not None:
+                self.source.report(code, node.start, node.end, name=parameter.name, expected=declared, actual=label)
         return label_of(rule.returns) if rule.returns is not None else merge(labels)
 
     def sink(self, name: str, labels: list[Label], node: tree.Call) -> None:

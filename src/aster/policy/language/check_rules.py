@@ -11,6 +11,7 @@ from aster.policy.language import core, tree
 from aster.policy.language.check_expressions import ExpressionChecker
 from aster.policy.language.core import RuleInfo, Stmt, Test
 from aster.policy.language.declarations import DeclaredProgram
+from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
 from aster.policy.language.types import NOTHING, NULL, UNKNOWN, WORKFLOW, Type, conflicts, join
 
@@ -99,7 +100,12 @@ class RuleChecker(ExpressionChecker):
         if node.name in self.scopes[-1]:
             self.report("E104", node.start, node.name_end, name=node.name)
         elif self.find(node.name) is not None and len(self.scopes) > 2:
-            self.report("W103", node.start, node.name_end, name=node.name)
+            lexicon = self.declarations.source.lexicon
+            word = lexicon.keywords["SET"]
+            begin = word.capitalize() if "SET" in lexicon.sentence_case else word
+            written = f"{begin} {node.name} {lexicon.keywords['TO_WORD']} "
+            repair = Repair(node.start, node.value.start, written)
+            self.report("W103", node.start, node.name_end, repair=repair, name=node.name)
         variable = self.define(node.name, value.type, value.secret, node.start, node.name_end)
         return (core.Bind(node.start, node.end, variable.slot, node.name, value),)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aster.policy.language.lexicon import ENGLISH_POSSESSIVE
+from aster.policy.language.repairs import Repair
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
@@ -131,11 +132,13 @@ class Cursor:
         written = self.source.excerpt(token.start, token.end)
         return f"'{written[:40]}'"
 
-    def failure(self, code: str, *, help_text: str | None = None, **values: object) -> ParseFailure:
+    def failure(
+        self, code: str, *, help_text: str | None = None, repair: Repair | None = None, **values: object
+    ) -> ParseFailure:
         """Report at the current token and give the exception to raise."""
         token = self.token
         values.setdefault("found", self.found())
-        self.source.report(code, token.start, max(token.end, token.start), help_text, **values)
+        self.source.report(code, token.start, max(token.end, token.start), help_text, repair, **values)
         return ParseFailure(code)
 
     # signs
@@ -152,7 +155,14 @@ class Cursor:
     def expect_sign(self, sign: str) -> Token:
         if self.token.kind is SIGN and self.token.value == sign:
             return self.advance()
-        raise self.failure("P006", expected=sign)
+        raise self.missing(sign)
+
+    def missing(self, sign: str) -> ParseFailure:
+        """A sign should be here. At the end of a line it was probably forgotten."""
+        is_end = self.token.kind in _LAYOUT_WORDS
+        return self.failure(
+            "P006", expected=sign, repair=Repair(self.last_end, self.last_end, sign) if is_end else None
+        )
 
     # layout
 

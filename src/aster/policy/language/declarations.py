@@ -10,6 +10,7 @@ from typing import cast
 from aster.policy.language.core import EnumInfo, FieldInfo, RecordInfo
 from aster.policy.language.hints import guess
 from aster.policy.language.modules import Linked, LinkedModule
+from aster.policy.language.repairs import Repair
 from aster.policy.language.source import SourceText
 from aster.policy.language.tree import (
     Alias,
@@ -128,7 +129,9 @@ class Declarations:
         for item in self.tree.imports:
             alias = item.alias or item.name.rpartition(".")[2]
             if alias in self.imports:
-                self.source.report("E100", item.start, item.end, name=alias)
+                repeated = self.imports[alias] == item.name
+                repair = Repair(item.start, item.end, "", True) if repeated else None
+                self.source.report("E100", item.start, item.end, repair=repair, name=alias)
             if alias in names or alias in self.rules:
                 self.source.report("E103", item.start, item.end, name=alias)
             self.imports[alias] = item.name
@@ -186,7 +189,9 @@ class Declarations:
         if name in BUILTINS:
             return BUILTINS[name]
         if not node.builtin and (home is not self or name.partition(".")[0] not in self.imports):
-            self.source.report("E006", node.start, node.end, name=name)
+            known = (*self.program.records, *self.program.enums, *self.aliases, *BUILTINS)
+            repair = self.source.suggest(name, known, node.start)
+            self.source.report("E006", node.start, node.end, repair=repair, name=name)
         return UNKNOWN
 
     def _aliased(self, name: str) -> Type:

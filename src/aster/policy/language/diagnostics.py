@@ -18,6 +18,24 @@ if TYPE_CHECKING:
 Severity = Literal["error", "warning", "info", "hint"]
 
 
+class Edit(msgspec.Struct, frozen=True):
+    """A piece of the source and what to write instead; positions as in `Diagnostic`."""
+
+    start_line: int
+    start_column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+class Fix(msgspec.Struct, frozen=True):
+    """A way out of a finding, all edits or none. ``is_safe`` says that it can't change what the policy means."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    is_safe: bool
+
+
 class Diagnostic(msgspec.Struct, frozen=True):
     """One finding. Lines and columns are 1-based and count the user's own characters; the end is exclusive.
 
@@ -33,7 +51,15 @@ class Diagnostic(msgspec.Struct, frozen=True):
     end_column: int
     help: str | None = None
     module: str | None = None
+    fixes: tuple[Fix, ...] = ()
 
+
+FIXES: Mapping[str, str] = {
+    "F001": "write {text}",
+    "F002": "insert {text}",
+    "F003": "remove this",
+}
+"""How fixes are told: of what replaces something, what is added, and what goes."""
 
 CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "L001": ("error", "character {found} is not allowed here"),
@@ -138,6 +164,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "E503": ("warning", "'{name}' is waited for twice"),
     "E504": ("error", "'{name}' is waited for before it is started"),
     "W001": ("warning", "'{name}' is never used"),
+    "W003": ("hint", "this says no more than {text}"),
     "W101": ("warning", "this can never be reached"),
     "W102": ("warning", "'{name}' may end without a Return and then yields nothing"),
     "W103": ("warning", "this 'Let' hides the outer '{name}'; write 'Set' to change it"),

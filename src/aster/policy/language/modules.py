@@ -82,12 +82,17 @@ class ModuleFolder:
 
     def __call__(self, name: str, version: int | None) -> ModuleSource | None:
         """The module's source. Raises `OSError` and `UnicodeDecodeError` for a file that can't be read."""
+        found = self.find(name, version)
+        return None if found is None else ModuleSource(found[0].read_text(encoding="utf-8"), found[1])
+
+    def find(self, name: str, version: int | None) -> tuple[Path, int | None] | None:
+        """The file of a module, and its version."""
         found = self._versions(name)
         if not found:
             return None
         wanted = version if version is not None else max(found, key=lambda known: known or 0)
         path = found.get(wanted)
-        return None if path is None else ModuleSource(path.read_text(encoding="utf-8"), wanted)
+        return None if path is None else (path, wanted)
 
     def _versions(self, name: str) -> dict[int | None, Path]:
         head, _, last = name.rpartition(".")

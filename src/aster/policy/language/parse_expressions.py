@@ -4,6 +4,7 @@ from abc import ABC
 from decimal import Decimal
 
 from aster.policy.language.parse_primaries import PrimaryParser
+from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
 from aster.policy.language.tokens import SIGN, WORD, LongLiteral
 from aster.policy.language.tree import (
@@ -124,8 +125,13 @@ class ExpressionParser(PrimaryParser, ABC):
             compared = Comparison(left.start, end, positive, left, right)
         if negated:
             compared = Not(left.start, end, compared)
+        second = self.index
         if self._comparison_operator() is not None:
-            raise self.failure("P016")
+            self.index, self.token = second, self.tokens[second]
+            words = self.source.lexicon.keywords["AND"], self.source.text[right.start : end]
+            raise self.failure(
+                "P016", repair=Repair(end, end, f" {' '.join(words)}", isinstance(right, Literal | Name))
+            )
         return compared
 
     def _comparison_operator(self) -> str | None:

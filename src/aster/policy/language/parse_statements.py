@@ -85,7 +85,7 @@ class StatementParser(ExpressionParser):
             self.leave_out_stop()
             self.accept(NEWLINE)
         else:
-            raise self.failure("P006", expected=".")
+            raise self.missing(".")
 
     def statement(self) -> Statement:
         for kind, length in self.token.phrases:
@@ -198,7 +198,7 @@ class StatementParser(ExpressionParser):
             pattern = self.pattern()
         end = self.last_end
         if not self.accept_sign(",") and not self.accept_sign(":"):
-            raise self.failure("P006", expected=",")
+            raise self.missing(",")
         if self.at(NEWLINE):
             return Arm(start, end, pattern, self.block())
         return Arm(start, end, pattern, (self._inline_statement(),))

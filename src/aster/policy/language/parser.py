@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 from aster.policy.language.cursor import ParseFailure
 from aster.policy.language.effects import CAPABILITIES
 from aster.policy.language.parse_statements import StatementParser
+from aster.policy.language.repairs import Repair
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
 from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD, tokenize
@@ -77,7 +78,7 @@ class ModuleParser(StatementParser):
     def _end(self) -> None:
         if not self.accept_sign("."):
             if not self.at(NEWLINE) and not self.at(END):
-                raise self.failure("P006", expected=".")
+                raise self.missing(".")
             self.leave_out_stop()
         self.accept(NEWLINE)
 
@@ -197,8 +198,11 @@ class ModuleParser(StatementParser):
         name = self.expect_name()
         name_end = self.last_end
         if self.at_sign("-"):
+            hyphen = self.token
             raise self.failure(
-                "P005", help_text=Term("names have no hyphens; write discountedPrice or discounted_price")
+                "P005",
+                help_text=Term("names have no hyphens; write discountedPrice or discounted_price"),
+                repair=Repair(hyphen.start, hyphen.end, "_"),
             )
         type_parameters = self._type_parameters() if self.accept_keyword("OF") else ()
         effect_parameters = self._effect_parameters()
@@ -240,7 +244,7 @@ class ModuleParser(StatementParser):
                 return self.block()
             return (self.statement(),)
         if not is_declaration and not self.accept_sign("."):
-            raise self.failure("P006", expected=":")
+            raise self.missing(":")
         self.accept(NEWLINE)
         return None
 

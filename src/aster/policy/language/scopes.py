@@ -1,11 +1,14 @@
 """The names of a rule: scopes, slots, and the types variables have at a point of the flow (specification §8)."""
 
+import re
 from typing import TYPE_CHECKING, Any
 
-from aster.policy.language import core
-from aster.policy.language.core import Expr
+from aster.policy.language import core, tree
+from aster.policy.language.core import Expr, RecordInfo
 from aster.policy.language.declarations import Declarations
 from aster.policy.language.flow import Flow
+from aster.policy.language.library_types import SIGNATURES
+from aster.policy.language.repairs import Repair
 from aster.policy.language.types import (
     FLOAT,
     INTEGERS,
@@ -47,6 +50,30 @@ class Scopes:
     def report(self, code: str, start: int, end: int, **values: Any) -> None:
         if self.reporting:
             self.declarations.source.report(code, start, end, **values)
+
+    def meant(self, name: str, start: int) -> Repair | None:
+        """A name that can be seen from here and was probably meant."""
+        seen = [known for scope in reversed(self.scopes) for known in scope]
+        declarations = self.declarations
+        spaces = (function.partition(".")[0] for function in SIGNATURES)
+        known = (*seen, *declarations.rules, *declarations.variants, *dict.fromkeys(spaces))
+        return declarations.source.suggest(name, known, start)
+
+    def meant_field(self, record: RecordInfo, name: str, node: tree.Node) -> Repair | None:
+        """A field that was probably meant by one that is not there, where the text tells which word it is."""
+        text = self.declarations.source.text[node.start : node.end]
+        if len(re.findall(rf"\b{re.escape(name)}\b", text)) != 1:
+            return None
+        start = node.start + text.index(name)
+        return self.declarations.source.suggest(name, (found.name for found in record.fields), start)
+
+    def redundant(self, node: tree.Node, value: Expr) -> None:
+        """An expression that is no other than a part of it."""
+        source = self.declarations.source
+        repair = Repair(node.start, node.end, source.text[value.start : value.end], True)
+        self.report(
+            "W003", node.start, node.end, repair=repair, text=f"'{source.excerpt(value.start, value.end)[:40]}'"
+        )
 
     def word(self, kind: str) -> str:
         """A keyword in the locale of the source, quoted."""

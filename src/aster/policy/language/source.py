@@ -1,11 +1,13 @@
 """The text of a policy: positions as the user sees them, and the findings collected about it."""
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Any
 
-from aster.policy.language.diagnostics import Diagnostic, describe
+from aster.policy.language.diagnostics import FIXES, Diagnostic, Edit, Fix, describe
 from aster.policy.language.errors import PolicySyntaxError
 from aster.policy.language.lexicon import Lexicon
+from aster.policy.language.repairs import Repair, closest
 from aster.policy.language.vocabulary import Vocabulary
 
 MAX_SOURCE = 262_144
@@ -13,6 +15,7 @@ MAX_TOKENS = 32_768
 """Some 5,000 lines: what half a second compiles, with room to spare. A source is read whole before it is refused."""
 
 MAX_FINDINGS = 100
+MAX_SUGGESTIONS = 10
 
 
 class SourceText:
@@ -35,6 +38,7 @@ class SourceText:
         self._parts: list[tuple[int, int, str]] = []
         self.comments: list[tuple[int, int]] = []
         self.is_fatal = False
+        self._suggestions = 0
         self._findings: dict[tuple[int, str, str], Diagnostic] = {}
 
     def append(self, other: "SourceText", module: str) -> int:
@@ -69,8 +73,16 @@ class SourceText:
         self.is_fatal = True
         self.report(code, start, end, **values)
 
-    def report(self, code: str, start: int, end: int, help_text: str | None = None, **values: Any) -> None:
-        """Note a finding; the same finding at the same place counts once."""
+    def report(
+        self,
+        code: str,
+        start: int,
+        end: int,
+        help_text: str | None = None,
+        repair: Repair | None = None,
+        **values: Any,
+    ) -> None:
+        """Note a finding, perhaps with a way out; the same finding at the same place counts once."""
         severity, message = describe(code, self.lexicon, values)
         if help_text is not None:
             help_text = self.lexicon.terms.get(help_text, str(help_text))
@@ -79,8 +91,25 @@ class SourceText:
         line, column = self.position(start)
         end_line, end_column = self.position(max(end, start))
         module = self.module_at(start)
-        finding = Diagnostic(severity, code, message, line, column, end_line, end_column, help_text, module)
+        fixes = () if repair is None else (self._fix(repair),)
+        finding = Diagnostic(severity, code, message, line, column, end_line, end_column, help_text, module, fixes)
         self._findings.setdefault((start, code, message), finding)
+
+    def _fix(self, repair: Repair) -> Fix:
+        code = "F001" if repair.text.strip() else "F003"
+        if repair.start == repair.end:
+            code = "F002"
+        title = self.lexicon.messages.get(code, FIXES[code]).format(text=f"'{repair.text.strip()}'")
+        edit = Edit(*self.position(repair.start), *self.position(repair.end), repair.text)
+        return Fix(title, (edit,), repair.is_safe)
+
+    def suggest(self, name: str, candidates: Iterable[str], start: int) -> Repair | None:
+        """The name that was probably meant instead of one at an offset. Bounded, so that no source costs much."""
+        self._suggestions += 1
+        if self._suggestions > MAX_SUGGESTIONS:
+            return None
+        meant = closest(name, candidates)
+        return None if meant is None else Repair(start, start + len(name), meant)
 
     @property
     def findings(self) -> tuple[Diagnostic, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from aster.policy.language.lexicon import Lexicon, Phrase
+from aster.policy.language.repairs import Repair
 from aster.policy.language.source import SourceText
 from aster.policy.language.vocabulary import Vocabulary
 
@@ -188,7 +189,8 @@ def _number(source: SourceText, written: str, start: int, end: int) -> Any:
             return 0.0
         return number
     if len(digits.lstrip("0")) > INT_DIGITS or int(digits) > 2**31 - 1:
-        source.report("L006", start, end, found=written[:40])
+        repair = Repair(end, end, "L", True) if int(digits[:40]) < 2**63 else None
+        source.report("L006", start, end, repair=repair, found=written[:40])
         return 0
     return int(digits)
 
@@ -204,7 +206,9 @@ def _text(source: SourceText, tokens: list[Token], start: int) -> int:
     end = found.end() if found else len(text)
     if end >= len(text):
         line_end = text.find("\n", start)
-        source.report("L002", start, line_end if line_end >= 0 else len(text))
+        stop = line_end if line_end >= 0 else len(text)
+        close = len(text[start:stop].rstrip(" .。।")) + start
+        source.report("L002", start, stop, repair=Repair(close, close, closer))
         tokens.append(Token(TEXT, "", start, len(text)))
         return len(text)
     raw = text[start + 1 : end]

@@ -10,6 +10,7 @@ from aster.policy.language.types import BUILTINS, Type, show
 from aster.policy.lsp.document import Document
 from aster.policy.lsp.hover import checked_type
 from aster.policy.lsp.symbols import Symbol
+from aster.policy.lsp.workspace import WorkspaceModules
 
 _PATH = re.compile(r"((?:[^\W\d]\w*\.)+)(\w*)$")
 _WORDS = re.compile(r"[^\s.,:()\[\]。，：「」“”\"]*$")
@@ -28,13 +29,17 @@ class Suggestion(NamedTuple):
     end: int
 
 
-def suggest(document: Document, offset: int) -> list[Suggestion]:
+def suggest(document: Document, offset: int, modules: WorkspaceModules) -> list[Suggestion]:
     """Completions at an offset."""
     line = document.text[document.text.rfind("\n", 0, offset) + 1 : offset]
     path = _PATH.search(line)
     if path is not None:
         begun = path[2]
-        members = _members(document, offset, path[1][:-1].split("."), offset - len(line) + path.start(1))
+        names = path[1][:-1].split(".")
+        members = [
+            *_members(document, offset, names, offset - len(line) + path.start(1)),
+            *_used(document, offset, names, modules),
+        ]
         return [
             Suggestion(name, kind, detail, offset - len(begun), offset)
             for name, kind, detail in members
@@ -71,7 +76,7 @@ def _keywords(document: Document, line: str, offset: int) -> Iterator[Suggestion
 def _mended(document: Document, offset: int) -> Document:
     """The document with a name where one is being written, so that the rule at hand is a rule."""
     text = document.text[:offset] + _PLACEHOLDER + document.text[offset:]
-    return Document(document.uri, text, document.locale)
+    return Document(document.uri, text, document.locale, document.modules)
 
 
 def _names(document: Document, offset: int) -> Iterator[tuple[str, str, str]]:
@@ -81,6 +86,8 @@ def _names(document: Document, offset: int) -> Iterator[tuple[str, str, str]]:
         yield rule.name, "rule", ", ".join(parameter.name for parameter in rule.parameters)
         if rule.start <= offset <= rule.end:
             yield from _variables(mended, rule, offset)
+    for item in module.imports:
+        yield item.alias or item.name.rpartition(".")[2], "library", item.name
     for record in module.records:
         yield record.name, "record", ", ".join(field.name for field in record.fields)
     for enum in module.enums:
@@ -128,6 +135,23 @@ def _members(document: Document, offset: int, path: list[str], start: int) -> It
                     "function",
                     f"({', '.join(signature.parameters)}) → {show(signature.returns)}",
                 )
+
+
+def _used(
+    document: Document, offset: int, path: list[str], modules: WorkspaceModules
+) -> Iterator[tuple[str, str, str]]:
+    """What a used module declares."""
+    used = modules.used(_mended(document, offset), path[0]) if len(path) == 1 else None
+    if used is None:
+        return
+    for rule in used.tree.rules:
+        yield rule.name, "rule", ", ".join(parameter.name for parameter in rule.parameters)
+    for record in used.tree.records:
+        yield record.name, "record", ", ".join(field.name for field in record.fields)
+    for enum in used.tree.enums:
+        yield enum.name, "enum", ", ".join(enum.variants)
+        for variant in enum.variants:
+            yield variant, "variant", enum.name
 
 
 def _type_of(document: Document, name: str, offset: int) -> tree.TypeNode | Type | None:

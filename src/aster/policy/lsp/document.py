@@ -7,6 +7,7 @@ from aster.policy.language import tree
 from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.errors import PolicySyntaxError, UnsupportedLocale
 from aster.policy.language.lexicon import ENGLISH, LOCALES, Lexicon, load_lexicon, locale_id
+from aster.policy.language.modules import Resolver
 from aster.policy.language.parser import parse
 from aster.policy.language.program import Program, compile_source
 from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText
@@ -33,8 +34,9 @@ def locale_of(uri: str, text: str, default: str = ENGLISH) -> str:
 class Document:
     """A version of a file. It never changes; an edit makes a new one."""
 
-    def __init__(self, uri: str, text: str, default_locale: str = ENGLISH) -> None:
+    def __init__(self, uri: str, text: str, default_locale: str = ENGLISH, modules: Resolver | None = None) -> None:
         self.uri = uri
+        self.modules = modules
         self.text = text.replace("\r\n", "\n").replace("\r", "\n")
         self.lines = Lines(self.text)
         self.locale = locale_of(uri, text, default_locale)
@@ -46,7 +48,7 @@ class Document:
     @cached_property
     def _compiled(self) -> tuple[Program | None, tuple[Diagnostic, ...]]:
         try:
-            program = compile_source(self.text, self.locale)
+            program = compile_source(self.text, self.locale, modules=self.modules)
         except PolicySyntaxError as error:
             return None, error.diagnostics
         return program, program.diagnostics
@@ -58,7 +60,12 @@ class Document:
 
     @property
     def findings(self) -> tuple[Diagnostic, ...]:
-        return self._compiled[1]
+        return tuple(found for found in self._compiled[1] if found.module is None)
+
+    @property
+    def uses_modules(self) -> bool:
+        """Whether other files have a say in what this one means."""
+        return bool(self.tree.imports)
 
     @cached_property
     def tree(self) -> tree.Module:

@@ -6,6 +6,7 @@ from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.types import Type, show
 from aster.policy.lsp.document import Document
 from aster.policy.lsp.symbols import Occurrence, Symbol
+from aster.policy.lsp.workspace import WorkspaceModules, used_at
 
 
 def describe(document: Document, offset: int) -> tuple[str, int, int] | None:
@@ -19,6 +20,15 @@ def describe(document: Document, offset: int) -> tuple[str, int, int] | None:
             if function is not None:
                 return _signature(function), token.start, token.end
     return None
+
+
+def describe_used(document: Document, offset: int, modules: WorkspaceModules) -> tuple[str, int, int] | None:
+    """The same about what belongs to a module that is used."""
+    used = used_at(document, offset, modules)
+    word = next((each for each in document.symbols.words if each.start <= offset <= each.end), None)
+    if used is None or word is None or used.declared is None:
+        return None
+    return _told(used.document, used.declared), word.start, word.end
 
 
 def _told(document: Document, found: Occurrence) -> str:

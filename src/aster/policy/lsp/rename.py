@@ -38,7 +38,7 @@ def occurrences_to_rename(document: Document, offset: int, name: str) -> list[Oc
     if _is_taken(document, found.symbol, name):
         raise RenameRefused(f"'{name}' already means something here")
     places = document.symbols.of(found.symbol)
-    renamed = Document(document.uri, with_names(document.text, places, name), document.locale)
+    renamed = Document(document.uri, with_names(document.text, places, name), document.locale, document.modules)
     if renamed.program is None:
         raise RenameRefused(f"with '{name}' the policy would not be one: {renamed.findings[0].message}")
     both = frozenset({found.symbol.name, name})

@@ -8,13 +8,13 @@ from importlib.metadata import version
 from typing import Any
 
 from aster.foundation.extras import load_extra
-from aster.policy.language.diagnostics import Diagnostic
 from aster.policy.language.formatter import format_source
 from aster.policy.language.lexicon import ENGLISH
 from aster.policy.lsp.completion import suggest
 from aster.policy.lsp.document import Document
-from aster.policy.lsp.hover import describe
+from aster.policy.lsp.hover import describe, describe_used
 from aster.policy.lsp.rename import RenameRefused, occurrences_to_rename
+from aster.policy.lsp.workspace import WorkspaceModules, path_of, used_at
 
 load_extra("pygls", extra="lsp")
 
@@ -22,15 +22,12 @@ from lsprotocol import types as lsp  # noqa: E402 - after the error that names t
 from pygls.exceptions import JsonRpcInvalidParams  # noqa: E402 - as above
 from pygls.lsp.server import LanguageServer  # noqa: E402 - as above
 
+from aster.policy.lsp.actions import actions_at  # noqa: E402 - needs the extra
+from aster.policy.lsp.told import diagnostic_of, range_of  # noqa: E402 - needs the extra
+
 PAUSE = 0.15
 """Seconds without an edit before findings are told."""
 
-_SEVERITIES = {
-    "error": lsp.DiagnosticSeverity.Error,
-    "warning": lsp.DiagnosticSeverity.Warning,
-    "info": lsp.DiagnosticSeverity.Information,
-    "hint": lsp.DiagnosticSeverity.Hint,
-}
 _COMPLETIONS = {
     "keyword": lsp.CompletionItemKind.Keyword,
     "rule": lsp.CompletionItemKind.Function,
@@ -60,8 +57,24 @@ class PolicyServer(LanguageServer):
         text = self.workspace.get_text_document(uri).source
         known = self._documents.get(uri)
         if known is None or known.text != text.replace("\r\n", "\n").replace("\r", "\n"):
-            known = self._documents[uri] = Document(uri, text, self.locale)
+            known = self._documents[uri] = Document(uri, text, self.locale, self.modules_for(uri))
         return known
+
+    def modules_for(self, uri: str) -> WorkspaceModules:
+        """What finds the modules a file uses."""
+        folders = (path_of(folder.uri) for folder in self.workspace.folders.values())
+        return WorkspaceModules(uri, [path for path in folders if path is not None], self._open_text, self.locale)
+
+    def _open_text(self, uri: str) -> str | None:
+        known = self.workspace.text_documents.get(uri)
+        return None if known is None else known.source
+
+    def examine_users(self, changed: str) -> None:
+        """Tell the findings of open files anew that use modules, after another file changed."""
+        for uri, document in list(self._documents.items()):
+            if uri != changed and document.uses_modules:
+                del self._documents[uri]
+                self.examine(uri)
 
     def forget(self, uri: str) -> None:
         """A file was closed: what was told about it is withdrawn."""
@@ -72,7 +85,7 @@ class PolicyServer(LanguageServer):
     def examine_soon(self, uri: str) -> None:
         """Tell the findings of a file when nothing has changed for a moment."""
         self._cancel(uri)
-        self._pending[uri] = asyncio.get_running_loop().call_later(PAUSE, self.examine, uri)
+        self._pending[uri] = asyncio.get_running_loop().call_later(PAUSE, self.examine_all, uri)
 
     def _cancel(self, uri: str) -> None:
         pending = self._pending.pop(uri, None)
@@ -84,31 +97,13 @@ class PolicyServer(LanguageServer):
         self._pending.pop(uri, None)
         document = self.document(uri)
         shown = self.workspace.get_text_document(uri).version
-        found = [_diagnostic(document, finding) for finding in document.findings]
+        found = [diagnostic_of(document, finding) for finding in document.findings]
         self.text_document_publish_diagnostics(lsp.PublishDiagnosticsParams(uri=uri, diagnostics=found, version=shown))
 
-
-def _position(place: tuple[int, int]) -> lsp.Position:
-    return lsp.Position(line=place[0], character=place[1])
-
-
-def _range(document: Document, start: int, end: int) -> lsp.Range:
-    lines = document.lines
-    return lsp.Range(start=_position(lines.place(start)), end=_position(lines.place(end)))
-
-
-def _diagnostic(document: Document, finding: Diagnostic) -> lsp.Diagnostic:
-    lines = document.lines
-    start = _position(lines.of_column(finding.start_line, finding.start_column))
-    end = _position(lines.of_column(finding.end_line, finding.end_column))
-    message = f"{finding.message}\n{finding.help}" if finding.help else finding.message
-    return lsp.Diagnostic(
-        range=lsp.Range(start=start, end=end),
-        message=message,
-        severity=_SEVERITIES[finding.severity],
-        code=finding.code,
-        source="aster",
-    )
+    def examine_all(self, uri: str) -> None:
+        """Tell the findings of a file, and of those that use modules."""
+        self.examine(uri)
+        self.examine_users(uri)
 
 
 def _offset(document: Document, position: lsp.Position) -> int:
@@ -127,7 +122,7 @@ def make_server() -> PolicyServer:
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_OPEN)
     def opened(params: lsp.DidOpenTextDocumentParams) -> None:
-        server.examine(params.text_document.uri)
+        server.examine_all(params.text_document.uri)
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_CHANGE)
     async def changed(params: lsp.DidChangeTextDocumentParams) -> None:
@@ -136,9 +131,15 @@ def make_server() -> PolicyServer:
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def closed(params: lsp.DidCloseTextDocumentParams) -> None:
         server.forget(params.text_document.uri)
+        server.examine_users(params.text_document.uri)
+
+    @server.feature(lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def watched(params: lsp.DidChangeWatchedFilesParams) -> None:
+        server.examine_users("")
 
     _offer_reading(server)
     _offer_editing(server)
+    _offer_actions(server)
     return server
 
 
@@ -153,20 +154,21 @@ def _offer_reading(server: PolicyServer) -> None:
                 detail=each.detail or None,
                 filter_text=document.text[each.start : each.end] + each.label[each.end - each.start :],
                 sort_text=f"{each.kind == 'keyword':d}{each.label}",
-                text_edit=lsp.TextEdit(range=_range(document, each.start, each.end), new_text=each.label),
+                text_edit=lsp.TextEdit(range=range_of(document, each.start, each.end), new_text=each.label),
             )
-            for each in suggest(document, _offset(document, params.position))
+            for each in suggest(document, _offset(document, params.position), server.modules_for(document.uri))
         ]
 
     @server.feature(lsp.TEXT_DOCUMENT_HOVER)
     def hover(params: lsp.HoverParams) -> lsp.Hover | None:
         document = server.document(params.text_document.uri)
-        found = describe(document, _offset(document, params.position))
+        offset = _offset(document, params.position)
+        found = describe(document, offset) or describe_used(document, offset, server.modules_for(document.uri))
         if found is None:
             return None
         text, start, end = found
         content = lsp.MarkupContent(kind=lsp.MarkupKind.Markdown, value=text)
-        return lsp.Hover(contents=content, range=_range(document, start, end))
+        return lsp.Hover(contents=content, range=range_of(document, start, end))
 
     @server.feature(lsp.TEXT_DOCUMENT_DEFINITION)
     def define(params: lsp.DefinitionParams) -> lsp.Location | None:
@@ -174,8 +176,13 @@ def _offer_reading(server: PolicyServer) -> None:
         found = document.symbols.at(_offset(document, params.position))
         declared = document.symbols.declaration(found.symbol) if found is not None else None
         if declared is None:
-            return None
-        return lsp.Location(uri=params.text_document.uri, range=_range(document, declared.start, declared.end))
+            offset = _offset(document, params.position)
+            used = used_at(document, offset, server.modules_for(params.text_document.uri))
+            if used is None:
+                return None
+            start, end = (0, 0) if used.declared is None else (used.declared.start, used.declared.end)
+            return lsp.Location(uri=used.document.uri, range=range_of(used.document, start, end))
+        return lsp.Location(uri=params.text_document.uri, range=range_of(document, declared.start, declared.end))
 
     @server.feature(lsp.TEXT_DOCUMENT_REFERENCES)
     def refer(params: lsp.ReferenceParams) -> list[lsp.Location]:
@@ -189,7 +196,8 @@ def _offer_reading(server: PolicyServer) -> None:
             if params.context.include_declaration or not each.declares
         ]
         return [
-            lsp.Location(uri=params.text_document.uri, range=_range(document, each.start, each.end)) for each in wanted
+            lsp.Location(uri=params.text_document.uri, range=range_of(document, each.start, each.end))
+            for each in wanted
         ]
 
     @server.feature(lsp.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
@@ -209,8 +217,8 @@ def _outline(document: Document) -> list[lsp.DocumentSymbol]:
     declared = [each for each in document.symbols.occurrences if each.declares and each.symbol.kind in kinds]
 
     def symbol(each: Any, inner: list[lsp.DocumentSymbol]) -> lsp.DocumentSymbol:
-        name = _range(document, each.start, each.end)
-        whole = name if each.symbol.owner else _range(document, each.node.start, each.node.end)
+        name = range_of(document, each.start, each.end)
+        whole = name if each.symbol.owner else range_of(document, each.node.start, each.node.end)
         return lsp.DocumentSymbol(
             name=each.symbol.name, kind=kinds[each.symbol.kind], range=whole, selection_range=name, children=inner
         )
@@ -227,7 +235,7 @@ def _offer_editing(server: PolicyServer) -> None:
     def prepare(params: lsp.PrepareRenameParams) -> lsp.Range | None:
         document = server.document(params.text_document.uri)
         found = document.symbols.at(_offset(document, params.position))
-        return None if found is None else _range(document, found.start, found.end)
+        return None if found is None else range_of(document, found.start, found.end)
 
     @server.feature(lsp.TEXT_DOCUMENT_RENAME, lsp.RenameOptions(prepare_provider=True))
     def rename(params: lsp.RenameParams) -> lsp.WorkspaceEdit:
@@ -238,7 +246,7 @@ def _offer_editing(server: PolicyServer) -> None:
         except RenameRefused as error:
             raise JsonRpcInvalidParams(message=error.message) from None
         edits = [
-            lsp.TextEdit(range=_range(document, place.start, place.end), new_text=params.new_name) for place in places
+            lsp.TextEdit(range=range_of(document, place.start, place.end), new_text=params.new_name) for place in places
         ]
         return lsp.WorkspaceEdit(changes={uri: edits})
 
@@ -250,7 +258,15 @@ def _offer_editing(server: PolicyServer) -> None:
         formatted = format_source(document.text, document.locale)
         if formatted == document.text:
             return []
-        return [lsp.TextEdit(range=_range(document, 0, len(document.text)), new_text=formatted)]
+        return [lsp.TextEdit(range=range_of(document, 0, len(document.text)), new_text=formatted)]
+
+
+def _offer_actions(server: PolicyServer) -> None:
+    kinds = [lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.SourceFixAll]
+
+    @server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=kinds))
+    def act(params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        return actions_at(server.document(params.text_document.uri), params.range, params.context.only)
 
 
 def serve() -> None:
