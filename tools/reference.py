@@ -131,14 +131,39 @@ def findings_page() -> str:
     from aster.policy.language.conversions import VIOLATIONS
     from aster.policy.language.diagnostics import CATALOGUE
     from aster.policy.language.faults import FAULTS
+    from aster.policy.language.finding_docs import FINDINGS
 
-    found = [(f"`{code}`", severity, message) for code, (severity, message) in CATALOGUE.items()]
-    parts = ["# What the policy language reports", "", "Messages are told in the locale of the policy.", ""]
-    parts += ["## Findings about a source", "", *_table(("Code", "Severity", "Message"), found), ""]
+    parts = ["# What the policy language reports", "", "Messages are told in the locale of the policy. "]
+    parts[-1] += "`aster policy finding CODE` tells one finding.\n"
+    parts += ["## Findings about a source", ""]
+    for code, (severity, message) in CATALOGUE.items():
+        told = FINDINGS[code]
+        parts += [f"### {code} ({severity})", "", f"{message[0].upper()}{message[1:]}.", "", told.way_out, ""]
+        parts += ["```text", told.example.rstrip(), "```", ""] if told.example else []
     faults = [(f"`{code}`", message) for code, message in FAULTS.items()]
     parts += ["## Faults of an evaluation", "", *_table(("Code", "Message"), faults), ""]
     reasons = [(f"`{code}`", message) for code, message in VIOLATIONS.items()]
     parts += ["## Why an argument does not fit (`INPUT_INVALID`)", "", *_table(("Key", "Reason"), reasons), ""]
+    return "\n".join(parts)
+
+
+def library_page() -> str:
+    from aster.policy.language.library_docs import FUNCTIONS
+    from aster.policy.language.library_types import SIGNATURES
+    from aster.policy.language.types import show
+
+    parts = ["# The library of the policy language", ""]
+    parts += ["All functions are pure. `f` is a function: a rule's or library function's name, `(x) => …`, or a", ""]
+    parts[-2] += " `function with x:`. Arguments of another type are a fault (`ARGUMENT_TYPE`)."
+    spaces = dict.fromkeys(name.partition(".")[0] if "." in name else "Other" for name in FUNCTIONS)
+    for space in spaces:
+        rows = []
+        for name, told in FUNCTIONS.items():
+            if (name.partition(".")[0] if "." in name else "Other") == space:
+                examples = "<br>".join(f"`{each.expression}` → `{each.value}`" for each in told.examples)
+                kind = show(SIGNATURES[name].returns)
+                rows.append((f"`{told.signature}`", "any" if kind == "Unknown" else kind, told.meaning, examples))
+        parts += [f"## {space}", "", *_table(("Function", "Yields", "Meaning", "Examples"), rows), ""]
     return "\n".join(parts)
 
 
@@ -148,6 +173,7 @@ PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "errors.md": errors_page,
     "cli.md": cli_page,
     "policy-findings.md": findings_page,
+    "policy-library.md": library_page,
 }
 
 

@@ -103,3 +103,14 @@ def test_a_finding_tells_its_fix(tmp_path: Path) -> None:
     assert "  fix: insert 'L'\n" in result.stdout
     found = json.loads(aster("check", "-", "--json", text=BROKEN).stdout)
     assert found[0]["fixes"][0]["edits"][0]["text"] == "L"
+
+
+def test_a_finding_is_explained_with_its_way_out() -> None:
+    result = aster("finding", "e032")
+    assert result.returncode == 0
+    assert "error E032: a Decimal is divided by Decimal.divide" in result.stdout
+    assert "  Rule f given a as Decimal, produce:\n" in result.stdout
+    assert json.loads(aster("finding", "E032", "--json", "--locale", "de-DE").stdout)["message"].startswith("ein")
+    unknown = aster("finding", "E033")
+    assert unknown.returncode == 1
+    assert "did you mean" in unknown.stderr

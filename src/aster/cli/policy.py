@@ -16,6 +16,7 @@ from aster.cli import (
     policy_cases,
     policy_editor,
     policy_files,
+    policy_finding,
     policy_format,
     policy_repl,
     policy_tell,
@@ -41,6 +42,7 @@ def policy() -> None:
 
 
 app.command("check")(policy_files.check)
+app.command("finding")(policy_finding.finding)
 app.command("eval")(policy_files.evaluate)
 app.command("analyze")(policy_analysis.analyze)
 app.command("diff")(policy_analysis.diff)

@@ -152,6 +152,22 @@ def test_a_field_may_be_named_by_a_possessive(locale: str, words: str) -> None:
     assert program.evaluate(context={"car": {"year": 2000}}).value == 2001
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Use a version 1.\nUse an as the.\nRule a given the, produce: Return the.",
+        "Rule f given a, an, produce:\n  Wait for a and an.\n  Return a multiplied by an.",
+        (
+            "Rule f, produce. It performs io [Http]:\n  workflow:\n    step a:\n      Return 1.\n"
+            '    step an depends on ["a"]:\n      Return 2.'
+        ),
+        "Rule f given a, produce:\n  If a\n    Return a is one of [1].\n  Return if a then a else a does not equal 3.",
+    ],
+)
+def test_articles_may_be_names(source: str) -> None:
+    assert compile_source(source).rules
+
+
 def test_english_words_stay_legal_in_other_locales() -> None:
     assert decide("规则 看 given 甲 as 整数, produce 整数:\n  Return 甲 plus 1.", locale="zh-CN", 甲=1) == 2
 

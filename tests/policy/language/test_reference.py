@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from aster.policy import compile_source
-from aster.policy.language.library import LIBRARY
-from aster.policy.language.library_types import SIGNATURES
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "policy-language.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -26,8 +24,3 @@ def test_policies_of_the_page_decide_as_it_says(locale: str, source: str, cases:
     for line in cases.splitlines():
         context, value = line.split(" → ")
         assert program.evaluate(context=json.loads(context)).value == json.loads(value)
-
-
-def test_the_page_lists_every_library_function() -> None:
-    assert LIBRARY.keys() == SIGNATURES.keys()
-    assert [name for name in SIGNATURES if f"`{name}(" not in TEXT] == []

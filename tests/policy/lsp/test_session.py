@@ -110,7 +110,9 @@ async def test_hover_tells_what_a_name_is(editor: Editor, line: int, character: 
 
 async def test_hover_tells_the_signature_of_a_library_function(editor: Editor) -> None:
     await editor.open('Rule f given t as Text, produce Bool:\n  Return Text.startsWith(t, "a").\n')
-    assert "Text.startsWith(Text, Text) → Bool" in str(await editor.hover(1, 17))
+    told = str(await editor.hover(1, 17))
+    assert "Text.startsWith(Text, Text) → Bool" in told
+    assert "Whether the text begins with another." in told
     assert await editor.hover(1, 4) is None
 
 

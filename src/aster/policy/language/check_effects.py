@@ -154,7 +154,7 @@ def _compare_capabilities(rule: tree.Rule, found: _Found, declared: set[str], so
             source.report("E302", start, end, name=name, other=capability)
         if CAPABILITIES[capability].effect == "io" and "io" not in declared:
             source.report("E303", start, end, other=capability)
-        elif CAPABILITIES[capability].effect == "cpu" and not declared:
+        elif CAPABILITIES[capability].effect == "cpu" and not declared & {"io", "cpu"}:
             source.report("E304", start, end, other=capability)
 
 

@@ -52,6 +52,7 @@ _AFTER_A_NAME = frozenset(
         "OTHERWISE",
         "FUNC_PRODUCE",
         "FUNC_GIVEN",
+        "DEPENDS_ON",
         "TYPE_HAS",
         "TYPE_WITH",
         "TYPE_ONE_OF",
@@ -252,6 +253,13 @@ class Cursor:
         if self.token.kind is WORD and self.token.value != "_":
             return str(self.advance().value)
         raise self.failure("P001")
+
+    def type_name(self) -> str:
+        """The name of a type that is declared here."""
+        self.skip_article()
+        if self.token.kind is WORD and self.token.value != "_":
+            return str(self.advance().value)
+        raise self.failure("P002")
 
     def name_adjacent(self) -> bool:
         """Whether `.name` follows without blanks: a field, not the end of a statement."""

@@ -79,6 +79,11 @@ def _round_to(value: Any, function: str, rounding: str) -> int:
     return whole(int(Decimal(found).to_integral_value(rounding)))
 
 
+def _absolute(_: Run, value: Any) -> Any:
+    found = abs(need_number(value, "Math.abs"))
+    return whole(found) if type(found) is int else found
+
+
 def _power(_: Run, base: Any, exponent: Any) -> Any:
     times = need_int(exponent, "Math.pow")
     number = need_number(base, "Math.pow")
@@ -115,7 +120,7 @@ NUMBERS: Library = {
     "Decimal.round": _decimal_round,
     "Decimal.divide": _decimal_divide,
     "Decimal.fromText": _decimal_from,
-    "Math.abs": lambda _, value: abs(need_number(value, "Math.abs")),
+    "Math.abs": _absolute,
     "Math.floor": lambda _, value: _round_to(value, "Math.floor", "ROUND_FLOOR"),
     "Math.ceil": lambda _, value: _round_to(value, "Math.ceil", "ROUND_CEILING"),
     "Math.round": lambda _, value: _round_to(value, "Math.round", ROUND_HALF_UP),

@@ -55,6 +55,8 @@ class StatementParser(ExpressionParser):
             if self.accept(NEWLINE):
                 continue
             try:
+                if self.at(INDENT):
+                    raise self.failure("P011")
                 statements.append(self.statement())
             except ParseFailure:
                 self.recover()

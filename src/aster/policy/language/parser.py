@@ -93,7 +93,7 @@ class ModuleParser(StatementParser):
         if self.accept_keyword("IMPORT"):
             return self._import(start)
         if self.accept_keyword("TYPE_ALIAS"):
-            name = self.expect_name()
+            name = self.type_name()
             self.expect_keyword("IMPORT_ALIAS")
             target = self.type()
             self._end()
@@ -101,7 +101,10 @@ class ModuleParser(StatementParser):
         raise self.failure("P005")
 
     def _import(self, start: int) -> Import:
-        name = self.dotted()
+        if self.at_keyword("IMPORT_VERSION", 1) and self.peek(2).kind is NUMBER:
+            name = str(self.advance().value)  # a module may be called `a`
+        else:
+            name = self.dotted()
         version = None
         if self.accept_keyword("IMPORT_VERSION"):
             if not self.at(NUMBER) or not isinstance(self.token.value, int):
@@ -114,7 +117,7 @@ class ModuleParser(StatementParser):
     # Define
 
     def _definition(self, start: int) -> Record | Enum:
-        name = self.expect_name()
+        name = self.type_name()
         if self.accept_keyword("TYPE_ONE_OF"):
             return self._enum(start, name)
         if not self.accept_keyword("TYPE_HAS") and not self.accept_keyword("TYPE_WITH"):

@@ -2,6 +2,7 @@
 
 from aster.policy.language import core, tree
 from aster.policy.language.budget import walk
+from aster.policy.language.library_docs import FUNCTIONS
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.types import Type, show
 from aster.policy.lsp.document import Document
@@ -83,8 +84,10 @@ def _library_function(document: Document, start: int, end: int) -> str | None:
 
 
 def _signature(function: str) -> str:
-    signature = SIGNATURES[function]
+    signature, told = SIGNATURES[function], FUNCTIONS[function]
     optional = len(signature.parameters) - signature.optional
     shown = [f"{kind}?" if index >= optional else kind for index, kind in enumerate(signature.parameters)]
     parameters = ", ".join([*shown, "…"] if signature.variadic else shown)
-    return f"```aster\n{function}({parameters}) → {show(signature.returns)}\n```"
+    examples = "\n".join(f"{each.expression} → {each.value}" for each in told.examples)
+    head = f"```aster\n{function}({parameters}) → {show(signature.returns)}\n```"
+    return f"{head}\n\n{told.meaning}\n\n```aster\n{examples}\n```"
