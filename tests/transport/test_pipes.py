@@ -13,7 +13,7 @@ from aster.transport import ffi, pipes
 from aster.transport.endpoint import Connection, Endpoint, EndpointSettings
 from aster.transport.errors import BindFailed, CloseCode, ConnectFailed, ConnectionLost
 from aster.transport.ffi import SWITCH, Driver, DriverUnusable, load_driver
-from aster.transport.lean_pipe import EVENTS, LeanPipe
+from aster.transport.lean_pipe import WATCHES, LeanPipe
 from aster.transport.pipe import HIGH_WATER, Pipe
 from aster.transport.stock_pipe import StockPipe
 
@@ -167,10 +167,10 @@ async def test_pipes_come_and_go_without_leaking_eventfds(connections: tuple[Con
         far.close()
 
     await come_and_go()
-    pooled = len(EVENTS._free)
+    pooled = len(WATCHES._free)
     for _ in range(20):
         await come_and_go()
-    assert len(EVENTS._free) == pooled
+    assert len(WATCHES._free) == pooled
 
 
 async def test_a_busy_address_and_a_wrong_protocol_are_named(driver: str) -> None:
@@ -236,5 +236,5 @@ async def test_without_descriptors_the_stock_path_takes_over(
     def exhausted() -> int:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(EVENTS, "take", exhausted)
+    monkeypatch.setattr(WATCHES, "take", exhausted)
     assert type(await connections[0].open_pipe()) is StockPipe

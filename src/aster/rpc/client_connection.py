@@ -116,7 +116,7 @@ class ClientConnection(Lane[ClientProtocol]):
         else:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
             call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, body)
-            self._pipe.write(wire)
+            self._write_whole(wire, len(self._waiting))
             self._waiting[call] = future
         timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
         try:

@@ -17,6 +17,9 @@ from aster.transport.errors import CloseCode, ConnectionLost, FramingError
 from aster.transport.pipe import HIGH_WATER, Pipe
 from aster.transport.side_streams import SideStreams
 
+ENOUGH_BYTES = 2400
+"""So much of requests or replies is worth packets of its own: the peer begins with it while this side goes on."""
+
 UNREAD_MESSAGES = 4
 """So many full pipes and longest messages may wait for a peer that asks but does not read; then it is cut off."""
 
@@ -41,6 +44,8 @@ class Lane(ABC, Generic[Side]):
         self._bodies = None if streams is None else Bodies(streams, limits)
         self._far_above = limits.max_message_bytes
         """Messages of more bytes leave the lane; none does until the peer said that it reads them."""
+        self._is_calm = True
+        """The peer's last bytes brought one event at most: what answers it is joined by nothing."""
         self._held = Budget(limits.max_bytes_in_flight)
         self._inboxes: dict[int, Inbox] = {}
         self._windows: dict[int, SendWindow] = {}
@@ -71,7 +76,9 @@ class Lane(ABC, Generic[Side]):
         self._liveness.heard()
         handlers = self._handlers
         try:
-            for event in self._protocol.receive(data):
+            events = self._protocol.receive(data)
+            self._is_calm = len(events) < 2
+            for event in events:
                 handlers[type(event)](event)
         except FramingError as error:
             self.close(CloseCode.PROTOCOL_VIOLATION, error.message)
@@ -81,12 +88,20 @@ class Lane(ABC, Generic[Side]):
         if self._pipe.waiting > UNREAD_MESSAGES * (HIGH_WATER + self._limits.max_message_bytes):
             self.close(CloseCode.TOO_BUSY, "answers are not being read")
 
+    def _write_whole(self, wire: bytes, others: int) -> None:
+        """Write a request or a reply; ``others`` are the calls besides it.
+
+        Without others nothing will join it, so it does not wait for the end of this turn of the loop.
+        """
+        pipe = self._pipe
+        pipe.write(wire, at_once=pipe.waiting >= ENOUGH_BYTES or (not others and self._is_calm))
+
     def new_inbox(self, call: int) -> Inbox:
         """Where the peer's items of a call arrive; reading it hands out credits."""
 
         def grant(items: int, size: int) -> None:
             if self._over is None:
-                self._pipe.write(self._protocol.credit(call, items, size))
+                self._pipe.write(self._protocol.credit(call, items, size), at_once=True)
 
         limits = self._limits
         inbox = self._inboxes[call] = Inbox(limits.stream_window_items, limits.stream_window_bytes, grant, self._held)

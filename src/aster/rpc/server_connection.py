@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import functools
 import secrets
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aster.foundation.logs import get_logger
 from aster.rpc.codec import ENCODERS
 from aster.rpc.context import CallContext
+from aster.rpc.eager import EagerTasks
 from aster.rpc.flow import Inbox, Later
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
@@ -51,14 +51,8 @@ LEFT = NotFoundError("the session is not open")
 SETTLE_SECONDS = 10.0
 """So long may handlers take to end after their connection has, then nobody waits for them any more."""
 
-
-def task_maker(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]:
-    """The cheapest way to start a handler: eagerly where Python can (3.12), without a factory where none is set."""
-    if loop.get_task_factory() is not None:
-        return loop.create_task
-    if sys.version_info >= (3, 12):
-        return functools.partial(asyncio.Task, loop=loop, eager_start=True)
-    return functools.partial(asyncio.Task, loop=loop)
+QUICK_TRIES_APART = 16
+"""After a call that waited, so many calls of its method get a task from the start."""
 
 
 class ServerConnection(Lane[ServerProtocol]):
@@ -89,7 +83,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._debug_errors = debug_errors
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._new_task = task_maker(self._loop)
+        self._eager = EagerTasks()
         self._methods: Methods = {}
         self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -202,14 +196,27 @@ class ServerConnection(Lane[ServerProtocol]):
                     self._fail(event.call, self._too_much())
                     return
                 self._requests[event.call] = Later(event.body.length, self._bodies_in_use.receive(event.body))
-            task = self._new_task(self._answer(event, method))
-            if not task.done():
+            if (task := self._started(event, method)) is not None:
                 self._tasks[event.call] = task
                 self._idle.clear()
+                if self.is_over:
+                    self._cancel(event.call)
         elif refusal is not None:
             if not isinstance(event.body, bytes):
                 self._bodies_in_use.refuse(event.body)
             self._fail(event.call, refusal)
+
+    def _started(self, event: Requested, method: BoundMethod) -> asyncio.Task[None] | None:
+        """The task that answers a call; None when it is answered already."""
+        answering = self._answer(event, method)
+        if method.waited:
+            method.waited -= 1
+        elif method.is_unary and isinstance(event.body, bytes) and self._eager.ready():
+            task = self._eager.start(answering)
+            if task is not None:
+                method.waited = QUICK_TRIES_APART
+            return task
+        return self._loop.create_task(answering)
 
     def _fail_call(self, call: int, error: RpcError) -> None:
         self._fail(call, error)
@@ -256,7 +263,7 @@ class ServerConnection(Lane[ServerProtocol]):
             if len(answer) > self._far_above:
                 await self._reply_far(call, answer)
             else:
-                self._pipe.write(self._protocol.reply(call, answer))
+                self._write_whole(self._protocol.reply(call, answer), len(self._tasks) - (call in self._tasks))
         except RpcError as error:
             self._fail(call, error)
         except asyncio.CancelledError:
@@ -337,6 +344,7 @@ class ServerConnection(Lane[ServerProtocol]):
 
     def _ended(self, lost: ConnectionLost) -> None:
         self._greeting_timer.cancel()
+        self._eager.close()
         for call in list(self._tasks):
             self._cancel(call)
         self._sessions.leave_all()

@@ -46,6 +46,8 @@ class BoundMethod:
         self.is_unary = self.pattern is Pattern.UNARY
         self.streams_input = self.pattern.streams_input
         self.call = intercepted_handler(interceptors, self.pattern, call)
+        self.waited = 0
+        """Above 0 when a call of this method has waited lately: the next ones may as well."""
 
 
 class SessionMethod:

@@ -9,10 +9,13 @@ How an operation runs (the bindings' futures, uniffi 0.31):
 * Polling a future with a continuation calls it at once with READY when the future is done, at once with WAKE when it
   wants to be polled again, and otherwise keeps it for later. A kept continuation is called once: with WAKE when there
   is news, or with READY when another poll displaces it.
-* So every poll goes first with a Python continuation under a fresh token, which shows READY and WAKE synchronously. Is
-  it kept, a second poll displaces it with libc's ``eventfd_write``: from then on the bindings' thread wakes our loop
-  without ever taking the interpreter lock. ``eventfd_write`` with READY (0) adds nothing, hence a poll whose first
-  continuation was not displaced tells nothing, and everything begins again with a new token.
+* Both continuations used here are functions of libc, so that neither our thread nor the bindings' enters the
+  interpreter for them. ``pthread_barrierattr_setpshared`` stores its second argument, 0 or 1, where the first points:
+  every poll goes first with it, and the cell shows READY and WAKE synchronously. Is it kept, a second poll displaces
+  it with ``eventfd_write``, and from then on the bindings' thread wakes our loop. ``eventfd_write`` with READY (0)
+  adds nothing, hence a poll whose first continuation was not displaced tells nothing, and everything begins again.
+* Two cells take turns, so that displacing what an earlier poll left is not read as READY. The bindings' thread may
+  store a WAKE late, into either: it costs one more poll. Cells are never freed, for the same reason.
 
 Ownership: `Operation` owns its future until `take` or `drop`, exactly one of which frees it; a buffer passed to the
 bindings is theirs, a buffer taken from them is freed here after one copy.
@@ -21,7 +24,6 @@ bindings is theirs, a buffer taken from them is freed here after one copy.
 import ctypes
 import functools
 import importlib.metadata
-import itertools
 import os
 import sys
 from collections.abc import Callable
@@ -39,8 +41,11 @@ LENGTH_BYTES = 4
 MAX_POLLS = 64
 
 READY = 0
+WAKE = 1
 SILENT = -1
 CALL_ERROR = 1
+SMALL_BYTES = 4096
+"""Up to here putting the length before the bytes in Python is cheaper than copying them in two calls."""
 
 logger = get_logger("aster.transport")
 
@@ -64,17 +69,29 @@ class CallStatus(ctypes.Structure):
 
 
 _Continuation = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_int8)
-_operations: dict[int, "Operation"] = {}
-_tokens = itertools.count(1)
 
 
-def _record(token: int, code: int) -> None:
-    operation = _operations.get(token)
-    if operation is not None:
-        operation.code = code
+class Watch:
+    """Where the operations of one stream report: cells for what a poll says at once, an eventfd for what comes later.
 
+    Made once and used again, by one loop at a time; `lean_pipe.WatchPool` says why it is never freed.
+    """
 
-_continued = _Continuation(_record)
+    __slots__ = ("_before", "_now", "event", "status", "status_address")
+
+    def __init__(self) -> None:
+        self.event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.status = CallStatus()
+        self.status_address = ctypes.addressof(self.status)
+        now, before = ctypes.c_int(), ctypes.c_int()
+        self._now = now, ctypes.addressof(now)
+        self._before = before, ctypes.addressof(before)
+
+    def cell(self) -> tuple[ctypes.c_int, int]:
+        """A cell that the last poll did not use, and its address."""
+        cell = self._before
+        self._before, self._now = self._now, cell
+        return cell
 
 
 class FutureKind:
@@ -84,7 +101,7 @@ class FutureKind:
         prefix = "ffi_iroh_ffi_rust_future"
         u64 = ctypes.c_uint64
         self.poll = _function(library, f"{prefix}_poll_{suffix}", None, u64, ctypes.c_void_p, u64)
-        self.complete = _function(library, f"{prefix}_complete_{suffix}", result, u64, ctypes.POINTER(CallStatus))
+        self.complete = _function(library, f"{prefix}_complete_{suffix}", result, u64, ctypes.c_void_p)
         self.free = _function(library, f"{prefix}_free_{suffix}", None, u64)
 
 
@@ -94,7 +111,7 @@ class Driver:
     def __init__(self, generated: Any) -> None:
         library = ctypes.CDLL(generated._UniffiLib._name)
         libc = ctypes.CDLL(None)
-        u64, status = ctypes.c_uint64, ctypes.POINTER(CallStatus)
+        u64, status = ctypes.c_uint64, ctypes.c_void_p
         self._generated = generated
         self._alloc = _function(library, "ffi_iroh_ffi_rustbuffer_alloc", RustBuffer, u64, status)
         self._free_buffer = _function(library, "ffi_iroh_ffi_rustbuffer_free", None, RustBuffer, status)
@@ -108,48 +125,52 @@ class Driver:
         contract = _function(library, "ffi_iroh_ffi_uniffi_contract_version", ctypes.c_uint32)()
         if contract != CONTRACT_VERSION:
             raise DriverUnusable(f"the bindings speak contract version {contract}, not {CONTRACT_VERSION}")
-        self.python_continuation = ctypes.cast(_continued, ctypes.c_void_p).value
-        self.eventfd_continuation = ctypes.cast(libc.eventfd_write, ctypes.c_void_p).value
-        self._check_eventfd(libc)
+        self.store = ctypes.cast(libc.pthread_barrierattr_setpshared, ctypes.c_void_p).value or 0
+        self.signal = ctypes.cast(libc.eventfd_write, ctypes.c_void_p).value or 0
+        self._check_continuations()
 
-    def write(self, send_stream: Any, data: bytes) -> "Operation":
+    def write(self, send_stream: Any, data: bytes, watch: Watch) -> "Operation":
         """Begin to write all of ``data``."""
-        status = CallStatus()
         size = len(data)
-        buffer = self._alloc(LENGTH_BYTES + size, ctypes.byref(status))
-        self.check(status)
-        ctypes.memmove(buffer.data, size.to_bytes(LENGTH_BYTES, "big"), LENGTH_BYTES)
-        ctypes.memmove(buffer.data + LENGTH_BYTES, data, size)
+        buffer = self._alloc(LENGTH_BYTES + size, watch.status_address)
+        self.check(watch.status)
+        start, prefix = buffer.data, size.to_bytes(LENGTH_BYTES, "big")
+        if size <= SMALL_BYTES:
+            ctypes.memmove(start, prefix + data, LENGTH_BYTES + size)
+        else:
+            ctypes.memmove(start, prefix, LENGTH_BYTES)
+            ctypes.memmove(start + LENGTH_BYTES, data, size)
         buffer.len = LENGTH_BYTES + size
-        handle = self._clone_send(send_stream._handle, ctypes.byref(status))
-        self.check(status)
-        return Operation(self, self.nothing, self._write_all(handle, buffer))
+        handle = self._clone_send(send_stream._handle, watch.status_address)
+        self.check(watch.status)
+        return Operation(self, self.nothing, self._write_all(handle, buffer), watch)
 
-    def read(self, receive_stream: Any, size: int) -> "Operation":
+    def read(self, receive_stream: Any, size: int, watch: Watch) -> "Operation":
         """Begin to read up to ``size`` bytes; none is the end of the stream."""
-        status = CallStatus()
-        handle = self._clone_receive(receive_stream._handle, ctypes.byref(status))
-        self.check(status)
-        return Operation(self, self.buffer, self._read(handle, size))
+        handle = self._clone_receive(receive_stream._handle, watch.status_address)
+        self.check(watch.status)
+        return Operation(self, self.buffer, self._read(handle, size), watch)
 
-    def stream_id(self, send_stream: Any) -> "Operation":
+    def stream_id(self, send_stream: Any, watch: Watch) -> "Operation":
         """Ask a stream's name: a small operation to test the driver with."""
-        status = CallStatus()
-        handle = self._clone_send(send_stream._handle, ctypes.byref(status))
-        self.check(status)
-        return Operation(self, self.buffer, self._stream_id(handle))
+        handle = self._clone_send(send_stream._handle, watch.status_address)
+        self.check(watch.status)
+        return Operation(self, self.buffer, self._stream_id(handle), watch)
 
-    def lift(self, buffer: RustBuffer, skip: int) -> bytes:
+    def lift(self, buffer: RustBuffer, skip: int, watch: Watch) -> bytes:
         """Copy a buffer's bytes from ``skip`` on, and free it."""
+        size = buffer.len
         try:
-            return ctypes.string_at(buffer.data + skip, buffer.len - skip) if buffer.len > skip else b""
+            return ctypes.string_at(buffer.data + skip, size - skip) if size > skip else b""
         finally:
-            self._free_buffer(buffer, ctypes.byref(CallStatus()))
+            self._free_buffer(buffer, watch.status_address)
 
     def check(self, status: CallStatus) -> None:
         """Raise `ConnectionLost` for a call that failed."""
         if status.code:
-            raise lost(self._words(status))
+            words = self._words(status)
+            status.code = 0
+            raise lost(words)
 
     def _words(self, status: CallStatus) -> str:
         if status.code != CALL_ERROR:
@@ -162,57 +183,59 @@ class Driver:
         # The lifted error object dies with this call, as `binding` demands.
         return error_words(generated._UniffiFfiConverterTypeIrohError__as_error.lift(buffer))
 
-    def _check_eventfd(self, libc: ctypes.CDLL) -> None:
-        descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def _check_continuations(self) -> None:
+        watch = Watch()
         try:
-            write = _Continuation(self.eventfd_continuation or 0)
-            write(descriptor, READY)
-            write(descriptor, 1)
-            write(descriptor, 1)
-            if os.eventfd_read(descriptor) != 2:
+            signal, store = _Continuation(self.signal), _Continuation(self.store)
+            signal(watch.event, READY)
+            signal(watch.event, WAKE)
+            signal(watch.event, WAKE)
+            if os.eventfd_read(watch.event) != 2:
                 raise DriverUnusable("eventfd_write does not count as expected")
+            for code in (WAKE, READY):
+                cell, address = watch.cell()
+                cell.value = SILENT
+                store(address, code)
+                if cell.value != code:
+                    raise DriverUnusable("pthread_barrierattr_setpshared does not store as expected")
         finally:
-            os.close(descriptor)
+            os.close(watch.event)
 
 
 class Operation:
     """One future of the bindings, polled from one loop."""
 
-    __slots__ = ("_driver", "_future", "_kind", "code")
+    __slots__ = ("_driver", "_future", "_kind", "_watch")
 
-    def __init__(self, driver: Driver, kind: FutureKind, future: int) -> None:
+    def __init__(self, driver: Driver, kind: FutureKind, future: int, watch: Watch) -> None:
         self._driver = driver
         self._kind = kind
         self._future = future
-        self.code = SILENT
+        self._watch = watch
 
-    def poll(self, event: int) -> bool | None:
-        """True: done, call `take`. False: ``event`` (an eventfd) will be written. None: too lively, poll again soon."""
-        driver, poll, future = self._driver, self._kind.poll, self._future
+    def poll(self) -> bool | None:
+        """True: done, call `take`. False: the watch's eventfd will be written. None: too lively, poll again soon."""
+        driver, poll, future, watch = self._driver, self._kind.poll, self._future, self._watch
         for _ in range(MAX_POLLS):
-            token = next(_tokens)
-            _operations[token] = self
-            self.code = SILENT
-            poll(future, driver.python_continuation, token)
-            if self.code == SILENT:
-                poll(future, driver.eventfd_continuation, event)
-                displaced = self.code == READY
-                del _operations[token]
-                if displaced:
-                    return False
-                continue
-            del _operations[token]
-            if self.code == READY:
+            cell, address = watch.cell()
+            cell.value = SILENT
+            poll(future, driver.store, address)
+            code = cell.value
+            if code == READY:
                 return True
+            if code == SILENT:
+                poll(future, driver.signal, watch.event)
+                if cell.value == READY:
+                    return False
         return None
 
     def take(self, skip: int = 0) -> bytes:
         """The result of a done operation without its first ``skip`` bytes; raises `ConnectionLost` when it failed."""
-        status = CallStatus()
-        buffer = self._kind.complete(self._future, ctypes.byref(status))
+        watch = self._watch
+        buffer = self._kind.complete(self._future, watch.status_address)
         self.drop()
-        self._driver.check(status)
-        return b"" if buffer is None else self._driver.lift(buffer, skip)
+        self._driver.check(watch.status)
+        return b"" if buffer is None else self._driver.lift(buffer, skip, watch)
 
     def drop(self) -> None:
         """Free the future; a read or write under way is given up."""
@@ -257,9 +280,9 @@ def _function(library: ctypes.CDLL, name: str, result: Any, *arguments: Any) -> 
 
 def self_test(driver: Driver, send_stream: Any, expected_id: str) -> None:
     """Run one operation on a live stream and compare with what the stock path says; `DriverUnusable` if it differs."""
-    operation = driver.stream_id(send_stream)
+    operation = driver.stream_id(send_stream, _scratch_watch())
     try:
-        answered = operation.poll(_scratch_event()) is True and operation.take().decode() == expected_id
+        answered = operation.poll() is True and operation.take().decode() == expected_id
     except (ConnectionLost, UnicodeDecodeError):
         answered = False
     finally:
@@ -269,5 +292,5 @@ def self_test(driver: Driver, send_stream: Any, expected_id: str) -> None:
 
 
 @functools.cache
-def _scratch_event() -> int:
-    return os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+def _scratch_watch() -> Watch:
+    return Watch()

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from aster.transport.errors import ConnectionLost
-from aster.transport.ffi import LENGTH_BYTES, Driver, Operation
+from aster.transport.ffi import LENGTH_BYTES, Driver, Operation, Watch
 from aster.transport.pipe import OnData, Pipe
 
 READ_BYTES = 64 * 1024
@@ -14,25 +14,25 @@ LEAST_READ_BYTES = 4 * 1024
 READS_A_TURN = 4
 
 
-class EventPool:
-    """Eventfds, used again and never closed.
+class WatchPool:
+    """Watches, used again and never freed.
 
-    A wake-up may still be on its way from the bindings' thread when its pipe is gone; on a closed number it would write
-    into whatever file got that number next. In the pool it is at worst a needless wake-up.
+    A wake-up may still be on its way from the bindings' thread when its pipe is gone; it would write into whatever
+    file got the closed eventfd's number next, or into freed memory. In the pool it is at worst a needless wake-up.
     """
 
     def __init__(self) -> None:
-        self._free: list[int] = []
+        self._free: list[Watch] = []
 
-    def take(self) -> int:
-        """An eventfd; raises OSError when the process has no descriptors left."""
-        return self._free.pop() if self._free else os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def take(self) -> Watch:
+        """A watch; raises OSError when the process has no descriptors left."""
+        return self._free.pop() if self._free else Watch()
 
-    def give_back(self, event: int) -> None:
-        self._free.append(event)
+    def give_back(self, watch: Watch) -> None:
+        self._free.append(watch)
 
 
-EVENTS = EventPool()
+WATCHES = WatchPool()
 
 
 def drain(event: int) -> bool:
@@ -47,19 +47,19 @@ def drain(event: int) -> bool:
 class LeanPipe(Pipe):
     """One read and at most one write under way, both polled when the eventfd says so."""
 
-    def __init__(self, driver: Driver, send: Any, receive: Any, event: int) -> None:
+    def __init__(self, driver: Driver, send: Any, receive: Any, watch: Watch) -> None:
         super().__init__()
         self._driver = driver
         self._send_stream = send
         self._receive_stream = receive
-        self._event = event
+        self._watch = watch
         self._on_data: OnData | None = None
         self._reading: Operation | None = None
         self._read_bytes = LEAST_READ_BYTES
         self._writing: Operation | None = None
         self._writing_bytes = 0
         self._again: asyncio.Handle | None = None
-        self._loop.add_reader(event, self._woken)
+        self._loop.add_reader(watch.event, self._woken)
 
     def _read_into(self, on_data: OnData) -> None:
         self._on_data = on_data
@@ -67,15 +67,15 @@ class LeanPipe(Pipe):
 
     def _send(self, data: bytes) -> None:
         try:
-            self._writing = self._driver.write(self._send_stream, data)
+            self._writing = self._driver.write(self._send_stream, data, self._watch)
         except ConnectionLost as error:
-            self._break(error)
+            self._loop.call_soon(self._break, error)
             return
         self._writing_bytes = len(data)
         self._push()
 
     def _woken(self) -> None:
-        if not drain(self._event):
+        if not drain(self._watch.event):
             return
         if self._writing is not None:
             self._push()
@@ -87,7 +87,7 @@ class LeanPipe(Pipe):
         if operation is None:
             return
         try:
-            state = operation.poll(self._event)
+            state = operation.poll()
             if state:
                 self._writing = None
                 operation.take()
@@ -95,7 +95,7 @@ class LeanPipe(Pipe):
             elif state is None:
                 self._loop.call_soon(self._push)
         except ConnectionLost as error:
-            self._break(error)
+            self._loop.call_soon(self._break, error)
 
     def _pump(self) -> None:
         """Move the reads along: what has arrived is delivered, a few chunks a turn of the loop."""
@@ -126,8 +126,8 @@ class LeanPipe(Pipe):
     def _next_chunk(self) -> bytes | None:
         """A chunk, nothing at the end of the stream, or None when the eventfd (or the next turn) will tell."""
         if self._reading is None:
-            self._reading = self._driver.read(self._receive_stream, self._read_bytes)
-        state = self._reading.poll(self._event)
+            self._reading = self._driver.read(self._receive_stream, self._read_bytes, self._watch)
+        state = self._reading.poll()
         if state:
             operation, self._reading = self._reading, None
             chunk = operation.take(LENGTH_BYTES)
@@ -146,14 +146,14 @@ class LeanPipe(Pipe):
 
     def _break(self, lost: ConnectionLost) -> None:
         if self._lost is None:
-            self._loop.remove_reader(self._event)
+            self._loop.remove_reader(self._watch.event)
             for operation in (self._reading, self._writing):
                 if operation is not None:
                     operation.drop()
             self._reading = self._writing = None
             if self._again is not None:
                 self._again.cancel()
-            EVENTS.give_back(self._event)
+            WATCHES.give_back(self._watch)
             # A dropped stream looks like an end to the peer: first whoever closes the pipe may close its connection.
             self._loop.call_soon(self._drop_streams)
         super()._break(lost)

@@ -41,8 +41,12 @@ class Pipe(ABC):
             return
         self._read_into(on_data)
 
-    def write(self, data: bytes) -> None:
-        """Queue bytes for the next joined write; silently dropped once the pipe is gone."""
+    def write(self, data: bytes, *, at_once: bool = False) -> None:
+        """Queue bytes for the next joined write; silently dropped once the pipe is gone.
+
+        ``at_once`` writes what waits now: for bytes that nothing else in this turn of the loop will join, or that the
+        peer waits for. It costs a packet and four thread wake-ups, a joined write shares them.
+        """
         if self._lost is not None:
             return
         self._queue.append(data)
@@ -50,9 +54,13 @@ class Pipe(ABC):
         if self._waiting > HIGH_WATER:
             self.is_full = True
             self._room.clear()
-        if not self._scheduled and not self._sending:
+        if self._sending:
+            return
+        if at_once:
+            self._flush()
+        elif not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._end_of_turn)
 
     @property
     def waiting(self) -> int:
@@ -68,8 +76,11 @@ class Pipe(ABC):
         self._on_lost = None
         self._break(ConnectionLost("closed by this side"))
 
-    def _flush(self) -> None:
+    def _end_of_turn(self) -> None:
         self._scheduled = False
+        self._flush()
+
+    def _flush(self) -> None:
         if self._sending or self._lost is not None or not self._queue:
             return
         data = self._queue[0] if len(self._queue) == 1 else b"".join(self._queue)
@@ -86,7 +97,7 @@ class Pipe(ABC):
             self._room.set()
         if self._queue and not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._end_of_turn)
 
     def _break(self, lost: ConnectionLost) -> None:
         """What a subclass calls when the stream ended or failed; the first call counts."""
@@ -105,4 +116,4 @@ class Pipe(ABC):
 
     @abstractmethod
     def _send(self, data: bytes) -> None:
-        """Write ``data`` completely, then call `_sent` once; on failure `_break`."""
+        """Write ``data`` completely, then call `_sent` once; on failure `_break`, in another turn of the loop."""

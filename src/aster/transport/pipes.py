@@ -6,7 +6,7 @@ from aster.foundation.logs import get_logger
 from aster.transport.binding import called, lost, settled
 from aster.transport.errors import ConnectionLost
 from aster.transport.ffi import Driver, DriverUnusable, load_driver, self_test
-from aster.transport.lean_pipe import EVENTS, LeanPipe
+from aster.transport.lean_pipe import WATCHES, LeanPipe
 from aster.transport.pipe import Pipe
 from aster.transport.stock_pipe import StockPipe
 
@@ -21,7 +21,7 @@ async def make_pipe(stream: Any) -> Pipe:
     driver = load_driver()
     if driver is not None and await _is_proven(driver, send):
         try:
-            return LeanPipe(driver, send, receive, EVENTS.take())
+            return LeanPipe(driver, send, receive, WATCHES.take())
         except OSError:
             logger.warning("no file descriptors left: using the stock transport driver")
     return StockPipe(send, receive)
