@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from astrocyte.access.identity import ActorIdentity as ActorIdentity
     from astrocyte.access.identity import AstrocyteContext as AstrocyteContext
+    from astrocyte.banks import BankSettings as BankSettings
+    from astrocyte.banks import ErasureReport as ErasureReport
     from astrocyte.errors import AccessDenied as AccessDenied
     from astrocyte.errors import AstrocyteError as AstrocyteError
     from astrocyte.memories import ForgetResult as ForgetResult
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from astrocyte.memories import ReflectResult as ReflectResult
     from astrocyte.memories import RetainResult as RetainResult
     from astrocyte.memory import Astrocyte as Astrocyte
+    from astrocyte.sync import SyncAstrocyte as SyncAstrocyte
 
 _HOMES = {
     "AccessDenied": "astrocyte.errors",
@@ -24,6 +27,8 @@ _HOMES = {
     "Astrocyte": "astrocyte.memory",
     "AstrocyteContext": "astrocyte.access.identity",
     "AstrocyteError": "astrocyte.errors",
+    "BankSettings": "astrocyte.banks",
+    "ErasureReport": "astrocyte.banks",
     "ForgetResult": "astrocyte.memories",
     "HealthStatus": "astrocyte.memories",
     "HistoryResult": "astrocyte.memories",
@@ -32,6 +37,7 @@ _HOMES = {
     "RecallResult": "astrocyte.memories",
     "ReflectResult": "astrocyte.memories",
     "RetainResult": "astrocyte.memories",
+    "SyncAstrocyte": "astrocyte.sync",
 }
 
 __all__ = sorted(_HOMES)

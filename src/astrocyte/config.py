@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from aster.foundation.errors import ConfigError
-from aster.foundation.kinds import FLAG, PATH, TEXT, choice, integer
+from aster.foundation.kinds import FLAG, PATH, TEXT, WORDS, choice, integer
 from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.access.grants import Grant
 from astrocyte.access.policy import AccessPolicy
@@ -51,6 +51,28 @@ SETTINGS = SettingsTable(
             "Personal data in what is retained: off, redact (replace it), reject, warn.",
             "barriers",
         ),
+        Setting(
+            "archive_after_days",
+            integer(0, 36_500),
+            0,
+            "Put memories away (kept, found no more) that were retained or changed so long ago; 0: never.",
+            "lifecycle",
+        ),
+        Setting(
+            "delete_after_days",
+            integer(0, 36_500),
+            0,
+            "Forget memories that were retained or changed so long ago; 0: never.",
+            "lifecycle",
+        ),
+        Setting("exempt_tags", WORDS, (), "Memories with one of these tags are left alone by both.", "lifecycle"),
+        Setting(
+            "sweep_minutes",
+            integer(0, 43_200),
+            60,
+            "How often every bank is swept while the engine is open; 0: only when asked to.",
+            "lifecycle",
+        ),
         Setting("enabled", FLAG, False, "Enforce grants.", "access_control"),
         Setting(
             "default_policy",
@@ -77,8 +99,22 @@ SETTINGS = SettingsTable(
     ]
 )
 
-NOT_YET = frozenset({"agents", "lifecycle", "sources", "mcp"})
+NOT_YET = frozenset({"agents", "sources", "mcp"})
 """Sections of the contract that do not act yet. Silence would let a reader believe they do."""
+
+
+class Lifecycle(msgspec.Struct, frozen=True):
+    """When memories are put away and forgotten; 0 days is never. A bank's own settings win."""
+
+    archive_after_days: int = 0
+    delete_after_days: int = 0
+    exempt_tags: tuple[str, ...] = ()
+    sweep_minutes: int = 60
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is anything to sweep by itself: banks may have limits of their own."""
+        return self.sweep_minutes > 0
 
 
 class AstrocyteSettings(msgspec.Struct, frozen=True):
@@ -92,6 +128,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     index_bytes: int
     duplicates: DuplicateRule
     pii: BarrierAction
+    lifecycle: Lifecycle
     access: AccessRules
 
 
@@ -147,6 +184,12 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy 
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
+        lifecycle=Lifecycle(
+            archive_after_days=resolved["archive_after_days"],
+            delete_after_days=resolved["delete_after_days"],
+            exempt_tags=tuple(resolved["exempt_tags"]),
+            sweep_minutes=resolved["sweep_minutes"],
+        ),
         access=AccessRules(
             enabled=resolved["enabled"],
             default_policy=resolved["default_policy"],

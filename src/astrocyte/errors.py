@@ -1,5 +1,6 @@
 """What can go wrong with a memory: one class for each thing a caller can act on, a stable code on every class."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from aster.foundation.errors import AsterError
@@ -103,16 +104,42 @@ class MemoryNotFound(AstrocyteError):
     code = "MEMORY_NOT_FOUND"
 
 
+class BankExists(AstrocyteError):
+    """A bank of this name is there already; nothing was changed."""
+
+    code = "BANK_EXISTS"
+
+
 class BankNotFound(AstrocyteError):
     """There is no such bank."""
 
     code = "BANK_NOT_FOUND"
 
 
+class LegalHoldActive(AstrocyteError):
+    """A legal hold forbids it; ``details`` has ``bank_id`` and ``holds``. Nothing was removed or changed."""
+
+    code = "LEGAL_HOLD_ACTIVE"
+
+    def __init__(self, bank_id: str, holds: Sequence[str]) -> None:
+        super().__init__(
+            f"bank '{bank_id}' is under legal hold: {', '.join(holds[:5])}",
+            hint="an administrator can lift the hold",
+            bank_id=bank_id,
+            holds=list(holds),
+        )
+
+
 class ModelMismatch(AstrocyteError):
     """The bank's vectors were made by another embedding model than the one in use: the two are never mixed."""
 
     code = "MODEL_MISMATCH"
+
+
+class NotSupported(AstrocyteError):
+    """This store can't do it."""
+
+    code = "NOT_SUPPORTED"
 
 
 class NotOpen(AstrocyteError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from astrocyte.banks import BankSettings
 from astrocyte.errors import (
     AstrocyteError,
     BankRequired,
@@ -152,6 +153,34 @@ def checked_reason(reason: object, limits: Limits) -> str | None:
         raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
     _check_encodable("reason", reason, InvalidInput)
     return reason
+
+
+def checked_label(name: str, value: object, limits: Limits) -> str:
+    """A short text that must be there."""
+    _check_label(name, value, limits)
+    if not isinstance(value, str):
+        raise InvalidInput(f"{name} must be a text of 1 to {limits.label} characters")
+    return value
+
+
+MAX_DAYS = 36_500
+
+
+def checked_bank_settings(settings: BankSettings, limits: Limits) -> BankSettings:
+    """A bank's settings, as callers and files give them; raises `InvalidInput` naming the wrong one."""
+    try:
+        checked: BankSettings = msgspec.convert(msgspec.to_builtins(settings), BankSettings)
+    except (msgspec.ValidationError, TypeError) as error:
+        raise InvalidInput(f"settings: {error}") from None
+    if checked.description is not None:
+        checked_reason(checked.description, limits)
+    for name in ("archive_after_days", "delete_after_days"):
+        days = getattr(checked, name)
+        if days is not None and not 0 <= days <= MAX_DAYS:
+            raise InvalidInput(f"{name} must be from 0 (never) to {MAX_DAYS}, got {days}")
+    if checked.exempt_tags is not None:
+        checked_tags(checked.exempt_tags, limits)
+    return checked
 
 
 def utc(name: str, moment: datetime | None) -> datetime | None:

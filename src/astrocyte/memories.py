@@ -29,8 +29,20 @@ class NewMemory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     content_type: ContentType = "text"
 
 
+class Unchanged:
+    """Stands for "leave it as it is" in an update, where None means "remove it"."""
+
+
+UNCHANGED = Unchanged()
+
+
 class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One memory as it was retained."""
+    """One memory as it is kept.
+
+    ``updated_at`` is when its present content became known, None when it never changed; an archived one is not
+    recalled. ``retained_by`` is the principal who retained it. ``layer`` is fact, or for what was derived from facts
+    observation, model or page.
+    """
 
     memory_id: str
     bank_id: str
@@ -43,6 +55,10 @@ class MemoryRecord(msgspec.Struct, frozen=True, kw_only=True):
     speaker: str | None
     source: str | None
     content_type: str
+    updated_at: datetime | None = None
+    archived_at: datetime | None = None
+    retained_by: str | None = None
+    layer: str = "fact"
 
 
 def as_retained(record: MemoryRecord) -> NewMemory:
@@ -155,15 +171,6 @@ class ReflectResult(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "extractive"
     observations: list[str] | None = None
     authority_context: str | None = None
-
-
-class BankInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A bank and what it holds. ``model`` made its vectors, None when it has none."""
-
-    bank_id: str
-    memories: int
-    model: str | None
-    created_at: datetime
 
 
 class MemoryPage(msgspec.Struct, frozen=True, kw_only=True):

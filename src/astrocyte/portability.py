@@ -1,7 +1,8 @@
 """A bank as JSON Lines, out and in again without loss.
 
-The first line says what the file is; every other line is one memory with its id and both its times. Passages and
-vectors are not in the file: they are made from the content, so a bank can be taken to another embedding model.
+The first line says what the file is; every other line is one memory with its id and all its times. What is derived is
+not in the file, neither passages and vectors nor observations, models and pages: it is made from the contents, so a
+bank can be taken to another embedding model.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import BinaryIO
 import msgspec
 
 from astrocyte.errors import AstrocyteError, InvalidExport
-from astrocyte.inputs import Limits, checked_memory, utc
+from astrocyte.inputs import Limits, checked_label, checked_memory, utc
 from astrocyte.memories import MemoryRecord, as_retained
 from astrocyte.stores.store import Store
 
@@ -86,7 +87,7 @@ def write_bank(store: Store, bank_id: str, path: Path) -> int:
     with _written_file(path, Header(FORMAT, VERSION, bank_id, info.model if info else None)) as export:
         after = 0
         while page := store.page(bank_id, after, PAGE):
-            export.add(memory.record for memory in page)
+            export.add(memory.record for memory in page if memory.record.layer == "fact")
             after = page[-1].row
         return export.written
 
@@ -123,7 +124,18 @@ def _checked(record: MemoryRecord, limits: Limits) -> MemoryRecord:
     retained_at = utc("retained_at", record.retained_at)
     if retained_at is None or not record.memory_id.isascii() or not 1 <= len(record.memory_id) <= limits.label:
         raise InvalidExport("memory_id must be 1 to 256 ASCII characters")
-    return msgspec.structs.replace(record, tags=memory.tags, occurred_at=memory.occurred_at, retained_at=retained_at)
+    if record.layer != "fact":
+        raise InvalidExport("layer must be fact: what was derived is derived again")
+    if record.retained_by is not None:
+        checked_label("retained_by", record.retained_by, limits)
+    return msgspec.structs.replace(
+        record,
+        tags=memory.tags,
+        occurred_at=memory.occurred_at,
+        retained_at=retained_at,
+        updated_at=utc("updated_at", record.updated_at),
+        archived_at=utc("archived_at", record.archived_at),
+    )
 
 
 def batches(records: Iterable[MemoryRecord], size: int = PAGE) -> Iterator[Sequence[MemoryRecord]]:

@@ -25,7 +25,17 @@ from aster.rpc.status import (
 )
 from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.errors import AccessDenied, InvalidInput, MemoryNotFound, ModelMismatch, NotOpen, PersonalDataRefused
+from astrocyte.errors import (
+    AccessDenied,
+    BankExists,
+    BankNotFound,
+    InvalidInput,
+    LegalHoldActive,
+    MemoryNotFound,
+    ModelMismatch,
+    NotOpen,
+    PersonalDataRefused,
+)
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.gateway.auth.errors import IdentityProviderUnavailable, Unauthenticated
 from astrocyte.gateway.auth.headers import Authenticator
@@ -48,6 +58,9 @@ _STATUSES: Mapping[type[AsterError], type[RpcError]] = MappingProxyType(
         AccessDenied: PermissionDeniedError,
         ModelMismatch: FailedPreconditionError,
         MemoryNotFound: NotFoundError,
+        BankNotFound: NotFoundError,
+        BankExists: FailedPreconditionError,
+        LegalHoldActive: FailedPreconditionError,
         PersonalDataRefused: InvalidArgumentError,
         StorageError: UnavailableError,
         NotOpen: UnavailableError,

@@ -151,6 +151,27 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """A list of short texts; in text, commas part them."""
+
+    label: str = "a list of texts"
+
+    def from_text(self, text: str) -> tuple[str, ...]:
+        return tuple(word for part in text.split(",") if (word := part.strip()))
+
+    def from_document(self, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(word, str) and word.strip() for word in value):
+            raise ValueError(f"expected {self.label}, got {describe_value(value)}")
+        return tuple(value)
+
+    def show(self, value: Sequence[str]) -> list[str]:
+        return list(value)
+
+    def mask(self, value: Sequence[str]) -> str:
+        return "****"
+
+
+@dataclass(frozen=True, slots=True)
 class Choice:
     """One of a few words."""
 
@@ -181,6 +202,7 @@ class Choice:
 TEXT = Text()
 PATH = PathText()
 FLAG = Flag()
+WORDS = Words()
 
 
 def integer(minimum: int, maximum: int) -> Integer:

@@ -24,6 +24,9 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "retain": "write",
         "forget": "forget",
         "forget_all": "admin",
+        "configure": "admin",
+        "hold": "admin",
+        "erase": "admin",
         "export": "admin",
         "import": "admin",
     }

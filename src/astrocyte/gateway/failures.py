@@ -10,8 +10,10 @@ from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
 from astrocyte.errors import (
     AccessDenied,
+    BankExists,
     BankNotFound,
     InvalidInput,
+    LegalHoldActive,
     MemoryNotFound,
     ModelMismatch,
     NotOpen,
@@ -25,6 +27,8 @@ STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
         AccessDenied: 403,
         MemoryNotFound: 404,
         BankNotFound: 404,
+        BankExists: 409,
+        LegalHoldActive: 409,
         ModelMismatch: 409,
         PersonalDataRefused: 422,
         StorageError: 503,

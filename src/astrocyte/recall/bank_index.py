@@ -6,12 +6,12 @@ position in every array.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from astrocyte.recall.growing import Growing
-from astrocyte.recall.postings import Postings
+from astrocyte.recall.postings import NAME, Postings
 from astrocyte.stores.store import Changes, Position, SearchRow, Space
 from astrocyte.text.terms import words
 
@@ -24,6 +24,9 @@ UNKNOWN = -(2**63)
 
 NOBODY = -1
 """Stands for "no speaker", "no session" and "nothing before it in its session"."""
+
+LAYERS = ("fact", "observation", "model", "page")
+"""What was retained, and what was derived from it; ``layers`` holds places in this table."""
 
 COMPACT_SHARE = 0.5
 """An index in which more than this share of places is forgotten is built anew."""
@@ -42,7 +45,10 @@ class _Growth:
     speakers: Growing
     occurred_at: Growing
     retained_at: Growing
+    layers: Growing
     speaker_codes: dict[str, int]
+    name_terms: Growing
+    name_places: Growing
     sessions: Growing
     session_codes: dict[str | int, int]
     session_ends: dict[int, int]
@@ -67,6 +73,7 @@ class BankIndex:
     sessions: "NDArray[np.int32]"
     occurred_at: "NDArray[np.int64]"
     retained_at: "NDArray[np.int64]"
+    layers: "NDArray[np.int8]"
     alive: "NDArray[np.bool_]"
     living: int
     mean_length: float
@@ -101,6 +108,21 @@ class BankIndex:
         mask[places[places < self.size]] = True
         return mask
 
+    def names_at(self, place: int) -> "list[int]":
+        """The terms that a place writes as names."""
+        import numpy as np
+
+        places = self._growth.name_places.view()
+        start, stop = np.searchsorted(places, [place, place + 1]).tolist()
+        found: list[int] = self._growth.name_terms.view()[start:stop].tolist()
+        return found
+
+    def in_layers(self, layers: Collection[str]) -> "NDArray[np.bool_]":
+        """Which places belong to one of some layers."""
+        import numpy as np
+
+        return np.isin(self.layers, [LAYERS.index(layer) for layer in layers])
+
     def followed(self, changes: Changes) -> "BankIndex":
         """The index after ``changes``. Call it only on the newest index of a bank, one call at a time."""
         return _follow(self, changes)
@@ -121,6 +143,9 @@ def build_index(changes: Changes) -> BankIndex:
         speakers=Growing(np.int32, room=room),
         occurred_at=Growing(np.int64, room=room),
         retained_at=Growing(np.int64, room=room),
+        layers=Growing(np.int8, room=room),
+        name_terms=Growing(np.int64),
+        name_places=Growing(np.int32),
         speaker_codes={},
         sessions=Growing(np.int32, room=room),
         session_codes={},
@@ -138,6 +163,7 @@ def build_index(changes: Changes) -> BankIndex:
         sessions=growth.sessions.view(),
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
+        layers=growth.layers.view(),
         alive=np.empty(0, np.bool_),
         living=0,
         mean_length=1.0,
@@ -159,11 +185,13 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         np.fromiter((UNKNOWN if row.occurred_at is None else row.occurred_at for row in added), np.int64, len(added))
     )
     growth.retained_at.extend(np.fromiter((row.retained_at for row in added), np.int64, len(added)))
+    growth.layers.extend(np.fromiter((LAYERS.index(row.layer) for row in added), np.int8, len(added)))
     speaker_words = _add_speakers(growth, added, index.speaker_words)
     _add_vectors(growth, added, changes.space, first)
     for place, row in enumerate(added, start=first):
         for tag in row.tags:
             growth.tag_places.setdefault(tag, []).append(place)
+    _add_names(growth, added, first)
     postings, lengths = index.postings.extended([row.terms for row in added], first)
     growth.lengths.extend(lengths)
     alive = np.concatenate([index.alive, np.ones(len(added), np.bool_)])
@@ -181,6 +209,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         sessions=growth.sessions.view(),
         occurred_at=growth.occurred_at.view(),
         retained_at=growth.retained_at.view(),
+        layers=growth.layers.view(),
         alive=alive,
         living=int(alive.sum()),
         mean_length=float(growth.lengths.view()[alive].mean()) if alive.any() else 1.0,
@@ -227,6 +256,17 @@ def _add_vectors(growth: _Growth, added: Sequence[SearchRow], space: Space | Non
         block[has_vector] = vectors
         vectors = block
     growth.vectors.extend(vectors)
+
+
+def _add_names(growth: _Growth, added: Sequence[SearchRow], first: int) -> None:
+    import numpy as np
+
+    pairs = np.frombuffer(b"".join(row.terms for row in added), "<u4").reshape(-1, 2)
+    sizes = np.fromiter((len(row.terms) // 8 for row in added), np.int64, len(added))
+    places = np.repeat(np.arange(first, first + len(added), dtype=np.int32), sizes)
+    named = (pairs[:, 1] & np.uint32(NAME)) != 0
+    growth.name_terms.extend(pairs[named, 0].astype(np.int64))
+    growth.name_places.extend(places[named])
 
 
 def _add_sessions(growth: _Growth, added: Sequence[SearchRow]) -> None:

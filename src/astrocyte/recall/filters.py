@@ -22,7 +22,7 @@ TagMatch = Literal["any", "all", "none"]
 class RecallFilter:
     """``tags`` are matched as ``tag_match`` says. A memory without ``occurred_at`` is outside every time range.
 
-    ``occurred_from`` and ``occurred_to`` are both inclusive; ``as_of`` keeps what was retained by then.
+    ``occurred_from`` and ``occurred_to`` are both inclusive; ``as_of`` keeps what was known by then.
     """
 
     tags: Sequence[str] = ()
@@ -30,6 +30,7 @@ class RecallFilter:
     occurred_from: datetime | None = None
     occurred_to: datetime | None = None
     as_of: datetime | None = None
+    layers: frozenset[str] | None = None
 
     def mask(self, index: BankIndex) -> "NDArray[np.bool_]":
         """True at every place that may be seen."""
@@ -42,16 +43,19 @@ class RecallFilter:
             mask &= (index.occurred_at <= microseconds(self.occurred_to)) & (index.occurred_at != UNKNOWN)
         if self.as_of is not None:
             mask &= index.retained_at <= microseconds(self.as_of)
+        if self.layers is not None:
+            mask &= index.in_layers(self.layers)
         return mask
 
     def admits(self, memory: MemoryRecord) -> bool:
         """The same question, asked of a row."""
         moment = memory.occurred_at
         return (
-            self._admits_tags(memory.tags)
+            (self.layers is None or memory.layer in self.layers)
+            and self._admits_tags(memory.tags)
             and (self.occurred_from is None or (moment is not None and moment >= self.occurred_from))
             and (self.occurred_to is None or (moment is not None and moment <= self.occurred_to))
-            and (self.as_of is None or memory.retained_at <= self.as_of)
+            and (self.as_of is None or (memory.updated_at or memory.retained_at) <= self.as_of)
         )
 
     def _tag_mask(self, index: BankIndex) -> "NDArray[np.bool_]":

@@ -1,19 +1,30 @@
 """A recall as it was asked for, checked and ready to run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from astrocyte.errors import InvalidInput
 from astrocyte.inputs import Limits, checked_query, checked_tags, utc
+from astrocyte.recall.bank_index import LAYERS
 from astrocyte.recall.filters import RecallFilter, TagMatch
 
+Strategy = Literal["parallel", "cascade", "first_match"]
+
 TAG_MATCHES = ("any", "all", "none")
+STRATEGIES: tuple[Strategy, ...] = ("parallel", "cascade", "first_match")
+MAX_WEIGHT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class RecallPlan:
-    """Where to look, what may be seen, how much to return."""
+    """Where to look, what may be seen, how much to return.
+
+    ``strategy`` says how several banks are searched: all together; in order until ``enough`` hits are found (cascade);
+    in order until one has any (first_match). ``bank_weights`` multiply scores. ``diversity`` from 0 to 1 trades
+    closeness to the question for difference between hits.
+    """
 
     query: str
     banks: tuple[str, ...]
@@ -21,6 +32,11 @@ class RecallPlan:
     max_tokens: int | None
     min_score: float
     admitted: RecallFilter
+    strategy: Strategy = "parallel"
+    enough: int = 3
+    bank_weights: Mapping[str, float] = field(default_factory=dict)
+    diversity: float = 0.0
+    rerank: bool = True
 
 
 def recall_plan(
@@ -35,10 +51,24 @@ def recall_plan(
     tag_match: TagMatch = "any",
     time_range: tuple[datetime | None, datetime | None] | None = None,
     as_of: datetime | None = None,
+    layers: Sequence[str] | None = None,
+    strategy: Strategy = "parallel",
+    enough: int = 3,
+    bank_weights: Mapping[str, float] | None = None,
+    diversity: float = 0.0,
+    rerank: bool = True,
 ) -> RecallPlan:
     """Raises an `InvalidInput` that names what is wrong; ``max_results`` is brought into its bounds."""
     if tag_match not in TAG_MATCHES:
         raise InvalidInput(f"tag_match must be one of {', '.join(TAG_MATCHES)}")
+    if strategy not in STRATEGIES:
+        raise InvalidInput(f"strategy must be one of {', '.join(STRATEGIES)}")
+    if not 0 <= diversity <= 1:
+        raise InvalidInput(f"diversity must be from 0 to 1, got {diversity}")
+    if max_tokens is not None and max_tokens < 1:
+        raise InvalidInput(f"max_tokens must be at least 1, got {max_tokens}")
+    if layers is not None and not set(layers) <= set(LAYERS):
+        raise InvalidInput(f"layers must be some of {', '.join(LAYERS)}")
     start, end = time_range or (None, None)
     return RecallPlan(
         query=checked_query(query, limits),
@@ -52,5 +82,20 @@ def recall_plan(
             occurred_from=utc("time_range", start),
             occurred_to=utc("time_range", end),
             as_of=utc("as_of", as_of),
+            layers=None if layers is None else frozenset(layers),
         ),
+        strategy=strategy,
+        enough=max(1, enough),
+        bank_weights=_checked_weights(bank_weights or {}, banks),
+        diversity=diversity,
+        rerank=rerank,
     )
+
+
+def _checked_weights(weights: Mapping[str, float], banks: Sequence[str]) -> Mapping[str, float]:
+    for bank, weight in weights.items():
+        if bank not in banks:
+            raise InvalidInput(f"bank_weights names '{bank[:40]}', which is not searched")
+        if not 0 <= weight <= MAX_WEIGHT:
+            raise InvalidInput(f"a bank's weight is from 0 to {MAX_WEIGHT:g}, got {weight}")
+    return dict(weights)

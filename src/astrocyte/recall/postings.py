@@ -4,12 +4,16 @@ One bank's postings know nothing of other banks, so how rare a term is, and with
 alone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+NAME = 0x8000_0000
+"""Set in a packed term's count when the text writes it as a name (see `astrocyte.recall.entities`)."""
 
 MERGE_ENTRIES = 65_536
 """A tail of this many entries, or of a quarter of the sorted part if that is more, is merged into it."""
@@ -40,7 +44,7 @@ class Postings:
         pairs = np.frombuffer(b"".join(packed), dtype="<u4").reshape(-1, 2)
         sizes = np.fromiter((len(one) // 8 for one in packed), dtype=np.int64, count=len(packed))
         documents = np.repeat(np.arange(first, first + len(packed), dtype=np.int32), sizes)
-        counts = pairs[:, 1].astype(np.float32)
+        counts = (pairs[:, 1] & ~np.uint32(NAME)).astype(np.float32)
         lengths = np.bincount(documents - first, weights=counts, minlength=len(packed)).astype(np.float32)
         tail = (
             np.concatenate([self.tail_terms, pairs[:, 0].astype(np.uint32)]),
@@ -60,6 +64,22 @@ class Postings:
             return self.documents[low:high], self.counts[low:high]
         documents = np.concatenate([self.documents[low:high], self.tail_documents[recent]])
         return documents, np.concatenate([self.counts[low:high], self.tail_counts[recent]])
+
+    def find_each(self, terms: "list[int]") -> "dict[int, NDArray[np.int32]]":
+        """The documents of several terms, with one look at the tail."""
+        import numpy as np
+
+        wanted = np.array(sorted(terms), dtype=np.int64)
+        low = np.searchsorted(self.terms, wanted).tolist()
+        high = np.searchsorted(self.terms, wanted + 1).tolist()
+        recent = np.flatnonzero(np.isin(self.tail_terms, wanted))
+        found = {}
+        for term, start, stop in zip(wanted.tolist(), low, high, strict=True):
+            later = self.tail_documents[recent[self.tail_terms[recent] == term]]
+            found[term] = (
+                np.concatenate([self.documents[start:stop], later]) if len(later) else self.documents[start:stop]
+            )
+        return found
 
     @property
     def nbytes(self) -> int:
@@ -87,8 +107,9 @@ class Postings:
         )
 
 
-def pack_terms(terms: "list[tuple[int, int]]") -> bytes:
-    """``(term, occurrences)`` pairs as little-endian 32-bit numbers: how a store keeps them."""
+def pack_terms(terms: "list[tuple[int, int]]", names: "Collection[int]" = ()) -> bytes:
+    """``(term, occurrences)`` pairs as little-endian 32-bit numbers: how a store keeps them. `NAME` marks ``names``."""
     import numpy as np
 
-    return np.array(terms, dtype="<u4").reshape(-1, 2).tobytes()
+    marked = [(term, count | NAME if term in names else count) for term, count in terms]
+    return np.array(marked, dtype="<u4").reshape(-1, 2).tobytes()

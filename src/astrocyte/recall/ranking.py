@@ -5,13 +5,14 @@ of z-scores beats both legs (``benchmarks/memory``).
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from astrocyte.recall.bank_index import BankIndex
+from astrocyte.recall.entities import entity_gain
 from astrocyte.recall.filters import RecallFilter
-from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence, never_rising
+from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence
 from astrocyte.recall.legs import (
     Keywords,
     best_places,
@@ -40,14 +41,17 @@ class Weights:
     neighbours: tuple[float, ...] = (0.35, 0.2)
     speaker: float = 0.75
     session: float = 0.5
+    entity: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place in a bank's index, the row there, its absolute score (0..1) and what found it."""
+    """A place in a bank's index and the row there; where it ranks, how certain it is (0..1), and what found it."""
 
+    place: int
     row: int
-    score: float
+    fused: float
+    certainty: float
     evidence: tuple[str, ...]
 
 
@@ -81,9 +85,9 @@ def rank(
     counted = time.perf_counter()
     cosines = semantic_scores(index, vector) if vector is not None else None
     scored = time.perf_counter()
-    fused, gains, speaker = _fuse(index, query, keywords, cosines, mask, weights)
-    places = best_places(fused, mask, limit)
-    hits = _hits(index, places, keywords, cosines, gains, speaker)
+    fused = _fuse(index, query, keywords, cosines, mask, weights)
+    places = best_places(fused.scores, mask, limit)
+    hits = _hits(index, places, keywords, cosines, fused)
     fused_at = time.perf_counter()
     counts = {"keyword": int(((keywords.scores > 0) & mask).sum())}
     if cosines is not None:
@@ -101,6 +105,14 @@ def rank(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Fused:
+    """The sum at every place, and which places each kind of structural evidence lifted."""
+
+    scores: "NDArray[np.float32]"
+    lifted: Mapping[str, "NDArray[np.bool_]"]
+
+
 def _fuse(
     index: BankIndex,
     query: str,
@@ -108,27 +120,32 @@ def _fuse(
     cosines: "NDArray[np.float32] | None",
     mask: "NDArray[np.bool_]",
     weights: Weights,
-) -> "tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_] | None]":
+) -> _Fused:
     fused = weights.keyword * standardised(keywords.scores, mask)
     if cosines is not None:
         fused = fused + weights.semantic * standardised(cosines, mask)
     gains = neighbour_gain(index, fused, mask, weights.neighbours)
     fused = fused + gains
+    lifted = {"neighbour": gains > 0}
     speaker = named_speaker(index, query)
     if speaker is not None:
         fused[speaker] += weights.speaker * float(fused[mask].std())
+        lifted["speaker"] = speaker
     if weights.session:
         fused += weights.session * float(fused[mask].std()) * standardised(session_best(index, fused, mask), mask)
-    return fused, gains, speaker
+    if weights.entity:
+        linked = entity_gain(index, fused, mask)
+        fused += weights.entity * float(fused[mask].std()) * linked
+        lifted["entity"] = linked > 0
+    return _Fused(fused, lifted)
 
 
 def _hits(
     index: BankIndex,
-    places: Any,
+    places: Sequence[int],
     keywords: Keywords,
     cosines: "NDArray[np.float32] | None",
-    gains: "NDArray[np.float32]",
-    speaker: "NDArray[np.bool_] | None",
+    fused: _Fused,
 ) -> tuple[Hit, ...]:
     import numpy as np
 
@@ -139,17 +156,15 @@ def _hits(
     if max(certainty, default=0.0) < (HOPELESS_BY_WORDS if cosines is None else HOPELESS):
         return ()
     found = []
-    for place, cosine, score in zip(places, known, never_rising(certainty), strict=True):
+    for place, cosine, certain in zip(places, known, certainty, strict=True):
         evidence = {
             "keyword": bool(keywords.scores[place] > 0),
             "semantic": cosine is not None and cosine >= SEMANTIC_COSINE,
-            "neighbour": bool(gains[place] > 0),
-            "speaker": speaker is not None and bool(speaker[place]),
+            **{name: bool(lifted[place]) for name, lifted in fused.lifted.items()},
         }
         names = tuple(name for name, present in evidence.items() if present)
-        if not names:
-            continue
-        found.append(Hit(int(index.rows[place]), min(1.0, max(0.0, score)), names))
+        if names:
+            found.append(Hit(place, int(index.rows[place]), float(fused.scores[place]), certain, names))
     return tuple(found)
 
 

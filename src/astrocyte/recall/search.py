@@ -12,8 +12,7 @@ from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.legs import best_places, semantic_scores
 from astrocyte.recall.plan import RecallPlan
 from astrocyte.recall.ranking import Hit, Ranking, Weights, rank
-from astrocyte.stores.sqlite import check_space
-from astrocyte.stores.store import Space, Store
+from astrocyte.stores.store import Space, Store, check_space
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from astrocyte.memories import MemoryRecord, NewMemory, as_retained
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.recall.entities import named_terms
 from astrocyte.recall.postings import pack_terms
 from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
@@ -28,7 +29,7 @@ def prepare(
     packed: list[bytes | None] = [None] * len(texts)
     if provider is not None:
         packed = [row.tobytes() for row in provider.embed(texts).astype("<f2")]
-    terms = [pack_terms(index_terms(text)) for text in texts]
+    terms = [pack_terms(index_terms(text), frozenset(named_terms(text))) for text in texts]
     prepared, first = [], 0
     for memory_id, memory, passages in zip(ids, memories, split, strict=True):
         kept = [
@@ -51,7 +52,16 @@ def prepare_import(
     ids = [record.memory_id for record in records]
     guarded, _ = guard([as_retained(record) for record in records], pii)
     prepared = prepare(ids, guarded, provider, duplicates="keep")
-    return [replace(one, retained_at=record.retained_at) for one, record in zip(prepared, records, strict=True)]
+    return [
+        replace(
+            one,
+            retained_at=record.retained_at,
+            updated_at=record.updated_at,
+            archived_at=record.archived_at,
+            retained_by=record.retained_by,
+        )
+        for one, record in zip(prepared, records, strict=True)
+    ]
 
 
 def searched_text(memory: NewMemory, passage: Passage) -> str:

@@ -1,11 +1,15 @@
 """What the engine asks of a store. SQLite answers today; another database answers the same questions the same way."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
-from astrocyte.memories import BankInfo, FoundPassage, Memory, NewMemory
+from astrocyte.banks import BankInfo, BankSettings, BankStatistics, LegalHold
+from astrocyte.errors import ModelMismatch
+from astrocyte.memories import FoundPassage, Memory, NewMemory
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class PreparedMemory:
     """A checked memory with its id and its passages, at least one.
 
     ``fingerprint`` is what an equal memory has too; None when this one is to be kept whatever else there is.
-    ``retained_at`` is None for what is new, and a time for what was retained before, elsewhere.
+    ``retained_at`` is None for what is new, and a time for what was retained before; so are ``updated_at`` and
+    ``archived_at``, of which the latter keeps it out of every search. ``sources`` are the ids it was derived from.
     """
 
     memory_id: str
@@ -31,6 +36,11 @@ class PreparedMemory:
     passages: Sequence[PreparedPassage]
     fingerprint: bytes | None
     retained_at: datetime | None = None
+    updated_at: datetime | None = None
+    archived_at: datetime | None = None
+    retained_by: str | None = None
+    layer: str = "fact"
+    sources: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,17 @@ class Space:
 
     model: str
     dimension: int
+
+
+def check_space(bank_id: str, kept: Space, used: Space) -> None:
+    """Raise `ModelMismatch` unless both are the same space."""
+    if kept != used:
+        raise ModelMismatch(
+            f"bank '{bank_id}' holds vectors of '{kept.model}' ({kept.dimension} dimensions), the model in use is "
+            f"'{used.model}' ({used.dimension})",
+            hint="open it with embedding.provider set to the bank's model, or 'none' to go by keywords",
+            bank_id=bank_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +85,55 @@ class SearchRow:
     retained_at: int
     terms: bytes
     vector: bytes | None
+    layer: str = "fact"
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """A memory that is old enough for a sweep; ``since`` is microseconds since 1970."""
+
+    memory_id: str
+    tags: Sequence[str]
+    since: int
+    is_archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose memories are looked for: a principal, the names it goes by, the bank that is its own.
+
+    ``names`` match a speaker as a whole and, for ``mentions``, words of content and metadata; case does not count.
+    """
+
+    principal: str
+    own_bank: str | None
+    names: frozenset[str]
+
+    def reason(self, bank_id: str, speaker: str | None, tags: Sequence[str], text: str, by: str | None) -> str | None:
+        """Why a memory is this person's: own_bank, retained_by, speaker, tag; ``mentions`` when it only names them."""
+        if bank_id == self.own_bank:
+            return "own_bank"
+        if by == self.principal:
+            return "retained_by"
+        if speaker is not None and speaker.casefold() in self.names:
+            return "speaker"
+        if f"principal:{self.principal}" in tags:
+            return "tag"
+        return "mentions" if self._is_named(text) else None
+
+    def _is_named(self, text: str) -> bool:
+        folded = text.casefold()
+        return any(
+            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", folded) is not None for name in self.names if name in folded
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Belonging:
+    """A memory that is a person's; ``reason`` as `Person.reason` gives it."""
+
+    memory_id: str
+    reason: str
 
 
 UNFINISHED = -1
@@ -123,11 +193,63 @@ class Store(Protocol):
     def page(self, bank_id: str, after: int, limit: int) -> list[Memory]:
         """Memories whose row number is above ``after``, oldest first."""
 
+    async def replace(
+        self, bank_id: str, prepared: PreparedMemory, space: Space | None, event: Mapping[str, Any]
+    ) -> None:
+        """Put a memory in the place of the one with its id, and drop what was derived from that.
+
+        Raises `MemoryNotFound`, `LegalHoldActive`, `ModelMismatch`.
+        """
+
+    async def archive(self, bank_id: str, memory_ids: Sequence[str], event: Mapping[str, Any]) -> list[str]:
+        """Take memories out of every search and keep their rows; returns the ids of those that were not yet."""
+
+    def older_than(self, bank_id: str, moment: datetime) -> list[Expired]:
+        """Facts that were retained (or last changed) before ``moment``, oldest first."""
+
+    def belonging_to(self, bank_id: str, person: Person) -> list[Belonging]:
+        """Every memory in a bank that is a person's, and why."""
+
+    async def save_bank(
+        self, bank_id: str, settings: BankSettings, event: Mapping[str, Any], *, is_new: bool
+    ) -> BankInfo:
+        """Make a bank, or replace its settings; raises `BankExists` or `BankNotFound`."""
+
+    async def delete_bank(self, bank_id: str, event: Mapping[str, Any]) -> list[str]:
+        """Forget everything in a bank, its settings and its model; returns the ids. Raises `BankNotFound`."""
+
     def bank(self, bank_id: str) -> BankInfo | None:
         """What a bank holds; None when it does not exist."""
 
+    def bank_settings(self, bank_id: str) -> BankSettings:
+        """A bank's own settings; nothing but defaults for one that does not exist."""
+
     def bank_names(self, after: str, limit: int) -> list[str]:
         """The names of banks that come after ``after``, in order."""
+
+    def statistics(self, bank_id: str) -> BankStatistics | None:
+        """What a bank holds, counted anew; None when it does not exist."""
+
+    async def place_hold(self, hold: LegalHold, event: Mapping[str, Any]) -> None:
+        """Raises `InvalidInput` for an id that the bank has a hold of already. A bank is made if there is none."""
+
+    async def lift_hold(self, bank_id: str, hold_id: str, event: Mapping[str, Any]) -> bool:
+        """Whether there was such a hold."""
+
+    def holds(self, bank_id: str) -> list[LegalHold]:
+        """The holds on a bank, oldest first."""
+
+    async def scrub(self) -> None:
+        """Leave no byte of what was removed in the store's files. Takes as long as copying the whole store.
+
+        Raises `StorageBusy` when another process keeps an old state open; what is removed stays removed.
+        """
+
+    async def back_up(self, path: Path) -> Path:
+        """A consistent copy as a file that must not exist yet, while the store is in use; returns its whole path."""
+
+    def problems(self) -> list[str]:
+        """What is wrong inside the store; empty when all is well. Time grows with its size."""
 
     def check(self) -> None:
         """Raise a `StorageError` when the store can't be read."""

@@ -1,0 +1,95 @@
+"""Looking after the store: what a doctor finds, a copy while in use, the sweep that runs by itself."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+
+import msgspec
+
+from aster.foundation.errors import AsterError
+from aster.foundation.logs import get_logger
+from aster.foundation.sql import SqliteDatabase
+from astrocyte.engine.banks import BankOperations
+from astrocyte.stores.rows import AUDIT_CHAIN
+
+LOW_DISK_BYTES = 256 * 1024 * 1024
+
+logger = get_logger("astrocyte.lifecycle")
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was looked at. ``hint`` tells the way out when it is not well."""
+
+    check: str
+    is_well: bool
+    detail: str
+    hint: str | None = None
+
+
+class MaintenanceOperations(BankOperations):
+    """For operators: no grant is asked, so callers' requests must not come here."""
+
+    async def doctor(self) -> list[Finding]:
+        """Look at everything that can be wrong with the store and around it. Time grows with its size."""
+        return await asyncio.to_thread(self._examine)
+
+    async def back_up(self, path: str | PathLike[str]) -> Path:
+        """A consistent copy of the whole store as one new file, while it is in use; returns where it is.
+
+        The file appears when it is whole. Raises `StorageUnwritable` when it exists or can't be written.
+        """
+        return await self._opened.store.back_up(Path(path))
+
+    def _examine(self) -> list[Finding]:
+        state = self._opened
+        findings = [*self._space_left(), _told("integrity", state.store.problems(), "restore a backup")]
+        chain = state.audit.verify(AUDIT_CHAIN)
+        detail = f"{chain.records} records" if chain.valid else f"broken at record {chain.broken_sequence}"
+        findings.append(Finding(check="audit chain", is_well=chain.valid, detail=detail))
+        if self.model_id is None:
+            hint = None if self.settings.provider == "none" else "install an embedding model's weights"
+            detail = "none: recall goes by keywords alone"
+            findings.append(Finding(check="embedding model", is_well=hint is None, detail=detail, hint=hint))
+        else:
+            findings.append(Finding(check="embedding model", is_well=True, detail=self.model_id))
+        findings.append(_told("bank models", self._strangers(), "set embedding.provider to the banks' model"))
+        return findings
+
+    def _space_left(self) -> Iterator[Finding]:
+        database = self._opened.database
+        if isinstance(database, SqliteDatabase):
+            free = shutil.disk_usage(database.path.parent).free
+            is_well = free >= LOW_DISK_BYTES
+            hint = None if is_well else "make room: writes are refused when the disk is full"
+            yield Finding(check="disk", is_well=is_well, detail=f"{free // 2**20} MB free", hint=hint)
+
+    def _strangers(self) -> list[str]:
+        """Banks whose vectors the model in use can't be compared with."""
+        model, found = self.model_id, []
+        for name in self._all_names():
+            info = self._opened.store.bank(name)
+            if info is not None and info.model is not None and model is not None and info.model != model:
+                found.append(f"{name} has vectors of {info.model}")
+        return found
+
+    async def sweep(self) -> None:
+        """Apply the lifecycle to every bank, once. A bank that can't be swept is told in the log and left as it is."""
+        for bank in await asyncio.to_thread(self._all_names):
+            try:
+                await self._sweep(bank, dry_run=False, event=self._event("lifecycle", bank, None))
+            except AsterError as error:
+                logger.warning("a bank was not swept", bank=bank, code=error.code, reason=error.message)
+
+    async def sweep_for_ever(self) -> None:
+        """`sweep` every ``lifecycle.sweep_minutes``."""
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self.settings.lifecycle.sweep_minutes * 60)
+
+
+def _told(check: str, problems: list[str], hint: str) -> Finding:
+    if not problems:
+        return Finding(check=check, is_well=True, detail="ok")
+    return Finding(check=check, is_well=False, detail="; ".join(problems[:20]), hint=hint)

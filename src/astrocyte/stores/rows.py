@@ -1,0 +1,181 @@
+"""The rows of memories: read, written, selected and removed, all inside a caller's transaction."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from aster.foundation.sql import Connection
+from astrocyte.memories import Memory, MemoryRecord
+from astrocyte.moments import microseconds, moment_of
+from astrocyte.stores.store import PreparedMemory, Selection
+
+T = TypeVar("T")
+
+AUDIT_CHAIN = "memory"
+AUDITED_IDS = 1000
+"""Ids that one audit record lists; the tombstones have all of them."""
+
+PARAMETERS = 500
+"""Values bound in one statement, well below every database's limit."""
+
+COLUMNS = (
+    "m.id, m.memory_id, m.content, m.metadata, m.tags, m.occurred_at, m.retained_at, m.session_id, m.speaker,"
+    " m.source, m.content_type, m.updated_at, m.archived_at, m.retained_by, m.layer"
+)
+WIDTH = 15
+"""How many columns `COLUMNS` are."""
+
+_encode = msgspec.json.Encoder().encode
+_metadata = msgspec.json.Decoder(dict[str, Any]).decode
+read_tags = msgspec.json.Decoder(list[str]).decode
+
+
+def memory_of_row(bank_id: str, row: Sequence[Any]) -> Memory:
+    """The memory in the first `WIDTH` values of a row of `COLUMNS`."""
+    record = MemoryRecord(
+        memory_id=row[1],
+        bank_id=bank_id,
+        content=row[2],
+        metadata=_metadata(row[3]),
+        tags=read_tags(row[4]),
+        occurred_at=None if row[5] is None else moment_of(row[5]),
+        retained_at=moment_of(row[6]),
+        session_id=row[7],
+        speaker=row[8],
+        source=row[9],
+        content_type=row[10],
+        updated_at=None if row[11] is None else moment_of(row[11]),
+        archived_at=None if row[12] is None else moment_of(row[12]),
+        retained_by=row[13],
+        layer=row[14],
+    )
+    return Memory(row[0], record)
+
+
+def equal_memory(connection: Connection, bank: int, prepared: PreparedMemory) -> str | None:
+    """The id of a stored memory that is the same as a prepared one."""
+    row = connection.execute(
+        "SELECT memory_id FROM memories WHERE bank = ? AND memory_id = ?"
+        " UNION ALL SELECT memory_id FROM memories WHERE bank = ? AND fingerprint = ? AND archived_at IS NULL LIMIT 1",
+        (bank, prepared.memory_id, bank, prepared.fingerprint),
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def insert_memory(connection: Connection, bank: int, prepared: PreparedMemory, now: int) -> int:
+    """Write a memory and its passages; returns the number of its row."""
+    memory = prepared.memory
+    (row,) = connection.execute(
+        "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
+        " content_type, fingerprint, retained_at, updated_at, archived_at, retained_by, layer)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+        (
+            bank,
+            prepared.memory_id,
+            memory.content,
+            _encode(memory.metadata).decode(),
+            _encode(memory.tags).decode(),
+            memory.session_id,
+            memory.speaker,
+            memory.source,
+            None if memory.occurred_at is None else microseconds(memory.occurred_at),
+            memory.content_type,
+            prepared.fingerprint,
+            now if prepared.retained_at is None else microseconds(prepared.retained_at),
+            None if prepared.updated_at is None else microseconds(prepared.updated_at),
+            None if prepared.archived_at is None else microseconds(prepared.archived_at),
+            prepared.retained_by,
+            prepared.layer,
+        ),
+    ).fetchone()
+    if prepared.archived_at is None:
+        connection.executemany(
+            "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (bank, row, ordinal, passage.start, passage.stop, passage.terms, passage.vector)
+                for ordinal, passage in enumerate(prepared.passages)
+            ],
+        )
+    return int(row)
+
+
+def selected_rows(connection: Connection, bank: int, selection: Selection) -> list[tuple[int, str]]:
+    """``(row, memory id)`` of what a selection names."""
+    conditions: list[str] = ["bank = ?"]
+    values: list[Any] = [bank]
+    if not selection.everything and selection.before is not None:
+        conditions.append("coalesce(occurred_at, retained_at) < ?")
+        values.append(microseconds(selection.before))
+    query = f"SELECT id, memory_id, tags FROM memories WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own words
+    if selection.everything or selection.memory_ids is None:
+        rows = connection.execute(query, values).fetchall()
+    else:
+        rows = []
+        for part in parts(list(dict.fromkeys(selection.memory_ids))):
+            marks = ",".join("?" * len(part))
+            rows += connection.execute(f"{query} AND memory_id IN ({marks})", (*values, *part)).fetchall()
+    tags = None if selection.everything or selection.tags is None else frozenset(selection.tags)
+    return [(row, memory_id) for row, memory_id, kept in rows if tags is None or not tags.isdisjoint(read_tags(kept))]
+
+
+def remove_rows(
+    connection: Connection, bank: int, rows: Sequence[tuple[int, str]], now: int, *, kind: str = "forgotten"
+) -> list[tuple[int, str]]:
+    """Remove memories, all that was derived from them, and leave tombstones; returns what was removed besides.
+
+    ``kind`` says why: forgotten, or replaced by a newer row of the same memory.
+    """
+    derived = _derived_from(connection, [row for row, _ in rows])
+    for number, memory_id in rows:
+        _remove(connection, bank, number, memory_id, now, kind)
+    for number, memory_id in derived:
+        _remove(connection, bank, number, memory_id, now, "forgotten")
+    if rows:
+        touch(connection, bank)
+    return derived
+
+
+def leave_index(connection: Connection, bank: int, row: int, memory_id: str, now: int, kind: str) -> None:
+    """Tell every index of a bank that a row is no longer searched."""
+    connection.execute(
+        "INSERT INTO memory_tombstones (bank, memory, memory_id, forgotten_at, kind) VALUES (?, ?, ?, ?, ?)",
+        (bank, row, memory_id, now, kind),
+    )
+
+
+def _remove(connection: Connection, bank: int, row: int, memory_id: str, now: int, kind: str) -> None:
+    connection.execute("DELETE FROM memories WHERE id = ?", (row,))
+    connection.execute("DELETE FROM memory_sources WHERE source = ?", (row,))
+    leave_index(connection, bank, row, memory_id, now, kind)
+
+
+def _derived_from(connection: Connection, rows: Sequence[int]) -> list[tuple[int, str]]:
+    """What was derived from rows, and from that in turn; without the rows themselves."""
+    found: dict[int, str] = {}
+    going = set(rows)
+    newest = list(rows)
+    while newest:
+        fresh: dict[int, str] = {}
+        for part in parts(newest):
+            marks = ",".join("?" * len(part))
+            query = (
+                "SELECT m.id, m.memory_id FROM memory_sources s JOIN memories m ON m.id = s.derived"  # noqa: S608
+                f" WHERE s.source IN ({marks})"
+            )
+            fresh.update((row, memory_id) for row, memory_id in connection.execute(query, part) if row not in going)
+        found.update(fresh)
+        going |= fresh.keys()
+        newest = list(fresh)
+    return list(found.items())
+
+
+def touch(connection: Connection, bank: int) -> None:
+    """Tell every index of a bank that there is something new to follow."""
+    connection.execute("UPDATE memory_banks SET version = version + 1 WHERE id = ?", (bank,))
+
+
+def parts(values: Sequence[T]) -> Iterable[Sequence[T]]:
+    for start in range(0, len(values), PARAMETERS):
+        yield values[start : start + PARAMETERS]
