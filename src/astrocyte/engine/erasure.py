@@ -73,19 +73,20 @@ class ErasureOperations(Engine):
         held = next((one for one in shares if one.holds and one.ids), None)
         if held is not None and not skip_held and not dry_run:
             raise LegalHoldActive(held.bank, held.holds)
+        is_scrubbed = False
         if not dry_run:
             for share in shares:
                 if share.ids and not share.holds:
                     event = {**self._event("erase", share.bank, context), "person": person.principal, "reason": why}
                     await self._opened.store.forget(share.bank, Selection(memory_ids=share.ids), event)
-            await self._opened.store.scrub()
+            is_scrubbed = await self._opened.store.scrub()
         return ErasureReport(
             principal=person.principal,
             is_dry_run=dry_run,
             banks=[share.told(is_removed=not dry_run) for share in shares if share.ids],
             memories=sum(len(share.ids) for share in shares if not share.holds),
             mentions=sum(share.because.get(MENTIONS, 0) for share in shares),
-            is_scrubbed=not dry_run,
+            is_scrubbed=is_scrubbed,
         )
 
     async def _every_bank(self) -> list[str]:

@@ -135,19 +135,19 @@ class SqliteStore(BankTable, Curation):
         )
         return [memory_of_row(bank_id, row) for row in rows]
 
-    async def scrub(self) -> None:
-        await asyncio.to_thread(scrub_file, self._file("overwriting what was erased"))
+    async def scrub(self) -> bool:
+        if not isinstance(self._database, SqliteDatabase):
+            return False
+        await asyncio.to_thread(scrub_file, self._database.path)
+        return True
 
     async def back_up(self, path: Path) -> Path:
-        return await asyncio.to_thread(copy_file, self._file("a backup"), path)
+        if not isinstance(self._database, SqliteDatabase):
+            raise NotSupported("this database is not one file to be copied", hint="use its server's backup (pg_dump)")
+        return await asyncio.to_thread(copy_file, self._database.path, path)
 
     def problems(self) -> list[str]:
         return [*self._database.check(), *self._database.read_now(broken_promises)]
-
-    def _file(self, purpose: str) -> Path:
-        if not isinstance(self._database, SqliteDatabase):
-            raise NotSupported(f"{purpose} is not served by this database", hint="use the tools of its server")
-        return self._database.path
 
     def check(self) -> None:
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())

@@ -239,10 +239,11 @@ class Store(Protocol):
     def holds(self, bank_id: str) -> list[LegalHold]:
         """The holds on a bank, oldest first."""
 
-    async def scrub(self) -> None:
-        """Leave no byte of what was removed in the store's files. Takes as long as copying the whole store.
+    async def scrub(self) -> bool:
+        """Leave no byte of what was removed in the store's files; False where that is the server's own business.
 
-        Raises `StorageBusy` when another process keeps an old state open; what is removed stays removed.
+        Takes as long as copying the whole store. Raises `StorageBusy` when another process keeps an old state open;
+        what is removed stays removed.
         """
 
     async def back_up(self, path: Path) -> Path:
