@@ -15,6 +15,8 @@ from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
+from astrocyte.recall.reranking import RULES as RERANK_RULES
+from astrocyte.recall.reranking import RerankRule
 from astrocyte.retain.duplicates import RULES, DuplicateRule
 from astrocyte.retain.privacy import ACTIONS, BarrierAction
 
@@ -37,6 +39,21 @@ SETTINGS = SettingsTable(
         Setting("max_batch", integer(1, 10_000), 1000, "Most memories retained at once.", "limits"),
         Setting("max_results", integer(1, 10_000), 1000, "Most hits of a recall; more are cut.", "limits"),
         Setting("index_megabytes", integer(16, 65_536), 512, "Memory for the indexes of banks in use.", "limits"),
+        Setting(
+            "rerank",
+            choice(*RERANK_RULES),
+            "none",
+            "A second look at the best candidates: none, tokens (word by word, with minilm), cross_encoder (yours).",
+            "recall",
+        ),
+        Setting(
+            "rerank_model",
+            PATH,
+            None,
+            "The folder of a cross-encoder: model.onnx and tokenizer.json. Nothing is downloaded.",
+            "recall",
+        ),
+        Setting("rerank_candidates", integer(2, 1000), 60, "How many candidates get the second look.", "recall"),
         Setting(
             "duplicates",
             choice(*RULES),
@@ -126,6 +143,9 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     cache_dir: Path | None
     limits: Limits
     index_bytes: int
+    rerank: RerankRule
+    rerank_model: Path | None
+    rerank_candidates: int
     duplicates: DuplicateRule
     pii: BarrierAction
     lifecycle: Lifecycle
@@ -182,6 +202,9 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy 
             max_results=resolved["max_results"],
         ),
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
+        rerank=resolved["rerank"],
+        rerank_model=Path(resolved["rerank_model"]) if resolved["rerank_model"] else None,
+        rerank_candidates=resolved["rerank_candidates"],
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
         lifecycle=Lifecycle(

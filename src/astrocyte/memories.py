@@ -104,7 +104,7 @@ class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
 
     ``text`` is the whole content, or the passage of a long one that was found; ``chunk_id`` then says which.
     ``score`` is 0..1 and absolute: the best hit of a bad query stays low. ``evidence`` names what found it: keyword,
-    semantic, neighbour (a turn near it), speaker.
+    semantic, neighbour (a turn near it), speaker, entity (it names what other hits name).
     """
 
     text: str
@@ -126,7 +126,10 @@ class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """How a recall came to its hits. Counts are of memories that pass the filters; times are milliseconds."""
+    """How a recall came to its hits: ``banks`` that were searched, in this order.
+
+    Counts are of memories that pass the filters; times are milliseconds.
+    """
 
     strategies_used: list[str]
     strategy_candidate_counts: dict[str, int]
@@ -134,6 +137,7 @@ class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
     total_candidates: int
     fusion_method: str
     latency_ms: float
+    banks: list[str] = []
 
 
 class RecallResult(msgspec.Struct, frozen=True, kw_only=True):

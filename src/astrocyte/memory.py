@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from os import PathLike
@@ -36,7 +36,7 @@ from astrocyte.memories import (
 )
 from astrocyte.portability import ImportResult, batches, read_bank, write_bank
 from astrocyte.recall.filters import TagMatch
-from astrocyte.recall.plan import recall_plan
+from astrocyte.recall.plan import Strategy, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN
 from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.retain.near import near_duplicates
@@ -106,13 +106,24 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
         tag_match: TagMatch = "any",
         time_range: tuple[datetime | None, datetime | None] | None = None,
         as_of: datetime | None = None,
+        layers: Sequence[str] | None = None,
+        strategy: Strategy = "parallel",
+        enough: int = 3,
+        bank_weights: Mapping[str, float] | None = None,
+        diversity: float = 0.0,
+        rerank: bool = True,
         context: AstrocyteContext | None = None,
     ) -> RecallResult:
         """The memories that answer a question, best first; an unknown bank is an empty one.
 
         ``max_results`` is brought into 1 to ``limits.max_results``. ``max_tokens`` cuts the list where its texts would
         pass that many tokens (estimated). ``time_range`` bounds ``occurred_at``, both ends inclusive, either may be
-        None; ``as_of`` keeps what was retained by then. Every filter holds for every kind of evidence.
+        None; ``as_of`` keeps what was retained by then; ``layers`` are some of fact, observation, model, page.
+        Every filter holds for every kind of evidence.
+
+        Several banks are searched all together (``strategy="parallel"``), in order until ``enough`` hits are found
+        ("cascade"), or until one has any ("first_match"); ``bank_weights`` (0 to 10) multiply their scores.
+        ``diversity`` from 0 to 1 prefers hits that differ; ``rerank=False`` does without a configured second look.
         """
         limits = self.settings.limits
         names = bank_names(bank_id, banks, limits)
@@ -128,6 +139,12 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
             tag_match=tag_match,
             time_range=time_range,
             as_of=as_of,
+            layers=layers,
+            strategy=strategy,
+            enough=enough,
+            bank_weights=bank_weights,
+            diversity=diversity,
+            rerank=rerank,
         )
         return await self._search(plan)
 

@@ -9,8 +9,8 @@ import msgspec
 
 from astrocyte.access.decisions import Decision
 from astrocyte.access.identity import WhoAmI
+from astrocyte.banks import BankInfo
 from astrocyte.memories import (
-    BankInfo,
     ContentType,
     ForgetResult,
     HistoryResult,

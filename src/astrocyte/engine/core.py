@@ -22,6 +22,7 @@ from astrocyte.models.ladder import load_provider
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.plan import RecallPlan
+from astrocyte.recall.reranking import load_reranker
 from astrocyte.recall.search import Searcher
 from astrocyte.retain.duplicates import DuplicateRule
 from astrocyte.retain.privacy import BarrierAction
@@ -59,7 +60,13 @@ class Opened:
         self.store: Store = store
         self.provider = provider
         self.space = Space(provider.model_id, provider.dimension) if provider else None
-        self.searcher = Searcher(self.store, BankIndexes(self.store, cache_bytes=settings.index_bytes), provider)
+        self.searcher = Searcher(
+            self.store,
+            BankIndexes(self.store, cache_bytes=settings.index_bytes),
+            provider,
+            reranker=load_reranker(settings.rerank, settings.rerank_model, provider),
+            rerank_candidates=settings.rerank_candidates,
+        )
 
 
 class Engine:

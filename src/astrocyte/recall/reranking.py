@@ -39,7 +39,7 @@ class TokenReranker:
     Khattab & Zaharia, ColBERT (2020), with the token vectors of the embedding model that is there anyway.
     """
 
-    weight = 0.5
+    weight = 0.75
 
     def __init__(self, model: MiniLm) -> None:
         self._model = model
@@ -98,9 +98,7 @@ def load_reranker(rule: RerankRule, folder: Path | None, provider: EmbeddingProv
         return None
     if rule == "tokens":
         if not isinstance(provider, MiniLm):
-            raise ConfigError(
-                "recall.rerank 'tokens' needs the embedding model minilm", hint="embedding.provider: minilm"
-            )
+            raise ConfigError("recall.rerank 'tokens' needs embedding.provider minilm")
         return TokenReranker(provider)
     if folder is None:
         raise ConfigError("recall.rerank 'cross_encoder' needs recall.rerank_model", hint="the folder of an ONNX model")

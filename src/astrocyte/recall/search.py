@@ -2,16 +2,20 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from astrocyte.memories import FoundPassage, MemoryHit, RecallResult, RecallTrace
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
+from astrocyte.recall.diversity import diversified
+from astrocyte.recall.honesty import never_rising
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.recall.legs import best_places, semantic_scores
+from astrocyte.recall.legs import best_places, semantic_scores, standardised
 from astrocyte.recall.plan import RecallPlan
 from astrocyte.recall.ranking import Hit, Ranking, Weights, rank
+from astrocyte.recall.reranking import Reranker
 from astrocyte.stores.store import Space, Store, check_space
 
 if TYPE_CHECKING:
@@ -20,11 +24,39 @@ if TYPE_CHECKING:
 
 CHARACTERS_A_TOKEN = 4
 
+DIVERSE_CANDIDATES = 4
+"""Times as many candidates as are wanted to choose different ones from."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
+    """A hit on its way out: ``score`` is what the caller sees, 0..1."""
+
     bank_id: str
     hit: Hit
+    score: float
+
+
+@dataclass(slots=True)
+class _Spent:
+    """Milliseconds by step, and what was counted, over all banks."""
+
+    timings: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, ranking: Ranking) -> None:
+        for name, spent in ranking.timings_ms.items():
+            self.timings[name] = self.timings.get(name, 0.0) + spent
+        for name, count in ranking.counts.items():
+            self.counts[name] = self.counts.get(name, 0) + count
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + (time.perf_counter() - started) * 1000
 
 
 class Searcher:
@@ -37,24 +69,41 @@ class Searcher:
         provider: EmbeddingProvider | None,
         *,
         weights: Weights | None = None,
+        reranker: Reranker | None = None,
+        rerank_candidates: int = 60,
     ) -> None:
         self._store = store
         self._indexes = indexes
         self._provider = provider
         self._weights = weights or Weights()
+        self._reranker = reranker
+        self._rerank_candidates = rerank_candidates
 
     def search(self, plan: RecallPlan) -> RecallResult:
-        """Hits of all banks by score: scores are absolute, so banks compare."""
+        """Hits of all banks by score: scores are absolute, so banks compare. Banks are visited as the plan says."""
         started = time.perf_counter()
-        indexes = {bank: index for bank in plan.banks if (index := self._indexes.current(bank)) is not None}
-        vector = self._embedded(plan.query, indexes)
-        embedded = time.perf_counter()
-        rankings = {
-            bank: rank(index, plan.query, vector, plan.admitted, limit=plan.max_results + 1, weights=self._weights)
-            for bank, index in indexes.items()
-        }
-        found = [_Found(bank, hit) for bank, ranking in rankings.items() for hit in ranking.hits]
-        found.sort(key=lambda one: -one.hit.score)
+        spent = _Spent()
+        rankings: dict[str, Ranking] = {}
+        found: list[_Found] = []
+        vector: Any = None
+        for bank in plan.banks:
+            index = self._indexes.current(bank)
+            if index is None:
+                continue
+            if index.space is not None and self._provider is not None:
+                check_space(bank, index.space, Space(self._provider.model_id, self._provider.dimension))
+                with spent.step("embedding"):
+                    vector = self._provider.embed([plan.query])[0] if vector is None else vector
+            rankings[bank] = ranking = self._rank(plan, bank, index, None if index.space is None else vector, spent)
+            weight = plan.bank_weights.get(bank, 1.0)
+            scores = never_rising([hit.certainty for hit in ranking.hits])
+            found += [
+                _Found(bank, hit, min(1.0, max(0.0, score * weight)))
+                for hit, score in zip(ranking.hits, scores, strict=True)
+            ]
+            if _is_enough(plan, found):
+                break
+        found.sort(key=lambda one: -one.score)
         hits = list(self._hydrated(plan, found))
         kept = _within_budget(hits[: plan.max_results], plan.max_tokens)
         cosines = [ranking.top_cosine for ranking in rankings.values() if ranking.top_cosine is not None]
@@ -62,9 +111,41 @@ class Searcher:
             hits=kept,
             total_available=sum(ranking.candidates for ranking in rankings.values()),
             truncated=len(kept) < len(hits),
-            trace=_trace(rankings, (embedded - started) * 1000, (time.perf_counter() - started) * 1000),
+            trace=_trace(rankings, spent, (time.perf_counter() - started) * 1000),
             top_semantic_score=max(cosines, default=None),
         )
+
+    def _rank(self, plan: RecallPlan, bank: str, index: BankIndex, vector: Any, spent: _Spent) -> Ranking:
+        wanted = plan.max_results + 1
+        reranker = self._reranker if plan.rerank else None
+        limit = max(wanted, self._rerank_candidates) if reranker else wanted
+        limit = max(limit, DIVERSE_CANDIDATES * wanted) if plan.diversity else limit
+        ranking = rank(index, plan.query, vector, plan.admitted, limit=limit, weights=self._weights)
+        spent.add(ranking)
+        hits = ranking.hits
+        if reranker is not None and hits:
+            with spent.step("rerank"):
+                hits = self._reranked(reranker, plan.query, bank, hits)
+        if plan.diversity and hits:
+            with spent.step("diversity"):
+                hits = diversified(index, hits, plan.diversity, wanted)
+        return replace(ranking, hits=hits[:wanted])
+
+    def _reranked(self, reranker: Reranker, query: str, bank: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+        """The first candidates in the order of both looks together; the others stay behind them."""
+        import numpy as np
+
+        chosen = hits[: self._rerank_candidates]
+        passages = self._store.fetch(bank, [hit.row for hit in chosen])
+        kept = [hit for hit in chosen if hit.row in passages]
+        if not kept:
+            return ()
+        texts = [_spoken(passages[hit.row]) for hit in kept]
+        everything = np.ones(len(kept), np.bool_)
+        first = standardised(np.array([hit.fused for hit in kept], np.float32), everything)
+        second = standardised(reranker.scores(query, texts), everything)
+        order = np.argsort(-(first + reranker.weight * second), kind="stable").tolist()
+        return (*(kept[place] for place in order), *hits[self._rerank_candidates :])
 
     def nearest(
         self, bank_id: str, vector: "NDArray[np.float32]", *, at_least: float, count: int
@@ -79,15 +160,6 @@ class Searcher:
         passages = self._store.fetch(bank_id, rows)
         return [passages[row] for row in rows if row in passages]
 
-    def _embedded(self, query: str, indexes: Mapping[str, BankIndex]) -> "NDArray[np.float32] | None":
-        spaces = {bank: index.space for bank, index in indexes.items() if index.space is not None}
-        if self._provider is None or not spaces:
-            return None
-        for bank, space in spaces.items():
-            check_space(bank, space, Space(self._provider.model_id, self._provider.dimension))
-        vector: NDArray[np.float32] = self._provider.embed([query])[0]
-        return vector
-
     def _hydrated(self, plan: RecallPlan, found: Sequence[_Found]) -> Iterator[MemoryHit]:
         """Rows are read once a bank. One that was forgotten meanwhile, or that the filter refuses, is left out."""
         by_bank: dict[str, list[int]] = {}
@@ -97,20 +169,34 @@ class Searcher:
         seen: set[str] = set()
         for one in found:
             passage = passages[one.bank_id].get(one.hit.row)
-            if passage is None or one.hit.score < plan.min_score or not plan.admitted.admits(passage.record):
+            if passage is None or one.score < plan.min_score or not plan.admitted.admits(passage.record):
                 continue
             if len(plan.banks) > 1 and passage.text in seen:
                 continue
             seen.add(passage.text)
-            yield _public(passage, one.hit)
+            yield _public(passage, one)
 
 
-def _public(passage: FoundPassage, hit: Hit) -> MemoryHit:
+def _is_enough(plan: RecallPlan, found: Sequence[_Found]) -> bool:
+    """Whether the banks that come later need not be asked."""
+    if plan.strategy == "parallel":
+        return False
+    enough = plan.enough if plan.strategy == "cascade" else 1
+    return sum(one.score >= plan.min_score for one in found) >= enough
+
+
+def _spoken(passage: FoundPassage) -> str:
+    """A passage as its vector was made: with who said it."""
+    speaker = passage.record.speaker
+    return passage.text if speaker is None or passage.text.startswith(f"{speaker}:") else f"{speaker}: {passage.text}"
+
+
+def _public(passage: FoundPassage, found: _Found) -> MemoryHit:
     memory = passage.record
     return MemoryHit(
         text=passage.text,
         chunk_id=f"{memory.memory_id}:{passage.ordinal}" if passage.of > 1 else None,
-        score=round(hit.score, 4),
+        score=round(found.score, 4),
         memory_id=memory.memory_id,
         bank_id=memory.bank_id,
         metadata=memory.metadata,
@@ -120,7 +206,8 @@ def _public(passage: FoundPassage, hit: Hit) -> MemoryHit:
         source=memory.source,
         session_id=memory.session_id,
         speaker=memory.speaker,
-        evidence=list(hit.evidence),
+        evidence=list(found.hit.evidence),
+        memory_layer=memory.layer,
     )
 
 
@@ -136,19 +223,13 @@ def _within_budget(hits: Sequence[MemoryHit], max_tokens: int | None) -> list[Me
     return kept
 
 
-def _trace(rankings: Mapping[str, Ranking], embedding_ms: float, total_ms: float) -> RecallTrace:
-    counts: dict[str, int] = {}
-    timings = {"embedding": embedding_ms}
-    for ranking in rankings.values():
-        for name, count in ranking.counts.items():
-            counts[name] = counts.get(name, 0) + count
-        for name, spent in ranking.timings_ms.items():
-            timings[name] = timings.get(name, 0.0) + spent
+def _trace(rankings: Mapping[str, Ranking], spent: _Spent, total_ms: float) -> RecallTrace:
     return RecallTrace(
-        strategies_used=list(counts),
-        strategy_candidate_counts=counts,
-        strategy_timings_ms={name: round(spent, 3) for name, spent in timings.items()},
+        strategies_used=list(spent.counts),
+        strategy_candidate_counts=spent.counts,
+        strategy_timings_ms={name: round(taken, 3) for name, taken in spent.timings.items()},
         total_candidates=sum(ranking.candidates for ranking in rankings.values()),
         fusion_method="z-score",
         latency_ms=round(total_ms, 3),
+        banks=list(rankings),
     )

@@ -40,7 +40,7 @@ def row(number: int, memory: Memory) -> SearchRow:
 def ranked(index: BankIndex, query: str) -> list[tuple[int, float]]:
     vector = np.array([0.5, 0.5, 0.5, 0.5], np.float32)
     found = rank(index, query, vector, RecallFilter(), limit=50, weights=Weights())
-    return [(hit.row, round(hit.score, 4)) for hit in found.hits]
+    return [(hit.row, round(hit.certainty, 4)) for hit in found.hits]
 
 
 def changes(version: int, added: Sequence[SearchRow], dropped: Sequence[int]) -> Changes:
