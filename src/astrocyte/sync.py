@@ -115,3 +115,4 @@ class SyncAstrocyte:
     doctor = _blocking(Astrocyte.doctor)
     sweep = _blocking(Astrocyte.sweep)
     health = _blocking(Astrocyte.health)
+    require_access = _blocking(Astrocyte.require_access)
