@@ -115,11 +115,12 @@ def _status_number(kind: Any) -> str:
 def cli_page() -> str:
     import typer.main
 
-    from aster.cli.main import app
+    from aster.cli import astrocyte, main
 
-    root = typer.main.get_command(app)
+    roots = {"aster": main.app, "astrocyte": astrocyte.app}
     parts = ["# Command line", "", "Exit codes: 0 done, 1 an error, 2 wrong usage, 130 interrupted.", ""]
-    for path, command in _commands("aster", root):
+    found = [row for name, app in roots.items() for row in _commands(name, typer.main.get_command(app))]
+    for path, command in found:
         parts += [f"## `{path}`", "", (command.help or "").strip(), ""]
         rows = [_parameter_row(parameter) for parameter in command.params if parameter.name != "help"]
         if rows:

@@ -98,3 +98,10 @@ class AuthzCheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     operation: str
     bank_id: str | None = None
     banks: list[str] | None = None
+
+
+class AdminBanks(msgspec.Struct, frozen=True, kw_only=True):
+    """Names of banks in alphabetical order; ``next_after`` is the ``after`` of the next page, None at the end."""
+
+    banks: list[str]
+    next_after: str | None = None

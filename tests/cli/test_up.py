@@ -5,42 +5,10 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-Start = Callable[..., "subprocess.Popen[str]"]
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "aster", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-def addresses(process: "subprocess.Popen[str]") -> dict[str, str]:
-    """The JSON object that `aster up --json` prints once it is ready."""
-    assert process.stdout is not None
-    text = ""
-    for line in process.stdout:
-        text += line
-        if line.startswith("}"):
-            found: dict[str, str] = json.loads(text)
-            return found
-    assert process.stderr is not None
-    raise AssertionError(process.stderr.read())
+from tests.cli.processes import Start, addresses
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

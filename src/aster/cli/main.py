@@ -74,9 +74,14 @@ def root(
 
 
 def run() -> None:
-    """The console script: no traceback ever reaches a user, unless ASTER_DEBUG is set."""
+    """The console script."""
+    run_guarded(app)
+
+
+def run_guarded(command: typer.Typer) -> None:
+    """Run a command: no traceback ever reaches a user, unless ASTER_DEBUG is set."""
     try:
-        app()
+        command()
     except AsterError as error:
         if os.environ.get("ASTER_DEBUG"):
             raise

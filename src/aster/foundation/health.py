@@ -55,6 +55,8 @@ class Health:
         return [
             Route("GET", "/livez", self.livez, summary="Is the process alive?", answer=Readiness),
             Route("GET", "/readyz", self.readyz, summary="Can it serve?", answer=Readiness, errors=(503,)),
+            Route("GET", "/live", self.livez, summary="/livez, by another name", answer=Readiness),
+            Route("GET", "/ready", self.readyz, summary="/readyz, by another name", answer=Readiness, errors=(503,)),
             Route("GET", "/metrics", self.metrics, summary="Counters in Prometheus text format"),
         ]
 

@@ -22,6 +22,7 @@ from astrocyte.memories import (
     RetainResult,
 )
 from astrocyte.requests import (
+    AdminBanks,
     AuthzCheckRequest,
     ForgetRequest,
     HistoryRequest,
@@ -205,3 +206,9 @@ def check_access(operation: str, bank_id: str | None = None, *, banks: Sequence[
     """What would be decided about an operation (recall, retain, forget …), and why."""
     body = AuthzCheckRequest(operation=operation, bank_id=bank_id, banks=list(banks) if banks is not None else None)
     return Call("POST", "/v1/authz/check", Decision, body, repeatable=True)
+
+
+def list_banks(*, after: str | None = None) -> Call[AdminBanks]:
+    """Every bank's name, page by page; for the admin token."""
+    query = f"?{urlencode({'after': after})}" if after else ""
+    return Call("GET", f"/v1/admin/banks{query}", AdminBanks, repeatable=True)

@@ -6,7 +6,7 @@ import os
 import random
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -142,6 +142,7 @@ class AstrocyteClient(_Sending):
     bank_info = _blocking(calls.bank_info)
     whoami = _blocking(calls.whoami)
     check_access = _blocking(calls.check_access)
+    list_banks = _blocking(calls.list_banks)
 
     def send(self, call: Call[T]) -> T:
         """Send a call, again where that is safe."""
@@ -177,13 +178,21 @@ class AstrocyteClient(_Sending):
 
 
 class AsyncAstrocyteClient(_Sending):
-    """`AstrocyteClient` for an event loop; ``async with`` closes its connections."""
+    """`AstrocyteClient` for an event loop; ``async with`` closes its connections.
+
+    ``transport`` replaces the network, e.g. by an ``httpx.ASGITransport`` of a gateway in this process.
+    """
 
     def __init__(
-        self, url: str | None = None, *, credentials: Credentials | None = None, timeout: float = SECONDS
+        self,
+        url: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        timeout: float = SECONDS,
+        transport: "httpx.AsyncBaseTransport | None" = None,
     ) -> None:
         super().__init__(url, credentials, timeout)
-        self._http = self._httpx.AsyncClient(**self._options)
+        self._http = self._httpx.AsyncClient(**self._options, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -207,6 +216,32 @@ class AsyncAstrocyteClient(_Sending):
     bank_info = _awaited(calls.bank_info)
     whoami = _awaited(calls.whoami)
     check_access = _awaited(calls.check_access)
+    list_banks = _awaited(calls.list_banks)
+
+    async def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Pass a request on as it is; the status and body of whatever is answered."""
+        try:
+            answer = await self._http.request(method, path, content=body, headers=headers)
+        except self._httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        return answer.status_code, answer.content
+
+    async def export_bank(self, bank_id: str, path: str | os.PathLike[str]) -> int:
+        """Write a bank's JSON Lines to a file; returns its bytes. The file appears when it is whole."""
+        async with self._http.stream("GET", calls.export_path(bank_id)) as answer:
+            if answer.status_code not in SUCCESS:
+                raise error_of(answer.status_code, await answer.aread())
+            with _whole_file(Path(path)) as file:
+                return sum([file.write(piece) async for piece in answer.aiter_bytes(PIECE_BYTES)])
+
+    async def import_bank(self, bank_id: str, path: str | os.PathLike[str]) -> ImportResult:
+        """Add an exported file's memories to a bank; those that are there already are skipped."""
+        with await asyncio.to_thread(Path(path).open, "rb") as file:
+            try:
+                answer = await self._http.post(calls.import_path(bank_id), content=_pieces(file))
+            except self._httpx.HTTPError as error:
+                raise self._unreachable(error) from error
+        return self._value(answer, ImportResult)
 
     async def send(self, call: Call[T]) -> T:
         """Send a call, again where that is safe."""
@@ -230,6 +265,11 @@ def _pause(attempt: int, retry_after: str | None) -> float:
         return min(float(retry_after), LONGEST_PAUSE)
     doubled: float = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)
     return doubled * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load only
+
+
+async def _pieces(file: BinaryIO) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+        yield piece
 
 
 @contextmanager

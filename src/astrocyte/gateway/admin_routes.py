@@ -10,6 +10,7 @@ from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from astrocyte.gateway.admin_guard import ADMIN
 from astrocyte.memories import HealthStatus
+from astrocyte.requests import AdminBanks
 
 if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
@@ -28,13 +29,6 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class AdminSources(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceStatus]
-
-
-class AdminBanks(msgspec.Struct, frozen=True, kw_only=True):
-    """Names of banks in alphabetical order; ``next_after`` is the ``after`` of the next page, None at the end."""
-
-    banks: list[str]
-    next_after: str | None = None
 
 
 class AdminHandlers:

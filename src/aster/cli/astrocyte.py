@@ -1,0 +1,48 @@
+"""The root of the `astrocyte` command: memory alone, served or used from the shell. Exit codes are those of `aster`."""
+
+from typing import Annotated
+
+import typer
+
+from aster.cli import memory_banks, memory_mcp, memory_serve, memory_use
+from aster.cli.main import run_guarded
+
+app = typer.Typer(
+    name="astrocyte",
+    help="Long-term memory for AI agents: serve it, use it, keep it in order.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command(name="serve")(memory_serve.serve)
+app.command(name="retain")(memory_use.retain)
+app.command(name="recall")(memory_use.recall)
+app.command(name="reflect")(memory_use.reflect)
+app.command(name="forget")(memory_use.forget)
+app.command(name="banks")(memory_banks.banks)
+app.command(name="export")(memory_banks.export_bank)
+app.command(name="import")(memory_banks.import_bank)
+app.command(name="mcp")(memory_mcp.mcp)
+app.command(name="whoami")(memory_use.whoami)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from aster import __version__
+
+        typer.echo(f"astrocyte {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Long-term memory for AI agents: serve it, use it, keep it in order."""
+
+
+def run() -> None:
+    """The console script."""
+    run_guarded(app)

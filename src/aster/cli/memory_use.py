@@ -1,0 +1,245 @@
+"""`astrocyte retain`, `recall`, `reflect`, `forget`, `whoami`: memory from the shell."""
+
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from aster.cli.memory_opening import (
+    DEFAULT_DATA,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    Place,
+    PrincipalOption,
+    UrlOption,
+)
+from aster.foundation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from astrocyte.memories import MemoryHit, NewMemory
+
+BATCH = 64
+
+BankOption = Annotated[str, typer.Option("--bank", "-b", help="The bank.")]
+BanksOption = Annotated[list[str], typer.Option("--bank", "-b", help="The bank; repeatable.")]
+TagsOption = Annotated[list[str] | None, typer.Option("--tag", "-t", help="A tag; repeatable.")]
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+def retain(
+    bank: BankOption,
+    content: Annotated[
+        str | None, typer.Argument(help="What to remember; - is standard input. Left out with --lines.")
+    ] = None,
+    tags: TagsOption = None,
+    occurred_at: Annotated[
+        datetime | None,
+        typer.Option("--at", formats=MOMENTS, help="When it happened (UTC)."),
+    ] = None,
+    speaker: Annotated[str | None, typer.Option("--speaker", help="Who said it.")] = None,
+    session: Annotated[str | None, typer.Option("--session", help="The conversation it is part of.")] = None,
+    source: Annotated[str | None, typer.Option("--source", help="Where it was found.")] = None,
+    kind: Annotated[
+        str, typer.Option("--type", help="text, dialogue, markdown or document: where a long content may be cut.")
+    ] = "text",
+    lines: Annotated[
+        typer.FileText | None,
+        typer.Option("--lines", help='JSON Lines, one memory a line: {"content": …, "tags": […], …}; - is stdin.'),
+    ] = None,
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Remember something, durably; print its id."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import narrator, print_json
+    from astrocyte.memories import NewMemory, RetainResult
+
+    if (content is None) == (lines is None):
+        raise ConfigError("give one thing to remember, or --lines FILE", hint="astrocyte retain --bank B 'the fact'")
+    if lines is not None:
+        memories = [_memory(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    else:
+        text = sys.stdin.read() if content == "-" else content or ""
+        memories = [
+            NewMemory(
+                content=text,
+                tags=tags or [],
+                occurred_at=occurred_at,
+                speaker=speaker,
+                session_id=session,
+                source=source,
+                content_type=kind,  # type: ignore[arg-type]  # the engine checks it
+            )
+        ]
+
+    async def work() -> list[RetainResult]:
+        done: list[RetainResult] = []
+        async with Place(url, data, config, principal).opened() as memory:
+            if len(memories) <= BATCH:
+                return (await memory.retain_batch(bank, memories)).results
+            with narrator(as_json=False).progress("memories", len(memories)) as advance:
+                for first in range(0, len(memories), BATCH):
+                    part = memories[first : first + BATCH]
+                    done += (await memory.retain_batch(bank, part)).results
+                    advance(len(part))
+        return done
+
+    results = run_async(work())
+    if as_json:
+        print_json(results)
+    elif lines is not None:
+        stored = sum(result.stored for result in results)
+        typer.echo(f"{stored} remembered, {len(results) - stored} there already")
+    else:
+        typer.echo(f"{results[0].memory_id}{'' if results[0].stored else '  (there already)'}")
+
+
+def recall(
+    query: Annotated[str, typer.Argument(help="A question, or words.")],
+    bank: BanksOption,
+    most: Annotated[int, typer.Option("--max", "-n", min=1, help="Hits, at most.")] = 10,
+    tags: TagsOption = None,
+    min_score: Annotated[float, typer.Option("--min-score", min=0.0, max=1.0, help="Leave out what is lower.")] = 0.0,
+    since: Annotated[datetime | None, typer.Option("--since", formats=MOMENTS, help="Happened then or later.")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", formats=MOMENTS, help="Happened by then.")] = None,
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find what was remembered, best first: score, when, who, what."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json
+    from astrocyte.memories import RecallResult
+
+    async def work() -> RecallResult:
+        async with Place(url, data, config, principal).opened() as memory:
+            span = (since, until) if since or until else None
+            return await memory.recall(
+                query, banks=bank, max_results=most, tags=tags or (), min_score=min_score, time_range=span
+            )
+
+    found = run_async(work())
+    if as_json:
+        print_json(found)
+        return
+    for hit in found.hits:
+        typer.echo(_line(hit))
+    if not found.hits:
+        typer.echo("nothing was found", err=True)
+
+
+def reflect(
+    query: Annotated[str, typer.Argument(help="A question.")],
+    bank: BanksOption,
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question from memory, with citations."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json, visible
+    from astrocyte.memories import ReflectResult
+
+    async def work() -> ReflectResult:
+        async with Place(url, data, config, principal).opened() as memory:
+            return await memory.reflect(query, banks=bank)
+
+    answer = run_async(work())
+    if as_json:
+        print_json(answer)
+        return
+    typer.echo(visible(answer.answer))
+    for number, hit in enumerate(answer.sources, 1):
+        typer.echo(f"  [{number}] {_line(hit)}")
+
+
+def forget(
+    bank: BankOption,
+    memory_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Memories by their ids.")] = None,
+    tags: TagsOption = None,
+    before: Annotated[datetime | None, typer.Option("--before", formats=MOMENTS, help="Older than this.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The whole bank.")] = False,
+    reason: Annotated[str | None, typer.Option("--reason", help="For the audit log.")] = None,
+    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a whole bank goes.")] = False,
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget for good what meets every condition that is given."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json
+    from astrocyte.memories import ForgetResult
+
+    if everything and not is_sure:
+        typer.confirm(f"Forget everything in bank '{bank}' for good?", abort=True, err=True)
+
+    async def work() -> ForgetResult:
+        async with Place(url, data, config, principal).opened() as memory:
+            return await memory.forget(
+                bank,
+                memory_ids=memory_ids or None,
+                tags=tags or None,
+                before_date=before,
+                scope="all" if everything else None,
+                reason=reason,
+            )
+
+    gone = run_async(work())
+    if as_json:
+        print_json(gone)
+    else:
+        typer.echo(f"{gone.deleted_count} forgotten")
+
+
+def whoami(
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell whom memory takes the caller for, and what holds where no grant fits."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json, visible
+    from astrocyte.access.identity import WhoAmI
+
+    async def work() -> WhoAmI:
+        async with Place(url, data, config, principal).opened() as memory:
+            return await memory.whoami()
+
+    found = run_async(work())
+    if as_json:
+        print_json(found)
+        return
+    policy = found.default_policy or "grants are not enforced"
+    typer.echo(visible(f"{found.principal}  (auth mode {found.auth_mode}; {policy})"))
+
+
+def _line(hit: "MemoryHit") -> str:
+    from aster.cli.terminal import visible
+
+    when = hit.occurred_at.strftime("%Y-%m-%d") if hit.occurred_at else "          "
+    who = f"{hit.speaker}: " if hit.speaker else ""
+    return visible(f"{hit.score:.2f}  {when}  {hit.bank_id}/{hit.memory_id}  {who}{' '.join(hit.text.split())}")
+
+
+def _memory(number: int, line: str) -> "NewMemory":
+    import msgspec
+
+    from astrocyte.memories import NewMemory
+
+    try:
+        return msgspec.json.decode(line, type=NewMemory)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"line {number}: {error}", hint='a line is {"content": "…", "tags": ["…"], …}') from None

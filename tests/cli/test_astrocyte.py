@@ -1,0 +1,158 @@
+"""The `astrocyte` command: the same words for a gateway and for a data directory of one's own."""
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import httpx2
+import mcp_types as types
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
+from tests.cli.processes import Start, addresses
+from typer.testing import CliRunner
+
+from aster.cli.astrocyte import app
+from aster.foundation.errors import AsterError, ConfigError, StorageBusy
+from aster.stack.data import DataDirectory
+
+ROOT = ["-c", "from aster.cli.astrocyte import run; run()"]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What a command prints; its error is raised."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "astrocyte.yaml").write_text("embedding: {provider: none}\n")
+    monkeypatch.setenv("ASTROCYTE_CONFIG_PATH", str(tmp_path / "astrocyte.yaml"))
+
+    def invoke(*arguments: str, stdin: str | None = None) -> str:
+        result = CliRunner().invoke(app, arguments, input=stdin)
+        if isinstance(result.exception, AsterError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return invoke
+
+
+def test_a_fact_is_remembered_found_reflected_on_and_forgotten(run: Callable[..., str]) -> None:
+    fact = ("retain", "-b", "user-alice", "Alice likes dark mode", "--at", "2026-01-02", "--tag", "ui")
+    memory_id = run(*fact).strip()
+    found = run("recall", "dark mode", "-b", "user-alice")
+    assert f"2026-01-02  user-alice/{memory_id}  Alice likes dark mode" in found
+    assert "Alice likes dark mode" in run("reflect", "what does Alice like?", "-b", "user-alice")
+    (hit,) = json.loads(run("recall", "mode", "-b", "user-alice", "--tag", "ui", "--json"))["hits"]
+    assert hit["memory_id"] == memory_id
+    assert json.loads(run("recall", "mode", "-b", "user-alice", "--since", "2026-01-03", "--json"))["hits"] == []
+    assert run(*fact) == f"{memory_id}  (there already)\n"
+    assert run("banks") == "user-alice\n"
+    assert run("forget", "-b", "user-alice", memory_id) == "1 forgotten\n"
+
+
+def test_lines_are_remembered_in_order_and_a_bad_line_is_named(run: Callable[..., str]) -> None:
+    lines = "\n".join(json.dumps({"content": f"fact {number}"}) for number in range(100))
+    assert run("retain", "-b", "b", "--lines", "-", stdin=lines).endswith("100 remembered, 0 there already\n")
+    with pytest.raises(ConfigError, match="line 2"):
+        run("retain", "-b", "b", "--lines", "-", stdin='{"content": "x"}\n{"contents": "y"}\n')
+    with pytest.raises(ConfigError, match="one thing to remember"):
+        run("retain", "-b", "b")
+
+
+def test_a_bank_goes_out_and_comes_in(run: Callable[..., str], tmp_path: Path) -> None:
+    run("retain", "-b", "a", "-", stdin="from a pipe")
+    assert "bytes in" in run("export", "a", str(tmp_path / "a.jsonl"))
+    assert run("import", "b", str(tmp_path / "a.jsonl")) == "1 imported, 0 there already\n"
+    assert run("forget", "-b", "a", "--all", "--yes") == "1 forgotten\n"
+    assert json.loads(run("recall", "pipe", "-b", "b", "--json"))["hits"][0]["text"] == "from a pipe"
+
+
+def test_a_whole_bank_goes_only_after_a_yes(run: Callable[..., str]) -> None:
+    run("retain", "-b", "a", "x")
+    assert CliRunner().invoke(app, ["forget", "-b", "a", "--all"], input="n\n").exit_code == 1
+    assert json.loads(run("recall", "x", "-b", "a", "--json"))["hits"]
+
+
+def test_a_directory_that_is_served_says_by_whom(run: Callable[..., str], tmp_path: Path) -> None:
+    with DataDirectory(tmp_path / "astrocyte-data"), pytest.raises(StorageBusy, match="in use by process"):
+        run("banks")
+
+
+def test_serve_answers_the_contract_s_first_request_and_the_other_commands(
+    start: Start, tmp_path: Path, run: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start(command=[*ROOT, "serve", "--port", "0", "--data", str(tmp_path / "data"), "--json"])
+    url = addresses(process)["url"]
+    body = {"content": "Alice likes dark mode", "bank_id": "user-alice"}
+    headers = {"X-Astrocyte-Principal": "user:alice"}
+    assert httpx.post(f"{url}/v1/retain", json=body, headers=headers).json()["stored"] is True
+    assert [httpx.get(f"{url}/{probe}").status_code for probe in ("live", "ready", "metrics")] == [200] * 3
+    monkeypatch.setenv("ASTROCYTE_URL", url)
+    assert "dark mode" in run("recall", "mode", "-b", "user-alice", "--as", "user:alice")
+    assert run("whoami", "--as", "agent:bot").startswith("agent:bot  (auth mode dev")
+
+
+# MCP
+
+
+def text(result: types.CallToolResult) -> str:
+    return cast("types.TextContent", result.content[0]).text
+
+
+@asynccontextmanager
+async def agent(folder: Path, *options: str) -> AsyncIterator[Client]:
+    """The SDK's own client, and `astrocyte mcp` as its server over standard input and output."""
+    config = folder / "astrocyte.yaml"
+    config.write_text("embedding: {provider: none}\naccess_control: {enabled: true}\n")
+    arguments = [*ROOT, "mcp", "--config", str(config), "--data", str(folder / "data"), *options]
+    async with Client(StdioServerParameters(command=sys.executable, args=arguments, cwd=str(folder))) as client:
+        yield client
+
+
+async def test_an_agent_remembers_and_recalls_over_standard_input(tmp_path: Path) -> None:
+    async with agent(tmp_path, "--as", "agent:bot") as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert sorted(tools) == ["memory_forget", "memory_recall", "memory_reflect", "memory_retain"]
+        assert tools["memory_retain"].input_schema["required"] == ["content", "bank_id"]
+        hints = tools["memory_forget"].annotations
+        assert hints is not None
+        assert hints.destructive_hint is True
+        fact = {"content": "The deploy key is in the vault", "bank_id": "agent-bot"}
+        assert (await client.call_tool("memory_retain", fact)).structured_content["stored"] is True
+        found = await client.call_tool("memory_recall", {"query": "deploy key", "bank_id": "agent-bot"})
+        assert found.structured_content["hits"][0]["text"] == fact["content"]
+        refused = await client.call_tool("memory_recall", {"query": "x", "bank_id": "user-alice"})
+        assert refused.is_error
+        assert text(refused) == "ACCESS_DENIED: Principal 'agent:bot' denied 'read' on bank 'user-alice'"
+        wrong = await client.call_tool("memory_recall", {"query": "x", "bank": "user-alice"})
+        assert text(wrong).startswith("VALIDATION_ERROR")
+
+
+async def test_over_http_every_request_says_who_is_calling(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASTROCYTE_AUTH_MODE", "api_key")
+    monkeypatch.setenv("ASTROCYTE_API_KEY", "sk-long-enough-to-be-a-secret-here")
+    config = tmp_path / "astrocyte.yaml"
+    config.write_text("embedding: {provider: none}\naccess_control: {enabled: true}\n")
+    options = ["--transport", "http", "--port", "0", "--config", str(config), "--data", str(tmp_path / "data")]
+    process = start(command=[*ROOT, "mcp", *options])
+    assert process.stdout is not None
+    url = process.stdout.readline().split()[3].rstrip(";")
+    assert httpx.post(url, json={}).status_code == 401
+    assert httpx.post(url, json={}, headers={"X-Api-Key": "wrong"}).json()["detail"] == "Invalid or missing API key"
+
+    async def retain(principal: str, bank: str) -> Any:
+        headers = {"X-Api-Key": "sk-long-enough-to-be-a-secret-here", "X-Astrocyte-Principal": principal}
+        async with (
+            httpx2.AsyncClient(headers=headers) as http,
+            Client(streamable_http_client(url, http_client=http)) as client,
+        ):
+            return await client.call_tool("memory_retain", {"content": "x", "bank_id": bank})
+
+    assert (await retain("agent:bot", "agent-bot")).structured_content["stored"] is True
+    assert "ACCESS_DENIED" in text(await retain("agent:bot", "user-alice"))
