@@ -68,15 +68,9 @@ class Classes:
     def swift_type(self, field: FieldInfo, inside: tuple[str, ...] = ()) -> Any:
         """The type `msgspec` converts a field to, None if it can't."""
         kind = self._swift_kind(field.type, inside)
-        if kind is None:
+        limits = _limits(field)
+        if kind is None or limits is None:
             return None
-        limits: dict[str, Any] = dict(_LIMITS.get(field.type.kind, {}))
-        for constraint in field.constraints:
-            bounds = _meta(constraint, field.type)
-            if bounds is None:
-                return None
-            for name, bound in bounds.items():
-                limits[name] = (max if name == "ge" else min)(bound, limits[name])
         return Annotated[_BARE[field.type.kind], msgspec.Meta(**limits)] if limits else kind
 
     def _swift_kind(self, kind: Type, inside: tuple[str, ...]) -> Any:
@@ -127,6 +121,24 @@ def _defaults_last(columns: list[tuple[str, Any, Any]]) -> list[tuple[str, Any, 
 def is_optional(field: FieldInfo) -> bool:
     required = any(constraint.kind == "required" for constraint in field.constraints)
     return not required and field.declared is not None and field.declared.kind in {"Maybe", "Option"}
+
+
+def _limits(field: FieldInfo) -> dict[str, Any] | None:
+    """What `msgspec.Meta` checks of a field's values, None if it can't check all that is declared."""
+    limits: dict[str, Any] = dict(_LIMITS.get(field.type.kind, {}))
+    for constraint in field.constraints:
+        bounds = _meta(constraint, field.type)
+        if bounds is None:
+            return None
+        for name, bound in bounds.items():
+            limits[name] = (max if name == "ge" else min)(bound, limits[name])
+    return limits
+
+
+def value_bounds(field: FieldInfo) -> tuple[Any, Any] | None:
+    """The least and the greatest value of a field of numbers that `msgspec` can check."""
+    limits = _limits(field)
+    return (limits["ge"], limits["le"]) if limits else None
 
 
 def _meta(constraint: Constraint, kind: Type) -> dict[str, Any] | None:

@@ -33,10 +33,10 @@ class StatementCompiler(ExpressionCompiler):
         """Look a decision up instead of testing row by row (see `decision_index`)."""
         emit = self.emit
         emit.at(table.rows[0].result.start)
-        data = self.constants.add(fill(table, self.constants.value_of))
+        data = self.constants.add(fill(table, self.constants.value_of, self.result_of))
         name = self.temporary()
         if not table.keys:
-            return [emit.assign(name, self.cut(emit.load(data), table)), self.return_found(name)]
+            return [emit.assign(name, self.cut(emit.load(data), table)), self.return_found(name, table)]
         keys = [self.expression(path) for path in table.keys]
         key = keys[0] if len(keys) == 1 else ast.Tuple(elts=keys, ctx=LOAD, **emit.here)
         getter = self.constants.add(self.constants.names[data].get)
@@ -44,9 +44,9 @@ class StatementCompiler(ExpressionCompiler):
             rows = emit.call(getter, key, emit.constant(()))
             return [self.rows(name, rows, table)]
         if table.ranged is None:
-            return [emit.assign(name, emit.call(getter, key, emit.load("o_miss"))), self.return_found(name)]
+            return [emit.assign(name, emit.call(getter, key, emit.load("o_miss"))), self.return_found(name, table)]
         bucket = emit.assign(name, emit.call(getter, key))
-        inner = [emit.assign(name, self.cut(emit.load(name), table)), self.return_found(name)]
+        inner = [emit.assign(name, self.cut(emit.load(name), table)), self.return_found(name, table)]
         present = emit.compare(emit.load(name), ast.IsNot, emit.constant(None))
         return [bucket, ast.If(test=present, body=inner, orelse=[], **emit.here)]
 
@@ -56,10 +56,19 @@ class StatementCompiler(ExpressionCompiler):
         place = emit.call("o_bisect", self.item(bucket, emit.constant(0)), path)
         return self.item(self.item(bucket, emit.constant(1)), place)
 
-    def return_found(self, name: str) -> ast.stmt:
+    def return_found(self, name: str, table: Table) -> ast.stmt:
         emit = self.emit
-        found = emit.compare(emit.load(name), ast.IsNot, emit.load("o_miss"))
-        return ast.If(test=found, body=[ast.Return(value=emit.load(name), **emit.here)], orelse=[], **emit.here)
+        is_found = emit.compare(emit.load(name), ast.IsNot, emit.load("o_miss"))
+        found = ast.Return(value=self.found(emit.load(name), table), **emit.here)
+        return ast.If(test=is_found, body=[found], orelse=[], **emit.here)
+
+    def result_of(self, node: Expr) -> Any:
+        """What a table holds for a row's constant result."""
+        return self.constants.value_of(node)
+
+    def found(self, value: ast.expr, table: Table) -> ast.expr:
+        """What is returned of what a table holds."""
+        return value
 
     def rows(self, name: str, rows: ast.expr, table: Table) -> ast.stmt:
         """Test the rows of a bucket one by one, their constants taken from the row."""
@@ -76,7 +85,8 @@ class StatementCompiler(ExpressionCompiler):
                 constant = self.item(emit.load(name), emit.constant(place))
                 place += 1
                 tests.append(emit.compare(path, BARE_COMPARE[operator], constant))
-        found = ast.Return(value=self.item(emit.load(name), emit.constant(place)), **emit.here)
+        result = self.found(self.item(emit.load(name), emit.constant(place)), table)
+        found = ast.Return(value=result, **emit.here)
         body: list[ast.stmt] = [ast.If(test=emit.both(tests), body=[found], orelse=[], **emit.here)]
         return ast.For(target=emit.store(name), iter=rows, body=body, orelse=[], **emit.here)
 

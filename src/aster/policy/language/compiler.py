@@ -50,8 +50,13 @@ def compile_module(
     constants = Constants(module, classes)
     emit = Emitter(source)
     body = [build(emit, plans, constants).function(rule) for rule in module.rules]
-    tree = ast.Module(body=[*body, *constants.hoisted], type_ignores=[])
+    load_functions([*body, *constants.hoisted], constants)
+    return constants.names
+
+
+def load_functions(body: list[ast.stmt], constants: Constants) -> None:
+    """Compile functions into the globals they use."""
+    tree = ast.Module(body=body, type_ignores=[])
     inspect_tree(tree)
     code = compile(tree, FILE, "exec", dont_inherit=True, optimize=2)
     exec(code, constants.names)  # noqa: S102 - the tree is made of whitelisted nodes and generated names only
-    return constants.names

@@ -154,21 +154,22 @@ def _arrange(rows: tuple[Row, ...]) -> Table | None:
     return Table(tuple(found.path for found in keys), ranged, tests, rows)
 
 
-def fill(table: Table, value_of: Any) -> Any:
-    """The data of a table. ``value_of`` gives the run-time value of a constant expression."""
+def fill(table: Table, value_of: Any, result_of: Any) -> Any:
+    """The data of a table. ``value_of`` gives the run-time value of a constant expression, ``result_of`` what a table
+    holds for a row's result."""
     buckets: dict[Any, list[tuple[int, Row]]] = {}
     for index, row in enumerate(table.rows):
         keys = tuple(value_of(found.constant) for found in row.conditions if _is_key(found))
         key = keys[0] if len(keys) == 1 else keys
         buckets.setdefault(key, []).append((index, row))
     if table.ranged is not None:
-        ranged = {key: _cut([row for _, row in found], value_of) for key, found in buckets.items()}
+        ranged = {key: _cut([row for _, row in found], value_of, result_of) for key, found in buckets.items()}
         return ranged if table.keys else ranged[()]
     if not table.tests:
-        return {key: value_of(found[0][1].result) for key, found in buckets.items()}
+        return {key: result_of(found[0][1].result) for key, found in buckets.items()}
     return {
         key: tuple(
-            (*(value_of(test.constant) for test in _tested(row) if test.constant is not None), value_of(row.result))
+            (*(value_of(test.constant) for test in _tested(row) if test.constant is not None), result_of(row.result))
             for _, row in found
         )
         for key, found in buckets.items()
@@ -179,7 +180,7 @@ def _tested(row: Row) -> list[Condition]:
     return [found for found in row.conditions if not _is_key(found)]
 
 
-def _cut(rows: list[Row], value_of: Any) -> tuple[list[int], list[Any]]:
+def _cut(rows: list[Row], value_of: Any, result_of: Any) -> tuple[list[int], list[Any]]:
     """Cuts and results for bisection: the result between two cuts is that of the first row that covers it."""
     spans = []
     for index, row in enumerate(rows):
@@ -204,7 +205,7 @@ def _cut(rows: list[Row], value_of: Any) -> tuple[list[int], list[Any]]:
             position += 1
         while covering and covering[0][1] <= cut:
             heapq.heappop(covering)
-        results.append(value_of(rows[covering[0][0]].result) if covering else MISS)
+        results.append(result_of(rows[covering[0][0]].result) if covering else MISS)
     return cuts, results
 
 

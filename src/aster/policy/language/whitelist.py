@@ -11,7 +11,7 @@ _NODES = frozenset(
     kind
     for kind in (
         *(ast.Module, ast.FunctionDef, ast.arguments, ast.arg, ast.keyword),
-        *(ast.Return, ast.Assign, ast.Expr, ast.If, ast.For, ast.Try, ast.Pass),
+        *(ast.Return, ast.Assign, ast.Expr, ast.If, ast.For, ast.Try, ast.ExceptHandler, ast.Pass),
         *(ast.IfExp, ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.NamedExpr, ast.Call),
         *(ast.Name, ast.Load, ast.Store, ast.Constant, ast.Attribute, ast.Subscript, ast.List, ast.Tuple, ast.Dict),
         *(ast.And, ast.Or, ast.Not, ast.Add, ast.Sub, ast.Mult, ast.Div),
