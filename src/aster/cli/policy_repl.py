@@ -116,8 +116,8 @@ class Session:
 
     def _first(self, text: str) -> tuple[str, ...]:
         from aster.policy.language.lexicon import load_lexicon
+        from aster.policy.language.scanner import tokenize
         from aster.policy.language.source import SourceText
-        from aster.policy.language.tokens import tokenize
 
         tokens = tokenize(SourceText(text.strip(), load_lexicon(self.locale)))
         return tuple(kind for kind, _ in tokens[0].phrases)

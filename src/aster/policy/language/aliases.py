@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from aster.policy.language.errors import AliasesInvalid
-from aster.policy.language.lexicon import Lexicon, Phrase, load_lexicon, locale_id, single_words
+from aster.policy.language.lexicon import Lexicon, Phrase, load_lexicon, locale_id, openings_of
 from aster.policy.language.vocabulary import Vocabulary
 
 OPERATOR_KINDS = frozenset(
@@ -104,6 +104,6 @@ def _overlaid(locale: str, aliases: AliasSet) -> Lexicon:
     return msgspec.structs.replace(
         lexicon,
         phrases=MappingProxyType(phrases),
-        single=MappingProxyType(single_words(phrases)),
+        openings=MappingProxyType(openings_of(phrases)),
         spellings=MappingProxyType(spellings),
     )

@@ -48,7 +48,7 @@ class ExpressionCompiler(ABC):
         return f"t{self.temporaries}"
 
     def item(self, value: ast.expr, index: ast.expr) -> ast.expr:
-        return ast.Subscript(value=value, slice=index, ctx=LOAD, **self.emit.here)
+        return self.emit.node(ast.Subscript, value=value, slice=index, ctx=LOAD)
 
     def condition(self, node: Expr) -> ast.expr:
         """A test: the bare expression where it is a Bool, its truth otherwise."""
@@ -56,7 +56,7 @@ class ExpressionCompiler(ABC):
             tests = [self.condition(operand) for operand in node.operands]
             self.emit.at(node.start)
             operator: ast.boolop = AND if node.operator == "and" else OR
-            return ast.BoolOp(op=operator, values=tests, **self.emit.here)
+            return self.emit.node(ast.BoolOp, op=operator, values=tests)
         if isinstance(node, core.Invert):
             operand = self.condition(node.operand)
             self.emit.at(node.start)
@@ -88,7 +88,7 @@ class ExpressionCompiler(ABC):
     def field_of(self, base: ast.expr, node: core.FieldOf) -> ast.expr:
         self.emit.at(node.start)
         if node.index >= 0:
-            return ast.Attribute(value=base, attr=f"f{node.index}", ctx=LOAD, **self.emit.here)
+            return self.emit.node(ast.Attribute, value=base, attr=f"f{node.index}", ctx=LOAD)
         return self.emit.call("o_field", base, self.emit.constant(node.name))
 
     def _arith(self, node: core.Arith) -> ast.expr:
@@ -109,9 +109,9 @@ class ExpressionCompiler(ABC):
         for step in node.steps:
             operand = self.expression(step.operand)
             emit.at(node.start)
-            parts[-1] = ast.NamedExpr(target=emit.store(name), value=parts[-1], **emit.here)
+            parts[-1] = emit.node(ast.NamedExpr, target=emit.store(name), value=parts[-1])
             parts.append(self.step(step, emit.load(name), operand))
-        return self.item(ast.Tuple(elts=parts, ctx=LOAD, **emit.here), emit.constant(len(parts) - 1))
+        return self.item(emit.node(ast.Tuple, elts=parts, ctx=LOAD), emit.constant(len(parts) - 1))
 
     def step(self, step: core.ArithmeticStep, left: ast.expr, right: ast.expr) -> ast.expr:
         emit = self.emit
@@ -127,18 +127,18 @@ class ExpressionCompiler(ABC):
         if step.variant == "float":
             low, high, code = (-FLOAT_MAX, FLOAT_MAX, "FLOAT_OVERFLOW")  # type: ignore[assignment]  # floats bound floats
         name = self.temporary()
-        result = ast.BinOp(left=left, op=bare(), right=right, **emit.here)
-        guard = ast.Compare(
+        result = emit.node(ast.BinOp, left=left, op=bare(), right=right)
+        guard = emit.node(
+            ast.Compare,
             left=emit.constant(low),
             ops=[ast.LtE(), ast.LtE()],
             comparators=[
-                ast.NamedExpr(target=emit.store(name), value=result, **emit.here),
+                emit.node(ast.NamedExpr, target=emit.store(name), value=result),
                 emit.constant(high),
             ],
-            **emit.here,
         )
         failing = emit.call("o_fail", emit.constant(code))
-        return ast.IfExp(test=guard, body=emit.load(name), orelse=failing, **emit.here)
+        return emit.node(ast.IfExp, test=guard, body=emit.load(name), orelse=failing)
 
     def _compare(self, node: core.Compare) -> ast.expr:
         left, right = self.expression(node.left), self.expression(node.right)
@@ -157,13 +157,13 @@ class ExpressionCompiler(ABC):
         value = self.expression(node.otherwise)
         for test, chosen, start in reversed(tests):
             self.emit.at(start)
-            value = ast.IfExp(test=test, body=chosen, orelse=value, **self.emit.here)
+            value = self.emit.node(ast.IfExp, test=test, body=chosen, orelse=value)
         return value
 
     def _list(self, node: core.MakeList) -> ast.expr:
         items = [self.expression(item) for item in node.items]
         self.emit.at(node.start)
-        return ast.List(elts=items, ctx=LOAD, **self.emit.here)
+        return self.emit.node(ast.List, elts=items, ctx=LOAD)
 
     def _make(self, node: core.Make) -> ast.expr:
         values = [self.expression(value) for value in node.values]
@@ -176,7 +176,7 @@ class ExpressionCompiler(ABC):
         emit.at(node.start)
         keys: list[ast.expr | None] = [emit.constant("__type")]
         keys += [emit.constant(name) for name, _ in node.fields]
-        return ast.Dict(keys=keys, values=[emit.constant(node.name), *values], **emit.here)
+        return emit.node(ast.Dict, keys=keys, values=[emit.constant(node.name), *values])
 
     def _wrap(self, node: core.Wrap) -> ast.expr:
         operand = self.expression(node.operand)
@@ -239,12 +239,12 @@ class ExpressionCompiler(ABC):
         operands = [self.expression(operand) for operand in node.operands]
         emit = self.emit
         emit.at(node.start)
-        keywords = [ast.keyword(arg=name, value=emit.constant(value), **emit.here) for name, value in node.values]
-        failing: ast.expr = ast.Call(
-            func=emit.load("o_fail"), args=[emit.constant(node.code)], keywords=keywords, **emit.here
+        keywords = [emit.node(ast.keyword, arg=name, value=emit.constant(value)) for name, value in node.values]
+        failing: ast.expr = emit.node(
+            ast.Call, func=emit.load("o_fail"), args=[emit.constant(node.code)], keywords=keywords
         )
         if operands:
-            failing = ast.Tuple(elts=[*operands, failing], ctx=LOAD, **emit.here)
+            failing = emit.node(ast.Tuple, elts=[*operands, failing], ctx=LOAD)
         return failing
 
 

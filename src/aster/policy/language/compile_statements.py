@@ -7,7 +7,7 @@ from typing import Any, cast
 from aster.policy.language import core
 from aster.policy.language.compile_expressions import BARE_COMPARE, ExpressionCompiler
 from aster.policy.language.core import Expr, Stmt
-from aster.policy.language.decision_index import Table, fill, find_table
+from aster.policy.language.decision_index import Rows, Table, fill
 from aster.policy.language.emitter import LOAD
 from aster.policy.language.whitelist import CompilerDefect
 
@@ -16,11 +16,14 @@ class StatementCompiler(ExpressionCompiler):
     """Compiles the statements of one rule."""
 
     def body(self, statements: tuple[Stmt, ...]) -> list[ast.stmt]:
+        if len(statements) == 1 and type(statements[0]) is not core.If:
+            return self.statement(statements[0])
         compiled: list[ast.stmt] = []
         statements = flattened(statements)
+        rows = Rows(statements)
         index = 0
         while index < len(statements):
-            found = find_table(statements, index)
+            found = rows.table_at(index)
             if found is None:
                 compiled.extend(self.statement(statements[index]))
                 index += 1
@@ -38,7 +41,7 @@ class StatementCompiler(ExpressionCompiler):
         if not table.keys:
             return [emit.assign(name, self.cut(emit.load(data), table)), self.return_found(name, table)]
         keys = [self.expression(path) for path in table.keys]
-        key = keys[0] if len(keys) == 1 else ast.Tuple(elts=keys, ctx=LOAD, **emit.here)
+        key = keys[0] if len(keys) == 1 else emit.node(ast.Tuple, elts=keys, ctx=LOAD)
         getter = self.constants.add(self.constants.names[data].get)
         if table.tests:
             rows = emit.call(getter, key, emit.constant(()))
@@ -48,7 +51,7 @@ class StatementCompiler(ExpressionCompiler):
         bucket = emit.assign(name, emit.call(getter, key))
         inner = [emit.assign(name, self.cut(emit.load(name), table)), self.return_found(name, table)]
         present = emit.compare(emit.load(name), ast.IsNot, emit.constant(None))
-        return [bucket, ast.If(test=present, body=inner, orelse=[], **emit.here)]
+        return [bucket, emit.node(ast.If, test=present, body=inner, orelse=[])]
 
     def cut(self, bucket: ast.expr, table: Table) -> ast.expr:
         emit = self.emit
@@ -59,8 +62,8 @@ class StatementCompiler(ExpressionCompiler):
     def return_found(self, name: str, table: Table) -> ast.stmt:
         emit = self.emit
         is_found = emit.compare(emit.load(name), ast.IsNot, emit.load("o_miss"))
-        found = ast.Return(value=self.found(emit.load(name), table), **emit.here)
-        return ast.If(test=is_found, body=[found], orelse=[], **emit.here)
+        found = emit.node(ast.Return, value=self.found(emit.load(name), table))
+        return emit.node(ast.If, test=is_found, body=[found], orelse=[])
 
     def result_of(self, node: Expr) -> Any:
         """What a table holds for a row's constant result."""
@@ -86,9 +89,9 @@ class StatementCompiler(ExpressionCompiler):
                 place += 1
                 tests.append(emit.compare(path, BARE_COMPARE[operator], constant))
         result = self.found(self.item(emit.load(name), emit.constant(place)), table)
-        found = ast.Return(value=result, **emit.here)
-        body: list[ast.stmt] = [ast.If(test=emit.both(tests), body=[found], orelse=[], **emit.here)]
-        return ast.For(target=emit.store(name), iter=rows, body=body, orelse=[], **emit.here)
+        found = emit.node(ast.Return, value=result)
+        body: list[ast.stmt] = [emit.node(ast.If, test=emit.both(tests), body=[found], orelse=[])]
+        return emit.node(ast.For, target=emit.store(name), iter=rows, body=body, orelse=[])
 
     def statement(self, statement: Stmt) -> list[ast.stmt]:
         return _STATEMENTS[type(statement)](self, statement)
@@ -101,12 +104,12 @@ class StatementCompiler(ExpressionCompiler):
     def _return(self, node: core.Return) -> list[ast.stmt]:
         value = self.expression(node.value)
         self.emit.at(node.start)
-        return [ast.Return(value=value, **self.emit.here)]
+        return [self.emit.node(ast.Return, value=value)]
 
     def _discard(self, node: core.Discard) -> list[ast.stmt]:
         value = self.expression(node.value)
         self.emit.at(node.start)
-        return [ast.Expr(value=value, **self.emit.here)]
+        return [self.emit.node(ast.Expr, value=value)]
 
     def _if(self, node: core.If) -> list[ast.stmt]:
         return self.chain(
@@ -121,7 +124,7 @@ class StatementCompiler(ExpressionCompiler):
             test = make_test()
             statements = self.body(body)
             self.emit.at(start)
-            branch = ast.If(test=test, body=statements or [ast.Pass(**self.emit.here)], orelse=[], **self.emit.here)
+            branch = self.emit.node(ast.If, test=test, body=statements or [self.emit.node(ast.Pass)], orelse=[])
             target.append(branch)
             if not (statements and isinstance(statements[-1], ast.Return)):
                 target = branch.orelse
@@ -142,7 +145,7 @@ class StatementCompiler(ExpressionCompiler):
             if test is None:
                 target.extend(statements)
                 return compiled
-            branch = ast.If(test=test, body=statements or [ast.Pass(**self.emit.here)], orelse=[], **self.emit.here)
+            branch = self.emit.node(ast.If, test=test, body=statements or [self.emit.node(ast.Pass)], orelse=[])
             target.append(branch)
             if not (statements and isinstance(statements[-1], ast.Return)):
                 target = branch.orelse

@@ -17,6 +17,8 @@ from aster.policy.language.source import SourceText
 from aster.policy.language.whitelist import inspect_tree
 
 FILE = "<policy>"
+RULES_AT_ONCE = 16
+"""Rules whose nodes live at one time: few enough for the processor's cache, and for the garbage collector."""
 
 
 class RuleCompiler(StatementCompiler):
@@ -33,9 +35,9 @@ class RuleCompiler(StatementCompiler):
         body = self.body(rule.body)
         if plan.metered:
             emit.at(rule.start)
-            enter = ast.Expr(value=emit.call("o_enter", emit.load("run"), emit.constant(plan.cost)), **emit.here)
-            leave = ast.Expr(value=emit.call("o_leave", emit.load("run")), **emit.here)
-            body = [enter, ast.Try(body=body, handlers=[], orelse=[], finalbody=[leave], **emit.here)]
+            enter = emit.node(ast.Expr, value=emit.call("o_enter", emit.load("run"), emit.constant(plan.cost)))
+            leave = emit.node(ast.Expr, value=emit.call("o_leave", emit.load("run")))
+            body = [enter, emit.node(ast.Try, body=body, handlers=[], orelse=[], finalbody=[leave])]
         return emit.define(f"f{rule.index}", names, body)
 
 
@@ -49,14 +51,16 @@ def compile_module(
     """The compiled functions of a module, by generated name (`f0` is the first rule)."""
     constants = Constants(module, classes)
     emit = Emitter(source)
-    body = [build(emit, plans, constants).function(rule) for rule in module.rules]
-    load_functions([*body, *constants.hoisted], constants)
+    for first in range(0, len(module.rules), RULES_AT_ONCE):
+        rules = module.rules[first : first + RULES_AT_ONCE]
+        load_functions([build(emit, plans, constants).function(rule) for rule in rules], constants)
     return constants.names
 
 
 def load_functions(body: list[ast.stmt], constants: Constants) -> None:
-    """Compile functions into the globals they use."""
-    tree = ast.Module(body=body, type_ignores=[])
+    """Compile functions into the globals they use, with the functions that were hoisted out of them."""
+    tree = ast.Module(body=[*body, *constants.hoisted], type_ignores=[])
+    constants.hoisted = []
     inspect_tree(tree)
     code = compile(tree, FILE, "exec", dont_inherit=True, optimize=2)
     exec(code, constants.names)  # noqa: S102 - the tree is made of whitelisted nodes and generated names only

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from aster.policy.language.aliases import AliasSet, lexicon_with
 from aster.policy.language.errors import PolicySyntaxError
 from aster.policy.language.parser import ModuleParser
+from aster.policy.language.scanner import tokenize
 from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText, read_source
-from aster.policy.language.tokens import Token, tokenize
+from aster.policy.language.tokens import Token
 from aster.policy.language.tree import Module, Node
 from aster.policy.language.vocabulary import Vocabulary
 

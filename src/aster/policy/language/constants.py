@@ -47,6 +47,10 @@ _OPERATIONS: dict[str, Any] = {
 }
 
 
+_HELD = frozenset({type(None), str, int, bool, float, tuple})
+"""Types of which `ast.Constant` holds values."""
+
+
 class Constants:
     """The globals of the compiled module: what `ast.Constant` can't hold, library functions and enum constants."""
 
@@ -59,7 +63,7 @@ class Constants:
         self._variants: dict[tuple[int, str], str] = {}
 
     def of(self, value: Any, emit: Emitter) -> ast.expr:
-        if value is None or type(value) in {str, int, bool, float, tuple}:
+        if type(value) in _HELD:
             return emit.constant(value)
         return emit.load(self.add(value))
 

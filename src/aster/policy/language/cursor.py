@@ -10,7 +10,7 @@ from aster.policy.language.lexicon import ENGLISH_POSSESSIVE
 from aster.policy.language.repairs import Repair
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
-from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, SIGN, TEXT, WORD, Token
+from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, SIGN, WORD, Token
 
 MAX_NESTING = 64
 _LAYOUT_WORDS = {
@@ -89,6 +89,7 @@ class Cursor:
         self.last = len(tokens) - 1
         self.depth = 0
         self.possessives = frozenset(source.lexicon.possessives) - {ENGLISH_POSSESSIVE}
+        self.articles = source.lexicon.articles
 
     # moving
 
@@ -103,7 +104,7 @@ class Cursor:
 
     def peek(self, ahead: int = 1) -> Token:
         index = self.index + ahead
-        return self.tokens[index] if index < len(self.tokens) else self.tokens[-1]
+        return self.tokens[min(self.last, index)]
 
     @property
     def last_end(self) -> int:
@@ -239,7 +240,7 @@ class Cursor:
     def at_article(self) -> bool:
         """Whether an article is here that only introduces the word after it."""
         token = self.token
-        if token.kind is not WORD or token.value.lower() not in self.source.lexicon.articles:
+        if token.kind is not WORD or token.value.lower() not in self.articles:
             return False
         after = self.peek()
         return after.kind is WORD and not any(kind in _AFTER_A_NAME for kind, _ in after.phrases)
@@ -249,7 +250,8 @@ class Cursor:
             self.take(ARTICLE, 1)
 
     def expect_name(self) -> str:
-        self.skip_article()
+        if self.at_article():
+            self.take(ARTICLE, 1)
         if self.token.kind is WORD and self.token.value != "_":
             return str(self.advance().value)
         raise self.failure("P001")
@@ -263,10 +265,11 @@ class Cursor:
 
     def name_adjacent(self) -> bool:
         """Whether `.name` follows without blanks: a field, not the end of a statement."""
-        if self.token.kind is not SIGN or self.token.value != ".":
+        token = self.token
+        if token.kind is not SIGN or token.value != ".":
             return False
-        after = self.peek()
-        return after.kind is WORD and after.start == self.token.end and self.source.text[self.token.start] not in STOPS
+        after = self.tokens[self.index + 1]  # there is one: the last token is not a sign
+        return after.kind is WORD and after.start == token.end and self.source.text[token.start] not in STOPS
 
     def at_field(self) -> bool:
         """Whether a field of the value before is named here: `.age`, `'s age`, or with a word between, `的 年龄`."""
@@ -290,7 +293,3 @@ class Cursor:
             self.advance()
             names.append(str(self.advance().value))
         return ".".join(names)
-
-    @property
-    def is_literal(self) -> bool:
-        return self.token.kind is NUMBER or self.token.kind is TEXT

@@ -52,24 +52,38 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def find_table(statements: tuple[Stmt, ...], start: int) -> tuple[Table, int] | None:
-    """The table that begins at a statement, and how many statements it replaces."""
-    if len(statements) - start < LEAST_ROWS:
-        return None
-    first = row_of(statements[start])
-    if first is None or _arrange((first,)) is None:
-        # The first row alone decides: all rows have its shape. Asked before they are gathered, long chains stay linear.
-        return None
-    rows = [first]
-    for statement in statements[start + 1 :]:
-        row = row_of(statement)
-        if row is None or row.shape != first.shape:
-            break
-        rows.append(row)
-    if len(rows) < LEAST_ROWS:
-        return None
-    table = _arrange(tuple(rows))
-    return None if table is None else (table, len(rows))
+class Rows:
+    """The statements of a block as rows, each looked at once."""
+
+    def __init__(self, statements: tuple[Stmt, ...]) -> None:
+        self._statements = statements
+        self._known: dict[int, Row | None] = {}
+
+    def table_at(self, start: int) -> tuple[Table, int] | None:
+        """The table that begins at a statement, and how many statements it replaces."""
+        count = len(self._statements)
+        if count - start < LEAST_ROWS:
+            return None
+        first, second = self._row(start), self._row(start + 1)
+        if first is None or second is None or second.shape != first.shape or _arrange((first,)) is None:
+            # The first row alone decides: all rows have its shape. Asked before they are gathered, long chains
+            # stay linear.
+            return None
+        rows = [first, second]
+        for index in range(start + 2, count):
+            row = self._row(index)
+            if row is None or row.shape != first.shape:
+                break
+            rows.append(row)
+        if len(rows) < LEAST_ROWS:
+            return None
+        table = _arrange(tuple(rows))
+        return None if table is None else (table, len(rows))
+
+    def _row(self, index: int) -> Row | None:
+        if index not in self._known:
+            self._known[index] = row_of(self._statements[index])
+        return self._known[index]
 
 
 def row_of(statement: Stmt) -> Row | None:

@@ -74,9 +74,9 @@ class DirectCompiler(RuleCompiler):
         body = [*reading, *self.body(self.rule.body)]
         emit.at(self.rule.start)
         if not isinstance(body[-1], ast.Return):
-            body.append(ast.Return(value=emit.constant(None), **emit.here))
-        handler = ast.ExceptHandler(type=emit.load("o_exception"), name=None, body=[self.otherwise()], **emit.here)
-        guarded = ast.Try(body=body, handlers=[handler], orelse=[], finalbody=[], **emit.here)
+            body.append(emit.node(ast.Return, value=emit.constant(None)))
+        handler = emit.node(ast.ExceptHandler, type=emit.load("o_exception"), name=None, body=[self.otherwise()])
+        guarded = emit.node(ast.Try, body=body, handlers=[handler], orelse=[], finalbody=[])
         return emit.define(f"f{self.rule.index}", ["r"], [guarded])
 
     # the context
@@ -127,10 +127,10 @@ class DirectCompiler(RuleCompiler):
         return emit.compare(emit.call("o_type", emit.load(name)), ast.Is, emit.load(kind))
 
     def unless(self, test: ast.expr) -> ast.stmt:
-        return ast.If(test=self.emit.negate(test), body=[self.otherwise()], orelse=[], **self.emit.here)
+        return self.emit.node(ast.If, test=self.emit.negate(test), body=[self.otherwise()], orelse=[])
 
     def otherwise(self) -> ast.stmt:
-        return ast.Return(value=self.emit.call("o_otherwise", self.emit.load("r")), **self.emit.here)
+        return self.emit.node(ast.Return, value=self.emit.call("o_otherwise", self.emit.load("r")))
 
     # the body
 
@@ -156,7 +156,7 @@ class DirectCompiler(RuleCompiler):
         for step in node.steps:
             operand = self.expression(step.operand)
             self.emit.at(node.start)
-            value = ast.BinOp(left=value, op=_OVERFLOWING[step.operator](), right=operand, **self.emit.here)
+            value = self.emit.node(ast.BinOp, left=value, op=_OVERFLOWING[step.operator](), right=operand)
         return value
 
     def magnitude(self, node: Expr) -> int | None:
@@ -185,7 +185,7 @@ class DirectCompiler(RuleCompiler):
             return super().statement(statement)
         value = self.result(statement.value)
         self.emit.at(statement.start)
-        return [ast.Return(value=value, **self.emit.here)]
+        return [self.emit.node(ast.Return, value=value)]
 
     def result(self, node: Expr) -> ast.expr:
         """The JSON form of a value."""
@@ -202,11 +202,11 @@ class DirectCompiler(RuleCompiler):
         if (self.magnitude(node) or SAFE_INTEGER + 1) <= SAFE_INTEGER:
             return value
         name = self.temporary()
-        found = ast.NamedExpr(target=emit.store(name), value=value, **emit.here)
+        found = emit.node(ast.NamedExpr, target=emit.store(name), value=value)
         above = emit.compare(found, ast.GtE, emit.constant(-SAFE_INTEGER))
         safe = emit.both([above, emit.compare(emit.load(name), ast.LtE, emit.constant(SAFE_INTEGER))])
         text = emit.call("o_str", emit.load(name))
-        return ast.IfExp(test=safe, body=emit.load(name), orelse=text, **emit.here)
+        return emit.node(ast.IfExp, test=safe, body=emit.load(name), orelse=text)
 
     def result_of(self, node: Expr) -> Any:
         value = super().result_of(node)

@@ -9,7 +9,7 @@ import json
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,8 +30,15 @@ class Phrase(msgspec.Struct, frozen=True):
     kind: str
 
 
+class Opening(NamedTuple):
+    """What a word may begin: the kinds of the phrases it is alone, and by second word all phrases, longest first."""
+
+    alone: tuple[tuple[str, int], ...]
+    longer: dict[str, tuple[Phrase, ...]]
+
+
 class Lexicon(msgspec.Struct, frozen=True):
-    """Everything the front end knows about a locale; ``single`` are the words that are whole phrases only.
+    """Everything the front end knows about a locale; ``openings`` are the first words of keyword phrases.
 
     ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one;
     ``possessives`` stand between a value and its field, the first is the one to print.
@@ -42,7 +49,7 @@ class Lexicon(msgspec.Struct, frozen=True):
     direction: str
     keywords: MappingProxyType[str, str]
     phrases: MappingProxyType[str, tuple[Phrase, ...]]
-    single: MappingProxyType[str, tuple[tuple[str, int], ...]]
+    openings: MappingProxyType[str, Opening]
     articles: frozenset[str]
     folding: MappingProxyType[int, str]
     open_quote: str
@@ -102,13 +109,16 @@ def _by_kind(spellings: list[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     return {kind: tuple(phrases) for kind, phrases in found.items()}
 
 
-def single_words(phrases: dict[str, tuple[Phrase, ...]]) -> dict[str, tuple[tuple[str, int], ...]]:
-    """The kinds of words that begin no phrase of several words, ready for a token."""
-    return {
-        word: tuple((phrase.kind, 1) for phrase in found)
-        for word, found in phrases.items()
-        if all(len(phrase.words) == 1 for phrase in found)
-    }
+def openings_of(phrases: dict[str, tuple[Phrase, ...]]) -> dict[str, Opening]:
+    found = {}
+    for word, begun in phrases.items():
+        seconds = {phrase.words[1] for phrase in begun if len(phrase.words) > 1}
+        longer = {
+            second: tuple(phrase for phrase in begun if len(phrase.words) == 1 or phrase.words[1] == second)
+            for second in seconds
+        }
+        found[word] = Opening(tuple((phrase.kind, 1) for phrase in begun if len(phrase.words) == 1), longer)
+    return found
 
 
 def locale_id(locale: str) -> str:
@@ -138,7 +148,7 @@ def _load(shipped: str) -> Lexicon:
         direction=data["direction"],
         keywords=MappingProxyType(data["keywords"]),
         phrases=MappingProxyType(phrases),
-        single=MappingProxyType(single_words(phrases)),
+        openings=MappingProxyType(openings_of(phrases)),
         articles=frozenset(data["articles"]),
         folding=MappingProxyType({ord(wide): narrow for wide, narrow in folding.items()}),
         open_quote=punctuation["open_quote"],

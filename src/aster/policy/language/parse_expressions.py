@@ -6,7 +6,7 @@ from decimal import Decimal
 from aster.policy.language.parse_primaries import PrimaryParser
 from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
-from aster.policy.language.tokens import SIGN, WORD, LongLiteral
+from aster.policy.language.tokens import NUMBER, SIGN, TEXT, WORD, LongLiteral
 from aster.policy.language.tree import (
     Arithmetic,
     Call,
@@ -49,12 +49,12 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def expression(self) -> Expression:
         self.deeper()
-        parsed = self.choice() if self._at_choice() else self._or()
+        parsed = self.choice() if self.token.phrases and self._at_choice() else self._or()
         self.depth -= 1
         return parsed
 
     def _at_choice(self) -> bool:
-        return bool(self.token.phrases) and bool(self.at_keyword("IF")) and not self._word_is_name()
+        return bool(self.at_keyword("IF")) and not self._word_is_name()
 
     def choice(self) -> Expression:
         start = self.token.start
@@ -112,6 +112,8 @@ class ExpressionParser(PrimaryParser, ABC):
 
     def _comparison(self) -> Expression:
         left = self._sum()
+        if self.token.kind is not SIGN and not self.token.phrases:
+            return left
         operator = self._comparison_operator()
         if operator is None:
             return left
@@ -170,6 +172,12 @@ class ExpressionParser(PrimaryParser, ABC):
         return None
 
     def _sum(self) -> Expression:
+        token = self.token
+        if token.kind is NUMBER or token.kind is TEXT:
+            after = self.tokens[self.index + 1]  # there is one: the last token is not a literal
+            if after.kind is not SIGN and not after.phrases:
+                self.advance()
+                return Literal(token.start, token.end, token.value)
         first = self._product()
         if self.token.kind is not SIGN and not self.token.phrases:
             return first
@@ -220,12 +228,12 @@ class ExpressionParser(PrimaryParser, ABC):
             self.advance()
             return self._negative(token.start)
         if token.phrases:
-            length = self.at_keyword("MINUS_WORD")
-            if length and not self._word_is_name():
-                self.take("MINUS_WORD", length)
-                return self._negative(token.start)
-            if self.at_keyword("APPLY") and self.peek().kind is WORD:
-                return self._apply()
+            for kind, length in token.phrases:
+                if kind == "MINUS_WORD" and not self._word_is_name():
+                    self.take(kind, length)
+                    return self._negative(token.start)
+                if kind == "APPLY" and self.peek().kind is WORD:
+                    return self._apply()
         return self._postfix()
 
     def _negative(self, start: int) -> Expression:

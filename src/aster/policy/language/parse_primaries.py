@@ -63,6 +63,8 @@ class PrimaryParser(TypeParser, ABC):
 
     def _postfix(self) -> Expression:
         parsed = self._primary()
+        if self.token.kind is not SIGN and not self.possessives:
+            return parsed
         for _ in range(MAX_PATH):
             if self.at_field():
                 parsed = self._fields(parsed)
@@ -118,7 +120,7 @@ class PrimaryParser(TypeParser, ABC):
             self.skip_article()
             return self._primary()
         self.advance()
-        if self.at_keyword("TYPE_WITH") and self._begins_fields():
+        if self.token.phrases and self.at_keyword("TYPE_WITH") and self._begins_fields():
             return self._construction(token.start, str(token.value))
         return Name(token.start, token.end, token.value)
 

@@ -51,8 +51,9 @@ class StatementParser(ExpressionParser):
 
     def _statements(self) -> Block:
         statements: list[Statement] = []
-        while not self.at(DEDENT) and not self.at(END):
-            if self.accept(NEWLINE):
+        while (kind := self.token.kind) is not DEDENT and kind is not END:
+            if kind is NEWLINE:
+                self.advance()
                 continue
             try:
                 if self.at(INDENT):
@@ -79,7 +80,7 @@ class StatementParser(ExpressionParser):
     def end_statement(self) -> None:
         """The full stop, which may be left out at the end of a line."""
         if self.accept_sign("."):
-            if self.accept_keyword("FUNC_PERFORMS"):
+            if self.token.phrases and self.accept_keyword("FUNC_PERFORMS"):
                 while not self.at(NEWLINE) and not self.at(END) and not self.at(DEDENT):
                     self.advance()
             self.accept(NEWLINE)
@@ -90,13 +91,12 @@ class StatementParser(ExpressionParser):
             raise self.missing(".")
 
     def statement(self) -> Statement:
+        start = self.token.start
         for kind, length in self.token.phrases:
             production = _STATEMENTS.get(kind)
-            if production is not None and not (self.peek(length).value == "(" and kind not in _BEFORE_BRACKET):
-                start = self.token.start
+            if production is not None and (kind in _BEFORE_BRACKET or self.peek(length).value != "("):
                 self.take(kind, length)
                 return production(self, start)
-        start = self.token.start
         value = self.expression()
         if not isinstance(value, Call | Await):
             raise self.failure("P005")
@@ -132,7 +132,8 @@ class StatementParser(ExpressionParser):
     def _if(self, start: int) -> Statement:
         branches: list[tuple[Expression, Block]] = []
         otherwise: Block | None = None
-        with self.nested():
+        self.deeper()
+        try:
             while True:
                 condition = self.expression()
                 end = condition.end
@@ -144,17 +145,21 @@ class StatementParser(ExpressionParser):
                 if not self.accept_keyword("IF"):
                     otherwise = self._branch()
                     break
+        finally:
+            self.depth -= 1
         return If(start, end, tuple(branches), otherwise)
 
     def _accept_otherwise(self) -> bool:
-        if self.at(NEWLINE) and self.at_keyword("OTHERWISE", 1):
+        if self.token.kind is NEWLINE and self.at_keyword("OTHERWISE", 1):
             self.advance()
-        return self.accept_keyword("OTHERWISE")
+        return bool(self.token.phrases) and self.accept_keyword("OTHERWISE")
 
     def _branch(self) -> Block:
         """The body of a branch: a block, or one statement on the same line (after `then`, a comma or a colon)."""
-        inline = self.accept_keyword("THEN") or self.accept_sign(":") or self.accept_sign(",")
-        if self.at(NEWLINE) and self.peek().kind is INDENT:
+        inline = False
+        if self.token.kind is not NEWLINE:
+            inline = self.accept_keyword("THEN") or self.accept_sign(":") or self.accept_sign(",")
+        if self.token.kind is NEWLINE and self.peek().kind is INDENT:
             return self.block()
         if not inline and not self.at_keyword("RETURN"):
             raise self.failure("P010")

@@ -18,6 +18,7 @@ BUILTIN_TYPES = {
     "DATETIME_TYPE": "DateTime",
     "NUMBER_TYPE": "Number",
 }
+_CONSTRAINTS = frozenset({"REQUIRED", "BETWEEN", "AT_LEAST", "AT_MOST", "MATCHING"})
 _PII_LEVELS = {"l1": 1, "l2": 2, "l3": 3}
 
 
@@ -40,6 +41,10 @@ class TypeParser(Cursor):
             return self._pii_type()
         if self.token.kind is not WORD:
             raise self.failure("P008")
+        for kind, length in self.token.phrases:
+            if kind in BUILTIN_TYPES:
+                self.take(kind, length)
+                return NamedType(start, self.last_end, BUILTIN_TYPES[kind], (), True)
         if self.accept_keyword("MAYBE"):
             return self._wrapped(start, "Maybe", self.type())
         if self.accept_keyword("OPTION_OF"):
@@ -54,10 +59,6 @@ class TypeParser(Cursor):
             if not self.accept_keyword("TO_WORD"):
                 self.expect_keyword("FUNC_TO")
             return self._wrapped(start, "Map", key, self.type())
-        for kind, length in self.token.phrases:
-            if kind in BUILTIN_TYPES:
-                self.take(kind, length)
-                return NamedType(start, self.last_end, BUILTIN_TYPES[kind], (), True)
         name = self.dotted()
         arguments = self._type_arguments()
         return NamedType(start, self.last_end, name, arguments)
@@ -151,9 +152,8 @@ class TypeParser(Cursor):
         return Constraint(start, self.last_end, "range", low=low, high=self._bound())
 
     def _constraint_operand(self, ahead: int) -> tuple[str, int] | None:
-        for kind in ("REQUIRED", "BETWEEN", "AT_LEAST", "AT_MOST", "MATCHING"):
-            length = self.at_keyword(kind, ahead)
-            if not length:
+        for kind, length in self.peek(ahead).phrases:
+            if kind not in _CONSTRAINTS:
                 continue
             after = self.peek(ahead + length)
             if kind == "REQUIRED":

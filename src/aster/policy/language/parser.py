@@ -6,9 +6,10 @@ from aster.policy.language.cursor import ParseFailure
 from aster.policy.language.effects import CAPABILITIES
 from aster.policy.language.parse_statements import StatementParser
 from aster.policy.language.repairs import Repair
+from aster.policy.language.scanner import tokenize
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
-from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD, tokenize
+from aster.policy.language.tokens import DEDENT, END, INDENT, NEWLINE, NUMBER, TEXT, WORD
 from aster.policy.language.tree import (
     Alias,
     Annotation,

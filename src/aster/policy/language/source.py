@@ -57,6 +57,12 @@ class SourceText:
             line -= self._part(offset)[1]
         return line, column
 
+    def line_at(self, offset: int) -> tuple[int, int, int]:
+        """The number of the line of an offset, in the module it belongs to; where the line begins, and the next."""
+        line = bisect_right(self._starts, offset)
+        end = self._starts[line] if line < len(self._starts) else len(self.text) + 1
+        return self.position(offset)[0], self._starts[line - 1], end
+
     def module_at(self, offset: int) -> str | None:
         """The used module an offset lies in, None in the user's own text."""
         return self._part(offset)[2] if self._parts and offset >= self._parts[0][0] else None

@@ -39,7 +39,7 @@ class TracingCompiler(RuleCompiler):
         return made
 
     def do(self, name: str, *globals_: str, values: tuple[ast.expr, ...] = ()) -> ast.stmt:
-        return ast.Expr(value=self.tell(name, *globals_, values=values), **self.emit.here)
+        return self.emit.node(ast.Expr, value=self.tell(name, *globals_, values=values))
 
     def tell(self, name: str, *globals_: str, values: tuple[ast.expr, ...] = ()) -> ast.expr:
         loaded = [self.emit.load(found) for found in globals_]
@@ -81,7 +81,7 @@ class TracingCompiler(RuleCompiler):
         compiled.extend(end(result) for end in reversed(self.open))
         if self.in_rule:
             compiled.append(self.do("o_left"))
-        return [*compiled, ast.Return(value=result, **self.emit.here)]
+        return [*compiled, self.emit.node(ast.Return, value=result)]
 
     def trace_if(self, node: core.If) -> list[ast.stmt]:
         return self.branch(node, 0, len(self.open))
@@ -100,7 +100,7 @@ class TracingCompiler(RuleCompiler):
         other = self.branch(node, index + 1, outside)
         self.open.pop()
         self.emit.at(test.start)
-        return [begun, ast.If(test=decided, body=taken, orelse=other, **self.emit.here)]
+        return [begun, self.emit.node(ast.If, test=decided, body=taken, orelse=other)]
 
     def ending(self, name: str, *globals_: str) -> Callable[[ast.expr], ast.stmt]:
         return lambda value: self.do(name, *globals_, values=(value,))
@@ -130,7 +130,7 @@ class TracingCompiler(RuleCompiler):
                 target.extend(statements)
                 return compiled
             self.emit.at(arm.start)
-            branch = ast.If(test=test, body=statements, orelse=[], **self.emit.here)
+            branch = self.emit.node(ast.If, test=test, body=statements, orelse=[])
             target.append(branch)
             target = branch.orelse
         self.emit.at(node.start)
@@ -169,12 +169,12 @@ class TracingCompiler(RuleCompiler):
             self.emit.at(test.start)
             mark = self.temporary()
             begun = self.tell("o_begin", self.constants.add(test), values=(self.emit.constant("if-expr"),))
-            opened = ast.NamedExpr(target=self.emit.store(mark), value=begun, **self.emit.here)
+            opened = self.emit.node(ast.NamedExpr, target=self.emit.store(mark), value=begun)
             decided = self.tell("o_decided", values=(opened, condition))
             taken = self.tell("o_chosen", mark, made, values=(chosen,))
             passed = self.tell("o_passed", mark, made)
-            other = self.item(ast.Tuple(elts=[passed, value], ctx=ast.Load(), **self.emit.here), self.emit.constant(1))
-            value = ast.IfExp(test=decided, body=taken, orelse=other, **self.emit.here)
+            other = self.item(self.emit.node(ast.Tuple, elts=[passed, value], ctx=ast.Load()), self.emit.constant(1))
+            value = self.emit.node(ast.IfExp, test=decided, body=taken, orelse=other)
         return value
 
     def _function(self, node: core.Function) -> ast.expr:

@@ -61,22 +61,21 @@ def inspect_tree(tree: ast.AST) -> None:
     while pending:
         node = pending.pop()
         kind = type(node)
-        if kind in _LEAVES:
-            continue
         fields = _FIELDS.get(kind)
         if fields is None:
             raise CompilerDefect(f"node {kind.__name__}")
         given = node.__dict__
         for field in fields:
             value = given.get(field)
-            if type(value) is list:
-                pending.extend(value)
-            elif type(value) is not str:
-                if value is not None and type(value) not in _LEAVES:
-                    pending.append(value)
-            elif kind is ast.keyword:
-                continue  # the values of a fault, by the names in its message
-            elif value not in known:
-                if not _IDENTIFIER.fullmatch(value):
-                    raise CompilerDefect(f"name {value}")
-                known.add(value)
+            found = type(value)
+            if found is str:
+                if value not in known and kind is not ast.keyword:  # those are the values of a fault, for its message
+                    if not _IDENTIFIER.fullmatch(value):
+                        raise CompilerDefect(f"name {value}")
+                    known.add(value)
+            elif found is list:
+                for item in value:
+                    if type(item) not in _LEAVES:
+                        pending.append(item)  # noqa: PERF401 - lists of one, most of them
+            elif found not in _LEAVES and value is not None:
+                pending.append(value)

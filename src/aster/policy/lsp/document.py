@@ -10,8 +10,9 @@ from aster.policy.language.lexicon import ENGLISH, LOCALES, Lexicon, load_lexico
 from aster.policy.language.modules import Resolver
 from aster.policy.language.parser import parse
 from aster.policy.language.program import Program, compile_source
+from aster.policy.language.scanner import tokenize
 from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText
-from aster.policy.language.tokens import Token, tokenize
+from aster.policy.language.tokens import Token
 from aster.policy.lsp.positions import Lines
 from aster.policy.lsp.symbols import Symbols
 

@@ -6,8 +6,9 @@ import msgspec
 
 from aster.foundation.errors import AsterError
 from aster.policy.language import core
+from aster.policy.language.scanner import tokenize
 from aster.policy.language.source import SourceText
-from aster.policy.language.tokens import WORD, tokenize
+from aster.policy.language.tokens import WORD
 from aster.policy.lsp.document import Document
 from aster.policy.lsp.symbols import Occurrence, Symbol
 
