@@ -90,6 +90,47 @@ class Shop:
             yield number.value * 2
 
 
+def ones() -> list[int]:
+    return [1]
+
+
+class Row(msgspec.Struct, array_like=True):
+    id: int
+    name: str = "-"
+    inside: "Row | None" = None
+
+
+class Opaque(msgspec.Struct, array_like=True):
+    id: int
+    numbers: list[int] = msgspec.field(default_factory=ones)
+
+
+@service("Table")
+class Table:
+    @rpc
+    async def put(self, row: Row) -> Row:
+        assert isinstance(row, Row)
+        return row
+
+    @rpc
+    async def fill(self, row: Opaque) -> Opaque:
+        return row
+
+    @server_stream
+    async def repeat(self, row: Row, times: int) -> AsyncIterator[Row]:
+        for _ in range(times):
+            yield row
+
+    @client_stream
+    async def sum(self, rows: AsyncIterator[Row]) -> int:
+        return sum([row.id async for row in rows])
+
+    @bidi_stream
+    async def mirror(self, rows: AsyncIterator[Row]) -> AsyncIterator[Row]:
+        async for row in rows:
+            yield row
+
+
 @service("Cart", scoped="session")
 class Cart:
     def __init__(self) -> None:
@@ -155,6 +196,34 @@ async def test_an_item_that_does_not_fit_ends_the_stream_with_the_field() -> Non
     async with LocalClient([Shop()]) as client:
         with pytest.raises(InvalidArgumentError, match=r"at `\$\.value`"):
             await client.proxy("Shop").total([{"value": 1}, {"value": "x"}])
+
+
+async def test_records_that_travel_as_arrays_are_written_and_read_by_name_in_all_patterns() -> None:
+    def row(number: int, inside: Any = None) -> dict[str, Any]:
+        return {"id": number, "name": "-", "inside": inside}
+
+    async with LocalClient([Table()]) as client:
+        table = client.proxy("Table")
+        assert await table.put(id=1, inside={"id": 2}) == row(1, row(2))
+        assert await table.put([1, "-", [2]]) == row(1, row(2))
+        assert [each async for each in table.repeat(row={"id": 3}, times=2)] == [row(3), row(3)]
+        assert await table.sum([{"id": 1}, [2]]) == 3
+        assert [each async for each in table.mirror([{"id": 1}, {"id": 2}])] == [row(1), row(2)]
+        with pytest.raises(
+            InvalidArgumentError, match=r"Table\.put: Object missing required field `id` - at `\$\.inside`"
+        ):
+            await table.put(id=1, inside={"name": "x"})
+        with pytest.raises(InvalidArgumentError, match="unknown field `nmae`"):
+            await table.put(id=1, nmae="x")
+
+
+async def test_a_place_whose_default_the_server_keeps_to_itself_has_to_be_filled() -> None:
+    async with LocalClient([Table()]) as client:
+        table = client.proxy("Table")
+        assert await table.fill(id=1, numbers=[2]) == {"id": 1, "numbers": [2]}
+        for message in ({"id": 1}, [1]):
+            with pytest.raises(InvalidArgumentError, match="`numbers` has to be given"):
+                await table.fill(message)
 
 
 async def test_unknown_names_list_the_known_ones() -> None:

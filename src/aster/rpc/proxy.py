@@ -15,8 +15,9 @@ from aster.rpc.builtin.asking import describe_remote, list_remote
 from aster.rpc.builtin.reflection import DescribeService
 from aster.rpc.codec import MessageType
 from aster.rpc.contract.agreement import description_in
+from aster.rpc.contract.by_name import by_name, has_places, with_places, without_places
 from aster.rpc.contract.description import MethodDescription, ServiceDescription
-from aster.rpc.contract.synthesize import TypeMaker, plain
+from aster.rpc.contract.synthesize import PLAIN_TYPES, TypeMaker, plain
 from aster.rpc.definition import MethodDefinition, RpcOptions, Scope, ServiceDefinition
 from aster.rpc.intercepted import intercepted
 from aster.rpc.patterns import Pattern
@@ -34,6 +35,7 @@ class DynamicService:
 
     def __init__(self, description: ServiceDescription) -> None:
         self.description = description
+        self._has_places = has_places(description.types)
         sent, read = TypeMaker(description.types), TypeMaker(description.types, for_reading=True)
         methods = {each.name: _definition(each, sent, read) for each in description.methods}
         self.definition = ServiceDefinition(
@@ -54,6 +56,29 @@ class DynamicService:
         """The same method as it is described."""
         self.method(name)
         return next(each for each in self.description.methods if each.name == name)
+
+    def message(self, name: str, value: Any) -> Any:
+        """A plain value as a method's request; `InvalidArgumentError` names the field that does not fit."""
+        method = self.method(name)
+        if value == {} and method.request.annotation is None:
+            return None
+        try:
+            if self._has_places:
+                value = with_places(value, self.method_description(name).request, self.description.types)
+            return msgspec.convert(value, method.request.annotation)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise InvalidArgumentError(f"{self.definition.name}.{name}: {error}", hint=_takes(method)) from None
+
+    def written(self, name: str) -> Any:
+        """The type of a method's request as callers write it, for schemas: every record by name."""
+        if not self._has_places:
+            return self.method(name).request.annotation
+        description = self.description
+        return TypeMaker(without_places(description.types)).make(self.method_description(name).request)
+
+    def plain(self, answer: Any) -> Any:
+        """An answer as plain values, records by their fields' names."""
+        return by_name(answer, PLAIN_TYPES) if self._has_places else plain(answer)
 
 
 class Proxy:
@@ -144,27 +169,27 @@ class ProxyCall:
         return self._answer().__await__()
 
     async def __aiter__(self) -> AsyncGenerator[Any, None]:
-        remote, request, pattern = await self._prepared()
+        remote, request, pattern, service = await self._prepared()
         if not pattern.streams_output:
             raise InvalidArgumentError(f"{self._where} answers once", hint=f"await proxy.{self._name}(...)")
         answers = remote(request, timeout=self._seconds, metadata=self._metadata)
         async with contextlib.aclosing(answers):
             async for answer in answers:
-                yield plain(answer)
+                yield service.plain(answer)
 
     @property
     def _where(self) -> str:
         return f"{self._proxy._name}.{self._name}"
 
     async def _answer(self) -> Any:
-        remote, request, pattern = await self._prepared()
+        remote, request, pattern, service = await self._prepared()
         if pattern.streams_output:
             raise InvalidArgumentError(
                 f"{self._where} answers many times", hint=f"async for answer in proxy.{self._name}(...)"
             )
-        return plain(await remote(request, timeout=self._seconds, metadata=self._metadata))
+        return service.plain(await remote(request, timeout=self._seconds, metadata=self._metadata))
 
-    async def _prepared(self) -> tuple[Any, Any, Pattern]:
+    async def _prepared(self) -> tuple[Any, Any, Pattern, DynamicService]:
         from aster.rpc.stub import REMOTE
 
         connection, service = await self._proxy._described()
@@ -174,32 +199,19 @@ class ProxyCall:
         remote: Any = REMOTE[pattern](caller, service.definition, method, agreed=connection)
         remote = intercepted(remote, caller.interceptors, service.definition, method)
         if pattern.streams_input:
-            return remote, self._items(method), pattern
-        return remote, message(self._where, method, self._request), pattern
+            return remote, self._items(service), pattern, service
+        return remote, service.message(self._name, self._request), pattern, service
 
-    async def _items(self, method: MethodDefinition) -> AsyncIterator[Any]:
+    async def _items(self, service: DynamicService) -> AsyncIterator[Any]:
         items = self._request
         if isinstance(items, AsyncIterable):
             async for item in items:
-                yield message(self._where, method, item)
+                yield service.message(self._name, item)
         elif isinstance(items, Iterable) and not isinstance(items, str | bytes | Mapping):
             for item in items:
-                yield message(self._where, method, item)
+                yield service.message(self._name, item)
         else:
             raise InvalidArgumentError(f"{self._where} takes many messages", hint="a list or an async generator")
-
-
-def message(where: str, method: MethodDefinition, value: Any, *, strict: bool = True) -> Any:
-    """A plain value as the request's type; `InvalidArgumentError` names the field that does not fit.
-
-    Without ``strict`` texts are read as numbers and truth values where those are asked for, as on a command line.
-    """
-    if value == {} and method.request.annotation is None:
-        return None
-    try:
-        return msgspec.convert(value, method.request.annotation, strict=strict)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise InvalidArgumentError(f"{where}: {error}", hint=_takes(method)) from None
 
 
 def _takes(method: MethodDefinition) -> str:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.rpc.builtin.test_reflection import Vault
 from tests.rpc.messages import Greeter
 from tests.rpc.test_inline_parameters import Everything as Inline
-from tests.rpc.test_proxy import Cart, Shop
+from tests.rpc.test_proxy import Cart, Shop, Table
 
 from aster.rpc import LocalClient, any_of, rpc, server_stream, service
 from aster.rpc.contract.agreement import ContractMismatchError
@@ -90,7 +90,7 @@ class Tree:
         yield {}
 
 
-SERVICES = (Shop, Cart, Greeter, Vault, Inline, Tree)
+SERVICES = (Shop, Cart, Table, Greeter, Vault, Inline, Tree)
 
 
 def imported(text: str, folder: Path, name: str) -> ModuleType:
@@ -147,6 +147,15 @@ async def test_a_generated_client_calls(tmp_path: Path) -> None:
         stub: Any = await client.client(module.Greeter)
         answer = await stub.hello(module.Ask("ann", count=1))
     assert answer == module.Answer("hello ann", ["x"])
+
+
+async def test_a_place_on_the_wire_is_filled_or_said_to_be_missing(tmp_path: Path) -> None:
+    module = imported(python_source(describe_service(definition_of(Table))), tmp_path, "generated_table")
+    async with LocalClient([Table()]) as client:
+        stub: Any = await client.client(module.Table)
+        assert await stub.fill(module.Opaque(1, [2])) == module.Opaque(1, [2])
+    with pytest.raises(msgspec.ValidationError, match="`numbers` has to be given"):
+        module.Opaque(1)
 
 
 def test_a_client_that_was_changed_by_hand_is_refused_when_it_is_imported(tmp_path: Path) -> None:

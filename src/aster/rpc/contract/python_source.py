@@ -55,7 +55,7 @@ IMPORTED = (
     *("Annotated", "Any", "AsyncIterator", "Literal", "Union"),
     *("datetime", "decimal", "enum", "msgspec", "uuid"),
     *("all_of", "any_of", "bidi_stream", "client_stream", "rpc", "server_stream", "service"),
-    *("CONTRACT_ID", "DefaultFrom", "annotations", "check_generated"),
+    *("CONTRACT_ID", "DefaultFrom", "NoDefault", "annotations", "check_generated"),
 )
 PLAIN_VALUES = (str, int, float, bool, type(None))
 
@@ -116,7 +116,8 @@ class _Module:
         lines += ["import msgspec", ""] if used("msgspec") else []
         names = used("all_of", "any_of", "bidi_stream", "client_stream", "rpc", "server_stream", "service")
         lines += [f"from aster.rpc import {', '.join(names)}"]
-        lines += ["from aster.rpc.contract.defaults import DefaultFrom"] if used("DefaultFrom") else []
+        defaults = used("DefaultFrom", "NoDefault")
+        lines += [f"from aster.rpc.contract.defaults import {', '.join(defaults)}"] if defaults else []
         lines += ["from aster.rpc.contract.generated import check_generated", ""]
         return "\n".join(lines)
 
@@ -135,12 +136,13 @@ class _Module:
         elif any(late.required and not early.required for early, late in pairwise(ordered)):
             options.append("kw_only=True")
         taken = set(keyword.kwlist)
-        fields = [self._field(field, _identifier(field.name, taken)) for field in ordered]
+        has_places = described.layout == "array"
+        fields = [self._field(field, _identifier(field.name, taken), has_places=has_places) for field in ordered]
         head = laid_out("", Group(f"class {self._names[name]}(", options, "):"))
         return _class_text(head, described.description, fields)
 
-    def _field(self, field: Field, attribute: str) -> str:
-        annotation, default = self._with_default(field)
+    def _field(self, field: Field, attribute: str, *, has_places: bool) -> str:
+        annotation, default = self._with_default(field, has_places=has_places)
         options: list[Code] = [] if attribute == field.name else [f"name={literal(field.name)}"]
         if isinstance(default, Group) and default.head == "msgspec.field(":
             default = Group(default.head, [*default.parts, *options], default.tail)
@@ -149,16 +151,20 @@ class _Module:
             default = Group("msgspec.field(", [*known, *options], ")")
         return assigned(INDENT, attribute, annotation, default)
 
-    def _with_default(self, field: Field) -> tuple[Code, Code | None]:
+    def _with_default(self, field: Field, *, has_places: bool = False) -> tuple[Code, Code | None]:
+        """``has_places``: the record is an array on the wire, in which nothing can be left out."""
         annotation = self._type(field.type)
-        if not field.required and not has_default(field):
+        is_unknown = not field.required and not has_default(field)
+        if is_unknown and not has_places:
             annotation = _either([annotation, "msgspec.UnsetType"])
         if field.description:
             about = Group("msgspec.Meta(", [f"description={literal(_words(field.description))}"], ")")
             annotation = Group("Annotated[", [annotation, about], "]")
         if field.required:
             return annotation, None
-        return annotation, self._default(field) if has_default(field) else "msgspec.UNSET"
+        if is_unknown and has_places:
+            return annotation, Group("msgspec.field(", [f"default_factory=NoDefault({literal(field.name)})"], ")")
+        return annotation, "msgspec.UNSET" if is_unknown else self._default(field)
 
     def _default(self, field: Field) -> Code:
         value = field.default

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ForwardRef, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from aster.rpc.contract.defaults import NoDefault
 from aster.rpc.contract.describe import LIMITS
 from aster.rpc.contract.description import (
     Array,
@@ -149,6 +150,8 @@ class TypeMaker:
             return (made,)
         if has_default(field) and (self._for_reading or record.layout == "array"):
             return made, msgspec.field(default_factory=lambda: deepcopy(field.default))
+        if record.layout == "array" and not self._for_reading:
+            return made, msgspec.field(default_factory=NoDefault(field.name))
         return typing.Union.__getitem__((made, UnsetType)), UNSET
 
 

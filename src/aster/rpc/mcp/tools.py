@@ -114,7 +114,7 @@ def _tool(
     name: str, service: DynamicService, method: MethodDescription, proxy: Proxy, *, needs_confirmation: bool
 ) -> Tool:
     pattern = Pattern(method.pattern)
-    schema, takes_value = _input_schema(service.method(method.name).request.annotation, pattern)
+    schema, takes_value = _input_schema(service.written(method.name), pattern)
     words = [method.description or service.description.description]
     words += [f"Deprecated: {method.deprecated}"] if method.deprecated else []
     words += ["Answers with the first items of a stream."] if pattern.streams_output else []
