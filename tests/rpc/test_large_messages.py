@@ -69,6 +69,11 @@ class Blobs:
         return Blob(bytes(blob.number))
 
     @server_stream
+    async def make_many(self, blob: Blob) -> AsyncIterator[Blob]:
+        for _ in range(3):
+            yield Blob(bytes(blob.number))
+
+    @server_stream
     async def download(self, blob: Blob) -> AsyncIterator[Blob]:
         for number, size in enumerate(SIZES):
             yield Blob(bytes(size), number + len(blob.data))
@@ -258,6 +263,33 @@ async def test_what_large_requests_hold_is_limited_and_given_back(connect: Conne
         assert (await held).number == LARGE
         for _ in range(3):
             assert (await stub.hold(Blob(bytes(LARGE)))).number == LARGE
+
+
+@CONNECT_RAW
+@pytest.mark.parametrize("method", ["make", "make_many"])
+async def test_answers_that_nobody_reads_may_hold_so_much_and_no_more(connect: ConnectRaw, method: str) -> None:
+    size = 4_000_000  # more than QUIC takes in without a reader
+    limits = RpcLimits(max_bytes_in_flight=3 * size, body_streams=2)
+    async with connect(Blobs(), limits) as peer:
+        number = peer.declare("Blobs", 1, method, "server_stream" if method == "make_many" else "unary")
+        request = msgspec.msgpack.encode(Blob(b"", size))
+        calls = set()
+        for _ in range(20):
+            call, wire = peer.protocol.request(number, 0, 0, b"", request)
+            peer.write(wire)
+            calls.add(call)
+            peer.write(peer.protocol.credit(call, 10, 10 * size))
+        for _ in range(20 - 3):
+            failed = await peer.event(Failed)
+            calls.remove(failed.call)
+            assert failed.status.status == StatusCode.RESOURCE_EXHAUSTED
+            assert "answers unread" in failed.status.message
+        assert len(calls) == 3
+        small = peer.declare("Blobs", 1, "echo")
+        answered, wire = peer.protocol.request(small, 0, 0, b"", msgspec.msgpack.encode(Blob(b"small")))
+        peer.write(wire)
+        while (replied := await peer.event(Replied)).call != answered:
+            assert not isinstance(replied.body, bytes), "the large ones are announced only"
 
 
 @CONNECT

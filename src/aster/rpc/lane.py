@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from aster.rpc.bodies import Bodies
+from aster.rpc.bodies import Announce, Bodies
 from aster.rpc.flow import Budget, Inbox, Later, OverBudget, SendWindow, StreamClosed
 from aster.rpc.limits import RpcLimits
 from aster.rpc.liveness import Liveness
@@ -121,9 +121,13 @@ class Lane(ABC, Generic[Side]):
         while self._pipe.is_full:
             await self._pipe.writable()
         if len(body) > self._far_above:
-            await self._bodies_in_use.send(body, functools.partial(self._announce_item, call))
+            await self._send_far(body, functools.partial(self._announce_item, call))
         elif self._over is None:
             self._pipe.write(self._protocol.item(call, body))
+
+    async def _send_far(self, body: bytes, announce: Announce) -> None:
+        """Send one message beside the lane."""
+        await self._bodies_in_use.send(body, announce)
 
     def _announce_item(self, call: int, place: FarBody) -> bool:
         return self._announced(self._protocol.far_item(call, place))

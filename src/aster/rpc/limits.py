@@ -18,7 +18,8 @@ class RpcLimits:
     ``max_sessions`` are those of one connection besides its own; ``max_methods`` are counted anew in each of them.
     ``stream_window_items`` and ``stream_window_bytes`` are what one stream may have under way before its reader reads.
     Messages above ``lane_message_bytes`` travel on streams of their own, ``body_streams`` at once; a connection whose
-    unread stream items and large requests hold more than ``max_bytes_in_flight`` gets RESOURCE_EXHAUSTED for more.
+    unread stream items and large requests hold more than ``max_bytes_in_flight``, or whose large answers that the peer
+    has not taken do, gets RESOURCE_EXHAUSTED for more.
     """
 
     max_message_bytes: int = 16 * 1024 * 1024

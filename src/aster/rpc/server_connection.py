@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from aster.foundation.logs import get_logger
+from aster.rpc.bodies import Announce
 from aster.rpc.codec import ENCODERS
 from aster.rpc.context import CallContext
 from aster.rpc.eager import EagerTasks
-from aster.rpc.flow import Inbox, Later
+from aster.rpc.flow import Budget, Inbox, Later
 from aster.rpc.lane import Closer, Lane
 from aster.rpc.limits import RpcLimits
 from aster.rpc.metadata import NO_METADATA, decode_metadata
@@ -88,6 +89,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._requests: dict[int, Later] = {}
+        self._unsent = Budget(limits.max_bytes_in_flight)
         self._draining: str | None = None
         self._idle = asyncio.Event()
         self._idle.set()
@@ -301,7 +303,16 @@ class ServerConnection(Lane[ServerProtocol]):
             yield method.request.decode_request(body, encoding)
 
     async def _reply_far(self, call: int, answer: bytes) -> None:
-        await self._bodies_in_use.send(answer, functools.partial(self._announce_reply, call))
+        await self._send_far(answer, functools.partial(self._announce_reply, call))
+
+    async def _send_far(self, body: bytes, announce: Announce) -> None:
+        """What a peer asks for and does not read is bounded: the call that would hold more fails."""
+        if not self._unsent.reserve(len(body)):
+            raise ResourceExhaustedError(f"more than {self._unsent.limit} bytes of answers unread on one connection")
+        try:
+            await super()._send_far(body, announce)
+        finally:
+            self._unsent.release(len(body))
 
     def _announce_reply(self, call: int, place: FarBody) -> bool:
         return self._announced(self._protocol.far_reply(call, place))
