@@ -60,7 +60,7 @@ class _Part:
     """One system, open: where it hangs in the HTTP tree, and what it offers over P2P."""
 
     name: str
-    prefix: str
+    prefixes: Sequence[str]
     app: HttpService
     document: Route
     service: object
@@ -107,14 +107,15 @@ class Stack:
 
     async def _open(self, opening: AsyncExitStack) -> None:
         options = self._options
-        server = HttpServer(host=options.host, port=options.port)
+        socket_bytes = PolicySettings.of(options.policy).body_bytes if "policy" in options.systems else None
+        server = HttpServer(host=options.host, port=options.port, socket_bytes=socket_bytes)
         opening.callback(server.release)
         opening.enter_context(self._data)
         metrics = RequestMetrics(self.health.registry)
         parts = [await part(opening, metrics) for part in self._wanted()]
         node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None
         own = plain_service("stack", [*self.health.routes, *(part.document for part in parts)])
-        await server.start(PrefixApp([(part.prefix, part.app) for part in parts], own))
+        await server.start(PrefixApp([(prefix, part.app) for part in parts for prefix in part.prefixes], own))
         opening.push_async_callback(server.close)
         self._addresses = self._reached_at(server.url, parts, node)
 
@@ -129,7 +130,7 @@ class Stack:
         gateway = create_gateway(memory, settings, authenticate=authenticate, metrics=metrics)
         self.health.add_check("memory", lambda: _must_be_healthy(memory))
         document = document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes))
-        return _Part("memory", "/v1", gateway, document, MemoryService(memory, settings, authenticate=authenticate))
+        return _Part("memory", ["/v1"], gateway, document, MemoryService(memory, settings, authenticate=authenticate))
 
     def _memory_engine(self) -> Astrocyte:
         url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
@@ -146,7 +147,7 @@ class Stack:
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
         service = PolicyService(policy, open_tenant=self._options.open_tenant)
-        return _Part("policy", "/api", policy, document, service)
+        return _Part("policy", ["/api", "/ws"], policy, document, service)
 
     async def _open_node(self, opening: AsyncExitStack, services: Sequence[object]) -> AsterServer:
         config = self._options.rpc

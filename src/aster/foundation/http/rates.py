@@ -20,6 +20,7 @@ class RateLimited(HttpError):
     def __init__(self, message: str, *, hint: str, retry_after: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         super().__init__(message, hint=hint)
         self.rate = list(headers)
+        self.retry_after = retry_after
         self.headers = [(b"retry-after", b"%d" % retry_after), *headers]
 
 

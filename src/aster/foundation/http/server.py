@@ -31,7 +31,9 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Holds its port from the beginning, serves one ASGI app from `start` until `close`."""
 
-    def __init__(self, *, host: str, port: int) -> None:
+    def __init__(self, *, host: str, port: int, socket_bytes: int | None = None) -> None:
+        """``socket_bytes`` bounds a WebSocket message; without it no connection is upgraded."""
+        self._socket_bytes = socket_bytes
         self._socket = _listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         self._server: _Server | None = None
@@ -48,7 +50,9 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 loop="none",
-                ws="none",
+                ws="none" if self._socket_bytes is None else "websockets-sansio",
+                ws_max_size=self._socket_bytes or 0,
+                ws_per_message_deflate=False,
                 lifespan="off",
                 access_log=False,
                 log_config=None,

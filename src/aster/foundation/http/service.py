@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from aster.foundation.http.metrics import RequestMetrics
 
 SERVER_ERROR = 500
+NO_SOCKETS = 1008
+"""How a service without WebSockets closes one before it is open; servers answer 403 then."""
 
 Layer = Callable[[Request], Awaitable[None]]
 ErrorRenderer = Callable[[Request, AsterError], Reply]
@@ -63,6 +65,10 @@ class HttpService:
         return self.table.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": NO_SOCKETS})
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"{self.name} serves HTTP, not {scope['type']}")
         started = time.perf_counter()
@@ -79,7 +85,8 @@ class HttpService:
         await reply.send(send, extra=extra, head_only=request.method == "HEAD")
         self._observe(request, reply, time.perf_counter() - started)
 
-    async def _answer(self, request: Request) -> Reply:
+    async def admit(self, request: Request) -> None:
+        """Pass every layer, then tell whether there is such a route; raises what refuses."""
         request.check_headers()
         if self._cors is not None and (preflight := self._cors.preflight(request)) is not None:
             return preflight
@@ -87,6 +94,9 @@ class HttpService:
             await layer(request)
         if request.match.error is not None:
             raise request.match.error
+
+    async def _answer(self, request: Request) -> Reply:
+        await self.admit(request)
         route = request.match.route
         if route is None:
             raise RuntimeError("a match has either a route or an error")

@@ -1,5 +1,6 @@
 """The policy service as one ASGI app: layers in the contract's order, the table of routes, the stores behind them."""
 
+import functools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -7,16 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from aster.foundation.audit import AuditLog
 from aster.foundation.http.metrics import RequestMetrics
 from aster.foundation.http.reply import Reply
-from aster.foundation.http.request import HttpLimits, Request
+from aster.foundation.http.request import HttpLimits, Receive, Request, Scope, Send
 from aster.foundation.http.routes import Route
 from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
 from aster.policy.engine import PolicyEngine
+from aster.policy.service.activations import Activations
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.commit import Commits
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
+from aster.policy.service.evaluation_socket import EvaluationSocket
 from aster.policy.service.evaluations import Evaluations
 from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
@@ -57,12 +60,29 @@ class PolicyHttpService(HttpService):
         database: Database,
         evaluations: Evaluations,
         rates: RateLayers,
+        sockets: EvaluationSocket,
     ) -> None:
         super().__init__("policy", routes, render_error=render_error, layers=layers, limits=limits, metrics=metrics)
         self._commits = commits
         self.database = database
         self.evaluations = evaluations
         self.rates = rates
+        self._sockets = sockets
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await super().__call__(scope, receive, send)
+            return
+        request = self._sockets.request_of(scope)
+        refuse = functools.partial(self._refuse, request)
+        await self._sockets.serve(request, receive, send, admit=self._admit_socket, refuse=refuse)
+
+    async def _admit_socket(self, request: Request) -> None:
+        self.rates.announce(request)
+        try:
+            await self.admit(request)
+        finally:
+            await self._commits.settle(request)
 
     async def _answer(self, request: Request) -> Reply:
         self.rates.announce(request)
@@ -93,30 +113,45 @@ def create_policy_service(
     audit = AuditLog(database)
     commits = Commits(database, now_ms=now_ms)
     tenants = TenantCache(database, now_ms=now_ms)
-    data = TenantData(database, commits, audit, tenants, now_ms=now_ms)
+    activations = Activations(database)
+    data = TenantData(database, commits, audit, tenants, activations, now_ms=now_ms)
     journal = Journal(database, audit)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
     evaluations = Evaluations(database, engine, journal)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms)
     signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
+    roles = RoleLayer(tenants, journal)
+    routes = [
+        *EvaluationRoutes(evaluations, rates).routes,
+        *SourceRoutes(data, engine).routes,
+        *SchemaRoutes(data, engine).routes,
+        *CacheRoutes(data, engine).routes,
+        *PolicyRoutes(data, engine).routes,
+        *VersionRoutes(data).routes,
+        *AuditRoutes(audit).routes,
+        *ReplayRoutes(data, audit, engine).routes,
+        *TenantRoutes(data, keys).routes,
+    ]
+    limits = HttpLimits(body_bytes=chosen.body_bytes)
+    sockets = EvaluationSocket(
+        {route.path: route for route in routes},
+        evaluations=evaluations,
+        signatures=signatures,
+        roles=roles,
+        rates=rates,
+        activations=activations,
+        limits=limits,
+        most_connections=chosen.sockets,
+    )
     return PolicyHttpService(
-        [
-            *EvaluationRoutes(evaluations, rates).routes,
-            *SourceRoutes(data, engine).routes,
-            *SchemaRoutes(data, engine).routes,
-            *CacheRoutes(data, engine).routes,
-            *PolicyRoutes(data, engine).routes,
-            *VersionRoutes(data).routes,
-            *AuditRoutes(audit).routes,
-            *ReplayRoutes(data, audit, engine).routes,
-            *TenantRoutes(data, keys).routes,
-        ],
-        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, RoleLayer(tenants, journal)],
+        routes,
+        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, roles],
         commits=commits,
-        limits=HttpLimits(body_bytes=chosen.body_bytes),
+        limits=limits,
         metrics=metrics,
         database=database,
         evaluations=evaluations,
         rates=rates,
+        sockets=sockets,
     )

@@ -43,7 +43,7 @@ def timestamp(moment: datetime | None = None) -> str:
 
 def render_error(request: Request, error: AsterError) -> Reply:
     """The envelope for any error; what only the operator may know goes to the log, not into the answer."""
-    status, message, code = _public_face(error)
+    status, message, code = public_face(error)
     if status >= 500:
         logger.error("request refused", request_id=request.request_id, error_code=code, reason=error.message)
     body = ErrorBody(
@@ -59,7 +59,8 @@ def render_error(request: Request, error: AsterError) -> Reply:
     return json_reply(body, status, headers=headers)
 
 
-def _public_face(error: AsterError) -> tuple[int, str, str]:
+def public_face(error: AsterError) -> tuple[int, str, str]:
+    """The status, the words and the code that a caller may know of an error."""
     match error:
         case HttpError():
             return error.status, str(error), error.code

@@ -92,6 +92,17 @@ class Deployed(msgspec.Struct, frozen=True):
     default_function: str | None
 
 
+class Activation(msgspec.Struct, frozen=True):
+    """A policy's active version and the latest row of its history."""
+
+    policy_id: str
+    module: str
+    version: int
+    number: int
+    kind: str
+    activated_ms: int
+
+
 _POLICY = ", ".join(Policy.__struct_fields__)
 _VERSION = ", ".join(Version.__struct_fields__)
 _SUMMARY = _VERSION.replace(" source,", " '' AS source,")
@@ -178,6 +189,17 @@ class TenantPolicies:
         if row is None:
             raise PolicyNotFound(f"no {'active' if version is None else 'such'} version of module '{module}'")
         return Deployed(*row)
+
+    def activations(self) -> list[Activation]:
+        """What is active, by policy: the newest activation of each."""
+        rows = self._connection.execute(
+            "SELECT p.id, p.module, a.version, a.number, a.kind, a.activated_ms FROM policies p"
+            " JOIN policy_activations a ON a.tenant = p.tenant AND a.policy_id = p.id AND a.number ="
+            " (SELECT max(number) FROM policy_activations WHERE tenant = p.tenant AND policy_id = p.id)"
+            " WHERE p.tenant = ? AND p.deleted_ms IS NULL ORDER BY p.module",
+            (self._tenant,),
+        )
+        return [Activation(*row) for row in rows]
 
     def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str]]:
         """Hash and locale of every stored version's source; of one module, and those with one rule, when named."""

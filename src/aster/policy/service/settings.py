@@ -21,6 +21,7 @@ RATE_ENABLED = "aster.ratelimit.enabled"
 RATE_REQUESTS = "aster.ratelimit.max-requests"
 RATE_SECONDS = "aster.ratelimit.window-seconds"
 ADDRESS_REQUESTS = "aster.ratelimit.address.max-requests"
+SOCKETS = "aster.ratelimit.ws.max-connections"
 MASTER_KEY = "aster.security.keys.master-key"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
 
@@ -64,6 +65,7 @@ SETTINGS = SettingsTable(
         _property(RATE_REQUESTS, integer(1, 10**9), 60_000, "A tenant's requests in a window."),
         _property(RATE_SECONDS, integer(1, 86_400), 60, "The window's length, in seconds."),
         _property(ADDRESS_REQUESTS, integer(1, 10**9), 600_000, "Requests of one network address in a window."),
+        _property(SOCKETS, integer(0, 100_000), 100, "WebSocket connections a tenant may have open to one process."),
         _property(BODY_BYTES, integer(1024, 64 * 1024 * 1024), 1024 * 1024, "Largest request body, in bytes."),
         _property(
             CACHE_BYTES,
@@ -85,6 +87,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
     rate_requests: int = 60_000
     rate_seconds: int = 60
     address_requests: int = 600_000
+    sockets: int = 100
     master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
@@ -99,6 +102,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
             rate_requests=resolved[RATE_REQUESTS],
             rate_seconds=resolved[RATE_SECONDS],
             address_requests=resolved[ADDRESS_REQUESTS],
+            sockets=resolved[SOCKETS],
             master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],

@@ -25,7 +25,7 @@ from aster.policy.service.headers import HeaderConflict, single_header
 from aster.policy.service.nonces import WINDOW_MS, NonceStore
 from aster.policy.service.signing import canonical_message, signature_of, with_identity
 from aster.policy.service.signing_keys import SigningKeys
-from aster.policy.service.tenants import TenantAdministration
+from aster.policy.service.tenants import Key, TenantAdministration
 
 logger = get_logger("aster.policy.service")
 
@@ -91,15 +91,23 @@ class SignatureLayer:
             tenant, nonce.decode("ascii"), received_ms=received_ms, timestamp_ms=timestamp_ms
         )
 
+    def require_live_key(self, request: Request) -> None:
+        """Does the named key that signed still count? `SignatureInvalid` if not; for what outlives its request."""
+        key_id = request.state.get("key_id")
+        if key_id is not None and self._live_key(tenant_of(request), key_id, self._now_ms()) is None:
+            raise SignatureInvalid("the key was revoked or has expired")
+
+    def _live_key(self, tenant: str, key_id: str, now_ms: int) -> Key | None:
+        return self._database.read_now(
+            lambda connection: TenantAdministration(connection, tenant).live_key(key_id, now_ms=now_ms)
+        )
+
     def _secrets(self, request: Request, tenant: str, now_ms: int) -> tuple[bytes, ...]:
         """Whose signature is accepted: the tenant's secrets, or the one named key that the request names."""
         name = _optional(request, b"x-aster-key-id", _KEY_ID)
         if name is None:
             return self._keys.of(tenant)
-        key_id = name.decode("ascii")
-        key = self._database.read_now(
-            lambda connection: TenantAdministration(connection, tenant).live_key(key_id, now_ms=now_ms)
-        )
+        key = self._live_key(tenant, name.decode("ascii"), now_ms)
         if key is None:
             return self._keys.nobodys()
         request.state["key_id"] = key.id

@@ -8,6 +8,7 @@ from aster.foundation.audit import AuditLog
 from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import Request
 from aster.foundation.sql import Connection, Database
+from aster.policy.service.activations import Activations
 from aster.policy.service.caller import Caller, caller_of
 from aster.policy.service.commit import Commits
 from aster.policy.service.events import change_event
@@ -49,9 +50,11 @@ class TenantData:
         commits: Commits,
         audit: AuditLog,
         cache: TenantCache,
+        activations: Activations,
         *,
         now_ms: Callable[[], int],
     ) -> None:
+        self._activations = activations
         self._database = database
         self._commits = commits
         self._audit = audit
@@ -71,7 +74,9 @@ class TenantData:
     async def change(self, request: Request, work: Callable[[Change], Any]) -> Reply:
         """Change something, once for each ``Idempotency-Key``."""
         reply = await self._commits.change(request, lambda connection: work(self._begin(request, connection)))
-        self._cache.forget(caller_of(request).tenant)
+        tenant = caller_of(request).tenant
+        self._cache.forget(tenant)
+        self._activations.changed(tenant)
         return reply
 
     async def change_without_replay(self, request: Request, work: Callable[[Change], T]) -> T:
