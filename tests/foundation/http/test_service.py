@@ -345,8 +345,21 @@ async def test_a_client_that_hangs_up_ends_its_request(service: HttpService) -> 
 
 
 async def test_other_protocols_are_not_served(service: HttpService) -> None:
-    with pytest.raises(RuntimeError, match="test serves HTTP, not websocket"):
-        await service({"type": "websocket"}, asyncio.Event().wait, print)  # type: ignore[arg-type] # never called
+    with pytest.raises(RuntimeError, match="test serves HTTP, not lifespan"):
+        await service({"type": "lifespan"}, asyncio.Event().wait, print)  # type: ignore[arg-type] # never called
+
+
+async def test_a_websocket_is_closed_before_it_is_open(service: HttpService) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await service({"type": "websocket"}, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_requests_are_counted_by_route_and_never_by_path() -> None:
