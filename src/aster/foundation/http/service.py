@@ -87,15 +87,15 @@ class HttpService:
 
     async def admit(self, request: Request) -> None:
         """Pass every layer, then tell whether there is such a route; raises what refuses."""
-        request.check_headers()
-        if self._cors is not None and (preflight := self._cors.preflight(request)) is not None:
-            return preflight
         for layer in self._layers:
             await layer(request)
         if request.match.error is not None:
             raise request.match.error
 
     async def _answer(self, request: Request) -> Reply:
+        request.check_headers()
+        if self._cors is not None and (preflight := self._cors.preflight(request)) is not None:
+            return preflight
         await self.admit(request)
         route = request.match.route
         if route is None:

@@ -79,6 +79,7 @@ class PolicyHttpService(HttpService):
 
     async def _admit_socket(self, request: Request) -> None:
         self.rates.announce(request)
+        request.check_headers()
         try:
             await self.admit(request)
         finally:
