@@ -1,9 +1,11 @@
 """From a typed request to the engine's method: the one translation that every door into the engine uses."""
 
 from astrocyte.access.identity import AstrocyteContext
+from astrocyte.banks import ErasureReport
 from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
 from astrocyte.requests import (
+    EraseRequest,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -49,6 +51,12 @@ async def recall(engine: Astrocyte, request: RecallRequest, context: AstrocyteCo
         tag_match=request.tag_match,
         time_range=(span.start, span.end) if span else None,
         as_of=request.as_of,
+        layers=request.layers,
+        strategy=request.strategy,
+        enough=request.enough,
+        bank_weights=request.bank_weights,
+        diversity=request.diversity,
+        rerank=request.rerank,
         context=context,
     )
 
@@ -86,6 +94,19 @@ async def forget(engine: Astrocyte, request: ForgetRequest, context: AstrocyteCo
         tags=request.tags,
         before_date=request.before_date,
         scope=request.scope,
+        reason=request.reason,
+        context=context,
+    )
+
+
+async def erase(engine: Astrocyte, request: EraseRequest, context: AstrocyteContext | None) -> ErasureReport:
+    return await engine.erase(
+        request.principal,
+        names=request.names,
+        banks=request.banks,
+        include_mentions=request.include_mentions,
+        skip_held=request.skip_held,
+        dry_run=request.dry_run,
         reason=request.reason,
         context=context,
     )

@@ -5,7 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from astrocyte.memories import ContentType, Metadata, NewMemory, RetainResult
+from astrocyte.banks import BankSettings
+from astrocyte.memories import ContentType, Metadata, NewMemory, RecallTrace, RetainResult
 
 
 class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,6 +56,19 @@ class RecallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tag_match: Literal["any", "all", "none"] = "any"
     time_range: TimeRange | None = None
     as_of: datetime | None = None
+    layers: list[str] | None = None
+    strategy: Literal["parallel", "cascade", "first_match"] = "parallel"
+    enough: int = 3
+    bank_weights: dict[str, float] | None = None
+    diversity: float = 0.0
+    rerank: bool = True
+
+
+class DebugRecall(msgspec.Struct, frozen=True, kw_only=True):
+    """How a recall came to its hits, without them."""
+
+    trace: RecallTrace
+    result_count: int
 
 
 class ReflectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,6 +104,48 @@ class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     before_date: datetime | None = None
     scope: Literal["all"] | None = None
     reason: str | None = None
+
+
+class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is given is changed, the rest stays; null takes away what may be absent."""
+
+    content: str | msgspec.UnsetType = msgspec.UNSET
+    metadata: Metadata | msgspec.UnsetType = msgspec.UNSET
+    tags: list[str] | msgspec.UnsetType = msgspec.UNSET
+    occurred_at: datetime | msgspec.UnsetType | None = msgspec.UNSET
+    session_id: str | msgspec.UnsetType | None = msgspec.UNSET
+    speaker: str | msgspec.UnsetType | None = msgspec.UNSET
+    source: str | msgspec.UnsetType | None = msgspec.UNSET
+    content_type: ContentType | msgspec.UnsetType = msgspec.UNSET
+
+
+class CreateBankRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An empty bank with settings of its own."""
+
+    bank_id: str
+    settings: BankSettings = BankSettings()
+
+
+class EraseRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose data; ``names`` they are known by, ``banks`` to look in (all when left out). See `Astrocyte.erase`."""
+
+    principal: str
+    names: list[str] = []
+    banks: list[str] | None = None
+    include_mentions: bool = False
+    skip_held: bool = False
+    dry_run: bool = False
+    reason: str | None = None
+
+
+class LifecycleRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    bank_id: str
+    dry_run: bool = False
+
+
+class HoldRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    hold_id: str
+    reason: str
 
 
 class AuthzCheckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

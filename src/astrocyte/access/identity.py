@@ -25,6 +25,10 @@ class AstrocyteContext(msgspec.Struct, frozen=True):
     tenant_id: str | None = None
 
 
+OPERATOR = AstrocyteContext("service:admin")
+"""Who holds the admin token. Known by being this very object: no caller's claim can equal it."""
+
+
 class WhoAmI(msgspec.Struct, frozen=True, kw_only=True):
     """The caller as access control sees it. ``default_policy`` is None while grants are not enforced."""
 

@@ -8,9 +8,13 @@ import msgspec
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
+from astrocyte.access.identity import OPERATOR
+from astrocyte.banks import BankStatistics, ErasureReport, LegalHold, LifecycleResult
+from astrocyte.engine.maintenance import Finding
 from astrocyte.gateway.admin_guard import ADMIN
 from astrocyte.memories import HealthStatus
-from astrocyte.requests import AdminBanks
+from astrocyte.operations import erase
+from astrocyte.requests import AdminBanks, EraseRequest, HoldRequest, LifecycleRequest
 
 if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
@@ -31,6 +35,41 @@ class AdminSources(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceStatus]
 
 
+class AdminHolds(msgspec.Struct, frozen=True, kw_only=True):
+    bank_id: str
+    under_hold: bool
+    holds: list[LegalHold]
+
+
+class LiftedHold(msgspec.Struct, frozen=True, kw_only=True):
+    """``released`` is False where there was no such hold."""
+
+    bank_id: str
+    hold_id: str
+    released: bool
+
+
+class AdminStorage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a doctor looked at and found."""
+
+    findings: list[Finding]
+
+
+class AdminGrant(msgspec.Struct, frozen=True, kw_only=True):
+    bank_id: str
+    principal: str
+    permissions: list[str]
+
+
+class AdminGrants(msgspec.Struct, frozen=True, kw_only=True):
+    """The rules in force at the moment, after the last reload."""
+
+    enabled: bool
+    default_policy: str
+    policy_file: str | None
+    grants: list[AdminGrant]
+
+
 class AdminHandlers:
     """One method a route. The guard has let the caller pass; no grant is asked."""
 
@@ -44,6 +83,42 @@ class AdminHandlers:
         names, is_more = await self._engine.list_banks(after=_query_value(request, "after"))
         return AdminBanks(banks=names, next_after=names[-1] if is_more else None)
 
+    async def admin_lifecycle(self, request: Request, body: LifecycleRequest) -> LifecycleResult:
+        return await self._engine.run_lifecycle(body.bank_id, dry_run=body.dry_run, context=OPERATOR)
+
+    async def admin_holds(self, request: Request, body: Any) -> AdminHolds:
+        holds = await self._engine.legal_holds(_bank(request), context=OPERATOR)
+        return AdminHolds(bank_id=_bank(request), under_hold=bool(holds), holds=holds)
+
+    async def admin_place_hold(self, request: Request, body: HoldRequest) -> LegalHold:
+        return await self._engine.place_hold(_bank(request), body.hold_id, body.reason, context=OPERATOR)
+
+    async def admin_lift_hold(self, request: Request, body: Any) -> LiftedHold:
+        hold_id = request.path_params["hold_id"]
+        released = await self._engine.lift_hold(_bank(request), hold_id, context=OPERATOR)
+        return LiftedHold(bank_id=_bank(request), hold_id=hold_id, released=released)
+
+    async def admin_statistics(self, request: Request, body: Any) -> BankStatistics:
+        return await self._engine.bank_statistics(_bank(request), context=OPERATOR)
+
+    async def admin_storage(self, request: Request, body: Any) -> AdminStorage:
+        return AdminStorage(findings=await self._engine.doctor())
+
+    async def admin_grants(self, request: Request, body: Any) -> AdminGrants:
+        rules = self._engine.authorizer.rules
+        return AdminGrants(
+            enabled=rules.enabled,
+            default_policy=rules.default_policy,
+            policy_file=rules.policy.name if rules.policy is not None else None,
+            grants=[
+                AdminGrant(bank_id=grant.bank, principal=grant.principal, permissions=sorted(grant.permissions))
+                for grant in rules.grants
+            ],
+        )
+
+    async def admin_erase(self, request: Request, body: EraseRequest) -> ErasureReport:
+        return await erase(self._engine, body, OPERATOR)
+
     async def admin_health(self, request: Request, body: Any) -> Reply:
         status = await self._engine.health()
         return json_reply(status, 200 if status.healthy else 503)
@@ -52,14 +127,38 @@ class AdminHandlers:
 def admin_routes(engine: "Astrocyte") -> list[Route]:
     handlers = AdminHandlers(engine)
 
-    def get(path: str, handler: Any, summary: str, answer: Any, query: tuple[str, ...] = ()) -> Route:
-        return Route("GET", path, handler, summary=summary, access=ADMIN, answer=answer, errors=ERRORS, query=query)
+    hold, one = "/v1/admin/banks/{bank_id}/hold", "/v1/admin/banks/{bank_id}"
+
+    def row(method: str, path: str, handler: Any, summary: str, answer: Any, body: Any = None, *errors: int) -> Route:
+        return Route(
+            method,
+            path,
+            handler,
+            summary=summary,
+            access=ADMIN,
+            answer=answer,
+            body=body,
+            errors=(*ERRORS, *errors),
+            query=("after",) if handler == handlers.admin_banks else (),
+        )
 
     return [
-        get("/v1/admin/sources", handlers.admin_sources, "Sources of memories and their health", AdminSources),
-        get("/v1/admin/banks", handlers.admin_banks, "Every bank's name", AdminBanks, ("after",)),
-        get("/v1/admin/health", handlers.admin_health, "Whether the store answers", HealthStatus),
+        row("GET", "/v1/admin/sources", handlers.admin_sources, "Sources of memories, their health", AdminSources),
+        row("GET", "/v1/admin/banks", handlers.admin_banks, "Every bank's name", AdminBanks),
+        row("GET", f"{one}/statistics", handlers.admin_statistics, "Count a bank", BankStatistics, None, 404),
+        row("GET", hold, handlers.admin_holds, "A bank's legal holds", AdminHolds),
+        row("POST", hold, handlers.admin_place_hold, "Forbid to forget", LegalHold, HoldRequest, 404, 409),
+        row("DELETE", f"{hold}/{{hold_id}}", handlers.admin_lift_hold, "Lift a legal hold", LiftedHold),
+        row("POST", "/v1/admin/lifecycle", handlers.admin_lifecycle, "Sweep", LifecycleResult, LifecycleRequest, 409),
+        row("POST", "/v1/admin/erase", handlers.admin_erase, "Erase a person's data", ErasureReport, EraseRequest, 409),
+        row("GET", "/v1/admin/grants", handlers.admin_grants, "Who may do what, as it is in force", AdminGrants),
+        row("GET", "/v1/admin/storage", handlers.admin_storage, "Examine the store (takes a while)", AdminStorage),
+        row("GET", "/v1/admin/health", handlers.admin_health, "Whether the store answers", HealthStatus),
     ]
+
+
+def _bank(request: Request) -> str:
+    return request.path_params["bank_id"]
 
 
 def _query_value(request: Request, name: str) -> str:

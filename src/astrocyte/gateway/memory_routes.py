@@ -6,15 +6,19 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import msgspec
+
 from aster.foundation.http.files import FileReply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from astrocyte.banks import BankInfo
+from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport
 from astrocyte.errors import BankNotFound, InvalidExport
 from astrocyte.gateway.queries import Query
 from astrocyte.gateway.routes import CONTEXT, ERRORS
 from astrocyte.memories import ForgetResult, MemoryPage, MemoryRecord
+from astrocyte.operations import erase
 from astrocyte.portability import ImportResult
+from astrocyte.requests import CreateBankRequest, EraseRequest, UpdateRequest
 
 if TYPE_CHECKING:
     from astrocyte.gateway.settings import GatewaySettings
@@ -42,6 +46,32 @@ class MemoryHandlers:
             _bank(request), request.path_params["memory_id"], context=_context(request)
         )
 
+    async def update_memory(self, request: Request, body: UpdateRequest) -> MemoryRecord:
+        given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
+        wanted = request.path_params["memory_id"]
+        return await self._engine.update_memory(_bank(request), wanted, **given, context=_context(request))
+
+    async def archive_memory(self, request: Request, body: Any) -> MemoryRecord:
+        wanted = request.path_params["memory_id"]
+        await self._engine.archive_memories(_bank(request), [wanted], context=_context(request))
+        return await self._engine.get_memory(_bank(request), wanted, context=_context(request))
+
+    async def restore_memory(self, request: Request, body: Any) -> MemoryRecord:
+        wanted = request.path_params["memory_id"]
+        return await self._engine.restore_memory(_bank(request), wanted, context=_context(request))
+
+    async def create_bank(self, request: Request, body: CreateBankRequest) -> BankInfo:
+        return await self._engine.create_bank(body.bank_id, body.settings, context=_context(request))
+
+    async def configure_bank(self, request: Request, body: BankSettings) -> BankInfo:
+        return await self._engine.configure_bank(_bank(request), body, context=_context(request))
+
+    async def bank_statistics(self, request: Request, body: Any) -> BankStatistics:
+        return await self._engine.bank_statistics(_bank(request), context=_context(request))
+
+    async def erase(self, request: Request, body: EraseRequest) -> ErasureReport:
+        return await erase(self._engine, body, _context(request))
+
     async def forget_memory(self, request: Request, body: Any) -> ForgetResult:
         wanted = [request.path_params["memory_id"]]
         return await self._engine.forget(_bank(request), memory_ids=wanted, context=_context(request))
@@ -53,7 +83,7 @@ class MemoryHandlers:
         return found
 
     async def delete_bank(self, request: Request, body: Any) -> ForgetResult:
-        return await self._engine.forget(_bank(request), scope="all", context=_context(request))
+        return await self._engine.delete_bank(_bank(request), context=_context(request))
 
     async def export_bank(self, request: Request, body: Any) -> FileReply:
         """The file is written whole before its first byte is sent: an answer of 200 is a complete export."""
@@ -91,32 +121,24 @@ def memory_routes(engine: "Astrocyte", settings: "GatewaySettings") -> list[Rout
     handlers = MemoryHandlers(engine, settings)
     bank = "/v1/banks/{bank_id}"
     one = f"{bank}/memories/{{memory_id}}"
-    rows: list[tuple[str, str, Any, str, str, Any, tuple[int, ...], tuple[str, ...]]] = [
-        (
-            "GET",
-            f"{bank}/memories",
-            handlers.list_memories,
-            "List memories",
-            "read",
-            MemoryPage,
-            (),
-            ("cursor", "limit"),
-        ),
-        ("GET", one, handlers.get_memory, "One memory", "read", MemoryRecord, (404,), ()),
-        ("DELETE", one, handlers.forget_memory, "Forget one memory", "forget", ForgetResult, (), ()),
-        ("GET", bank, handlers.bank_info, "What a bank holds", "read", BankInfo, (404,), ()),
-        ("DELETE", bank, handlers.delete_bank, "Forget a whole bank", "admin", ForgetResult, (), ()),
-        ("GET", f"{bank}/export", handlers.export_bank, "A bank as JSON Lines", "admin", None, (), ()),
-        (
-            "POST",
-            f"{bank}/import",
-            handlers.import_bank,
-            "Add an exported bank's memories",
-            "admin",
-            ImportResult,
-            (),
-            (),
-        ),
+    limits = ("cursor", "limit")
+    get, post, put, patch, delete = "GET", "POST", "PUT", "PATCH", "DELETE"
+    held = (404, 409)
+    rows: list[tuple[str, str, Any, str, str, Any, Any, tuple[int, ...], tuple[str, ...]]] = [
+        (get, f"{bank}/memories", handlers.list_memories, "List memories", "read", None, MemoryPage, (), limits),
+        (get, one, handlers.get_memory, "One memory", "read", None, MemoryRecord, (404,), ()),
+        (patch, one, handlers.update_memory, "Change a memory", "write", UpdateRequest, MemoryRecord, held, ()),
+        (delete, one, handlers.forget_memory, "Forget one memory", "forget", None, ForgetResult, (409,), ()),
+        (post, f"{one}/archive", handlers.archive_memory, "Find it no more", "forget", None, MemoryRecord, held, ()),
+        (post, f"{one}/restore", handlers.restore_memory, "Find it again", "write", None, MemoryRecord, held, ()),
+        (post, "/v1/banks", handlers.create_bank, "Make a bank", "admin", CreateBankRequest, BankInfo, (409,), ()),
+        (get, bank, handlers.bank_info, "What a bank holds", "read", None, BankInfo, (404,), ()),
+        (put, bank, handlers.configure_bank, "Replace a bank's settings", "admin", BankSettings, BankInfo, (404,), ()),
+        (delete, bank, handlers.delete_bank, "Forget a whole bank", "admin", None, ForgetResult, held, ()),
+        (get, f"{bank}/statistics", handlers.bank_statistics, "Count", "read", None, BankStatistics, (404,), ()),
+        (get, f"{bank}/export", handlers.export_bank, "A bank as JSON Lines", "admin", None, None, (), ()),
+        (post, f"{bank}/import", handlers.import_bank, "Add an exported bank", "admin", None, ImportResult, (), ()),
+        (post, "/v1/erase", handlers.erase, "Erase a person's data", "admin", EraseRequest, ErasureReport, (409,), ()),
     ]
     return [
         Route(
@@ -125,11 +147,12 @@ def memory_routes(engine: "Astrocyte", settings: "GatewaySettings") -> list[Rout
             handler,
             summary=summary,
             access=access,
+            body=body,
             answer=answer,
             errors=(*ERRORS, *errors),
             query=query,
         )
-        for method, path, handler, summary, access, answer, errors, query in rows
+        for method, path, handler, summary, access, body, answer, errors, query in rows
     ]
 
 

@@ -10,6 +10,7 @@ from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.requests import (
+    DebugRecall,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -44,6 +45,10 @@ class Handlers:
         bounded = msgspec.structs.replace(body, max_results=min(body.max_results, self._max_results))
         return await operations.recall(self._engine, bounded, _context(request))
 
+    async def debug_recall(self, request: Request, body: RecallRequest) -> DebugRecall:
+        found = await self.recall(request, body)
+        return DebugRecall(trace=found.trace, result_count=len(found.hits))
+
     async def reflect(self, request: Request, body: ReflectRequest) -> ReflectResult:
         return await operations.reflect(self._engine, body, _context(request))
 
@@ -72,6 +77,7 @@ def gateway_routes(handlers: Handlers) -> list[Route]:
             RetainBatchResult,
         ),
         post("/v1/recall", handlers.recall, "Find what was remembered", "read", RecallRequest, RecallResult),
+        post("/v1/debug/recall", handlers.debug_recall, "How a recall would go", "read", RecallRequest, DebugRecall),
         post(
             "/v1/reflect", handlers.reflect, "Answer from memory, with citations", "read", ReflectRequest, ReflectResult
         ),

@@ -12,6 +12,11 @@ from astrocyte.gateway.app import create_gateway
 from astrocyte.memory import Astrocyte
 
 BODIES: dict[str, dict[str, Any]] = {
+    "/v1/debug/recall": {"query": "x", "bank_id": "b"},
+    "/v1/banks": {"bank_id": "b"},
+    "/v1/banks/{bank_id}": {},
+    "/v1/banks/{bank_id}/memories/{memory_id}": {"content": "x"},
+    "/v1/erase": {"principal": "user:ann", "banks": ["b"]},
     "/v1/retain": {"content": "x", "bank_id": "b"},
     "/v1/retain/batch": {"bank_id": "b", "memories": [{"content": "x"}]},
     "/v1/recall": {"query": "x", "bank_id": "b"},

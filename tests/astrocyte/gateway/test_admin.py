@@ -143,3 +143,43 @@ def test_every_admin_path_needs_the_token_and_no_other_does(plain: Astrocyte) ->
     for route in create_gateway(plain).routes:
         assert (route.access == ADMIN) == route.path.startswith("/v1/admin/")
         assert route.access is not None
+
+
+HOLD = "/v1/admin/banks/b/hold"
+
+
+async def test_a_hold_keeps_everybody_from_forgetting_until_it_is_lifted(serve: Serve, plain: Astrocyte) -> None:
+    client = serve(GatewaySettings())
+    await client.post("/v1/retain", json={"bank_id": "b", "content": "evidence"})
+    placed = await client.post(HOLD, json={"hold_id": "case-7", "reason": "a court asked"})
+    assert (placed.json()["hold_id"], placed.json()["set_by"]) == ("case-7", "service:admin")
+    assert (await client.get(HOLD)).json()["under_hold"] is True
+    refused = await client.post("/v1/forget", json={"bank_id": "b", "scope": "all"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "LEGAL_HOLD_ACTIVE")
+    assert (await client.post("/v1/admin/erase", json={"principal": "user:x", "banks": ["b"]})).status_code == 200
+    assert (await client.delete(f"{HOLD}/case-7")).json()["released"] is True
+    assert (await client.delete(f"{HOLD}/case-7")).json()["released"] is False
+    assert (await client.post("/v1/forget", json={"bank_id": "b", "scope": "all"})).json()["deleted_count"] == 1
+
+
+async def test_the_admin_token_acts_where_no_grant_would_let_it(url: str) -> None:
+    values = {
+        "storage": {"url": url},
+        "embedding": {"provider": "none"},
+        "access_control": {"enabled": True, "default_policy": "deny"},
+        "access_grants": [{"bank_id": "shared-*", "principal": "user:*", "permissions": ["read"]}],
+    }
+    async with Astrocyte.from_config_dict(values) as engine:
+        transport = httpx.ASGITransport(app=create_gateway(engine, with_mode("dev")))
+        token = {"X-Admin-Token": TOKEN}
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            forged = {"X-Astrocyte-Principal": "service:admin"}
+            assert (await client.get("/v1/banks/b/statistics", headers=forged)).status_code == 403
+            swept = await client.post("/v1/admin/lifecycle", json={"bank_id": "b"}, headers=token)
+            assert swept.json()["deleted_count"] == 0
+            grants = (await client.get("/v1/admin/grants", headers=token)).json()
+            assert grants["default_policy"] == "deny"
+            assert grants["grants"] == [{"bank_id": "shared-*", "principal": "user:*", "permissions": ["read"]}]
+            found = (await client.get("/v1/admin/storage", headers=token)).json()["findings"]
+            assert {finding["check"] for finding in found} >= {"integrity", "audit chain"}
+            assert (await client.get("/v1/admin/banks/b/statistics", headers=token)).status_code == 404

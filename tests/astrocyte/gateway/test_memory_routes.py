@@ -41,6 +41,43 @@ async def test_a_bank_tells_what_it_holds_and_can_be_emptied(client: httpx.Async
     assert (unknown.status_code, unknown.json()["code"]) == (404, "BANK_NOT_FOUND")
 
 
+async def test_a_memory_is_changed_put_away_and_brought_back(client: httpx.AsyncClient) -> None:
+    (memory_id,) = await retain(client, "the sky is green")
+    path = f"/v1/banks/b/memories/{memory_id}"
+    changed = await client.patch(path, json={"content": "the sky is blue", "speaker": "ann"})
+    assert (changed.json()["content"], changed.json()["speaker"]) == ("the sky is blue", "ann")
+    assert (await client.patch(path, json={"speaker": None})).json()["speaker"] is None
+    assert (await client.patch(path, json={})).status_code == 400
+    ask = {"query": "blue sky", "bank_id": "b"}
+    assert (await client.post(f"{path}/archive")).json()["archived_at"] is not None
+    assert (await client.post("/v1/recall", json=ask)).json()["hits"] == []
+    assert (await client.post(f"{path}/restore")).json()["archived_at"] is None
+    assert (await client.post("/v1/debug/recall", json=ask)).json()["result_count"] == 1
+    assert (await client.patch("/v1/banks/b/memories/none", json={"content": "x"})).status_code == 404
+
+
+async def test_a_bank_is_made_set_up_and_counted(client: httpx.AsyncClient) -> None:
+    made = await client.post("/v1/banks", json={"bank_id": "b", "settings": {"description": "ours"}})
+    assert (made.json()["memories"], made.json()["settings"]["description"]) == (0, "ours")
+    again = await client.post("/v1/banks", json={"bank_id": "b"})
+    assert (again.status_code, again.json()["code"]) == (409, "BANK_EXISTS")
+    assert (await client.put("/v1/banks/b", json={"pii": "reject"})).json()["settings"] == {"pii": "reject"}
+    refused = await client.post("/v1/retain", json={"bank_id": "b", "content": "mail ann@example.com"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "PII_REJECTED")
+    await retain(client, "one")
+    assert (await client.get("/v1/banks/b/statistics")).json()["memories"] == 1
+    assert (await client.put("/v1/banks/never", json={})).status_code == 404
+
+
+async def test_a_person_is_erased_after_a_look(client: httpx.AsyncClient) -> None:
+    await retain(client, "ann's secret", bank="user-ann")
+    wanted = {"principal": "user:ann", "dry_run": True}
+    assert (await client.post("/v1/erase", json=wanted)).json()["memories"] == 1
+    report = (await client.post("/v1/erase", json=wanted | {"dry_run": False})).json()
+    assert (report["memories"], report["is_scrubbed"]) == (1, True)
+    assert (await client.get("/v1/banks/user-ann/memories")).json()["memories"] == []
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [
