@@ -1,32 +1,39 @@
 """Evidence retrieval on LoCoMo: how often the turns that answer a question are among the first k recalled.
 
     python benchmarks/memory/locomo.py path/to/locomo5.json [--provider auto|minilm|wordllama|none]
+        [--peers-python path/to/python] [--peers chroma lancedb_table mem0_local earlier]
 
 LoCoMo is Maharana et al., 2024 (CC BY-NC 4.0; not part of this repository). Each conversation is one bank, each turn
-one memory. R@k is the share of a question's evidence turns among the first k, averaged over questions; MRR looks at
-the first of them. All rankers see the same rows, vectors and questions in one run. Weights were chosen on the
-conversations with even numbers, so the odd ones are the held-out half.
+one memory. any@k: some of a question's evidence turns are among the first k; fraction@k: the share of them, averaged
+over questions; MRR looks at the first of them. All systems see the same texts, vectors and questions in one run; ours
+goes through its public API. Weights were chosen on the conversations with even numbers; the odd ones are the reporting
+half. Peers run in another interpreter, where they are installed (``pip install chromadb lancedb mem0ai astrocyte
+astrocyte-sqlite``).
 """
 
 import argparse
 import asyncio
-import statistics
+import json
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.memory.locomo_transcript import CATEGORIES, Question, Turn, read_conversations
+import numpy as np
+from benchmarks.memory.locomo_transcript import Conversation, Turn, read_conversations
+from benchmarks.memory.scoring import Asked, print_bars, print_tables
 
 from aster.foundation.sql import Database
-from astrocyte.memories import NewMemory
+from astrocyte.memories import Metadata, NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.ladder import PROVIDERS, load_provider
+from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
@@ -34,90 +41,58 @@ from astrocyte.recall.legs import best_places, keyword_scores, semantic_scores
 from astrocyte.recall.ranking import Weights, rank
 from astrocyte.stores.sqlite import SqliteStore
 
-CUTS = (5, 10, 20)
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A question and the number of its bank."""
-
-    bank: int
-    question: Question
-
-
-Ranker = Callable[[BankIndex, str, Any, int], Sequence[int]]
-"""(index, question, its vector, k) to row numbers, best first."""
-
-
-def keywords_only(index: BankIndex, query: str, vector: Any, count: int) -> Sequence[int]:
-    scores = keyword_scores(index, query).scores
-    return [int(index.rows[place]) for place in best_places(scores, index.alive & (scores > 0), count)]
-
-
-def vectors_only(index: BankIndex, query: str, vector: Any, count: int) -> Sequence[int]:
-    scores = semantic_scores(index, vector)
-    return [] if scores is None else [int(index.rows[place]) for place in best_places(scores, index.alive, count)]
-
-
-def fused(weights: Weights) -> Ranker:
-    def ranker(index: BankIndex, query: str, vector: Any, count: int) -> Sequence[int]:
-        ranking = rank(index, query, vector, RecallFilter(), limit=count, weights=weights)
-        return [hit.row for hit in ranking.hits]
-
-    return ranker
-
-
-@dataclass
-class Score:
-    """Sums over questions."""
-
-    questions: int = 0
-    reciprocal: float = 0.0
-
-    def __post_init__(self) -> None:
-        self.shares = dict.fromkeys(CUTS, 0.0)
-        self.any10 = 0.0
-
-    def add(self, evidence: frozenset[str], ranked: Sequence[str]) -> None:
-        self.questions += 1
-        for cut in CUTS:
-            self.shares[cut] += len(evidence & set(ranked[:cut])) / len(evidence)
-        self.any10 += bool(evidence & set(ranked[:10]))
-        self.reciprocal += next((1 / place for place, turn in enumerate(ranked, 1) if turn in evidence), 0.0)
-
-    def row(self) -> str:
-        count = max(1, self.questions)
-        shares = "  ".join(f"{self.shares[cut] / count:.3f}" for cut in CUTS)
-        return f"{shares}  {self.any10 / count:.3f}  {self.reciprocal / count:.3f}"
+DEPTH = 20
+PEERS = ("chroma", "lancedb_table", "mem0_local", "earlier")
+TASK = Path(__file__).parent / "variants" / "task.py"
+OURS, RERANKED = "ours", "ours, tokens reranked"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """The banks as retained, their indexes, the questions and their vectors."""
+    """The conversations as retained, their indexes, the questions and their vectors."""
 
-    banks: list[str]
+    conversations: list[Conversation]
     indexes: list[BankIndex]
     turn_of_row: list[dict[int, str]]
     asked: list[Asked]
     vectors: list[Any]
 
-    def scores(self, ranker: Ranker, chosen: Callable[[Asked], bool]) -> Score:
-        score = Score()
-        for asked, vector in zip(self.asked, self.vectors, strict=True):
-            if chosen(asked):
-                rows = ranker(self.indexes[asked.bank], asked.question.text, vector, max(CUTS))
-                names = self.turn_of_row[asked.bank]
-                score.add(asked.question.evidence, [names[row] for row in rows])
-        return score
+    def by_weights(self, weights: Weights) -> list[list[str]]:
+        """Rankings with only some of the evidence: the ablations."""
+        found = []
+        for one, vector in zip(self.asked, self.vectors, strict=True):
+            index, names = self.indexes[one.bank], self.turn_of_row[one.bank]
+            ranking = rank(index, one.question.text, vector, RecallFilter(), limit=DEPTH, weights=weights)
+            found.append([names[hit.row] for hit in ranking.hits])
+        return found
+
+    def by_one_leg(self, leg: str) -> list[list[str]]:
+        found = []
+        for one, vector in zip(self.asked, self.vectors, strict=True):
+            index, names = self.indexes[one.bank], self.turn_of_row[one.bank]
+            scores = (
+                keyword_scores(index, one.question.text).scores if leg == "bm25" else semantic_scores(index, vector)
+            )
+            if scores is None:
+                raise SystemExit("there are no vectors")
+            mask = index.alive & (scores > 0) if leg == "bm25" else index.alive
+            found.append([names[int(index.rows[place])] for place in best_places(scores, mask, DEPTH)])
+        return found
 
 
 def memory_of(turn: Turn) -> NewMemory:
-    return NewMemory(content=turn.text, speaker=turn.speaker, session_id=turn.session, occurred_at=turn.moment)
+    metadata: Metadata = {"turn": turn.turn_id}
+    return NewMemory(
+        content=turn.text, speaker=turn.speaker, session_id=turn.session, occurred_at=turn.moment, metadata=metadata
+    )
 
 
-async def build(path: Path, database: Path, astrocyte: Astrocyte, provider: Any) -> Bench:
-    conversations = read_conversations(path)
+def spoken(turn: Turn) -> str:
+    return f"{turn.speaker}: {turn.text}"
+
+
+async def build(conversations: list[Conversation], database: Path, astrocyte: Astrocyte, provider: Any) -> Bench:
     started = time.perf_counter()
     for conversation in conversations:
         memories = [memory_of(turn) for turn in conversation.turns]
@@ -136,61 +111,90 @@ async def build(path: Path, database: Path, astrocyte: Astrocyte, provider: Any)
     ]
     asked = [Asked(bank, question) for bank, one in enumerate(conversations) for question in one.questions]
     vectors = [provider.embed([one.question.text])[0] if provider else None for one in asked]
-    return Bench([one.name for one in conversations], found, names, asked, vectors)
+    return Bench(conversations, found, names, asked, vectors)
 
 
-def report(bench: Bench, rankers: Mapping[str, Ranker]) -> None:
-    halves: Mapping[str, Callable[[Asked], bool]] = {
-        "all": lambda asked: True,
-        "tuned on": lambda asked: asked.bank % 2 == 0,
-        "held out": lambda asked: asked.bank % 2 == 1,
-    }
-    for half, chosen in halves.items():
-        print(f"\n{half:28} R@5    R@10   R@20   any@10 MRR")
-        for name, ranker in rankers.items():
-            print(f"  {name:26} {bench.scores(ranker, chosen).row()}")
-    print(f"\n{'R@10 by category':28} " + "  ".join(f"{name:>11}" for name in CATEGORIES.values()))
-    for name, ranker in rankers.items():
-        cells = []
-        for category in CATEGORIES:
-            score = bench.scores(ranker, lambda asked, kind=category: asked.question.category == kind)  # type: ignore[misc]  # a default binds the loop's value
-            cells.append(f"{score.shares[10] / max(1, score.questions):11.3f}")
-        print(f"  {name:26} " + "  ".join(cells))
-
-
-async def time_recalls(bench: Bench, astrocyte: Astrocyte, count: int = 200) -> None:
-    spent, sizes = [], [index.size for index in bench.indexes]
-    for asked in bench.asked[:: max(1, len(bench.asked) // count)]:
+async def recalled(bench: Bench, astrocyte: Astrocyte) -> tuple[list[list[str]], list[float]]:
+    """Our own rankings, through the public API; and sorted milliseconds."""
+    rankings, spent = [], []
+    for one in bench.asked:
+        bank = bench.conversations[one.bank].name
         started = time.perf_counter()
-        await astrocyte.recall(asked.question.text, bench.banks[asked.bank])
+        hits = (await astrocyte.recall(one.question.text, bank, max_results=DEPTH)).hits
         spent.append((time.perf_counter() - started) * 1000)
-    spent.sort()
-    print(
-        f"\nrecall through the API, {statistics.mean(sizes):.0f} memories a bank, ms: "
-        f"p50 {spent[len(spent) // 2]:.1f}, p95 {spent[int(len(spent) * 0.95)]:.1f}"
-    )
+        rankings.append([str(hit.metadata["turn"]) for hit in hits])
+    return rankings, sorted(spent)
+
+
+def peers(bench: Bench, python: Path, names: Sequence[str], provider: EmbeddingProvider) -> Mapping[str, Any]:
+    """Each peer's answers, from a process of its own."""
+    texts = [spoken(turn) for one in bench.conversations for turn in one.turns]
+    rows = [provider.embed(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
+    banks = {
+        one.name: {"ids": [turn.turn_id for turn in one.turns], "texts": [spoken(turn) for turn in one.turns]}
+        for one in bench.conversations
+    }
+    questions = [{"bank": bench.conversations[one.bank].name, "text": one.question.text} for one in bench.asked]
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        task, vectors, answers = (Path(folder, name) for name in ("task.json", "vectors.npz", "answers.json"))
+        task.write_text(json.dumps({"banks": banks, "questions": questions}), encoding="utf-8")
+        every = np.array([*texts, *(one["text"] for one in questions)])
+        np.savez(vectors, vectors=np.concatenate([*rows, np.stack(bench.vectors)]), texts=every)
+        for name in names:
+            ran = subprocess.run([python, TASK, name, task, vectors, answers], capture_output=True, text=True)
+            if ran.returncode:
+                print(f"{name} did not run: {(ran.stderr.strip().splitlines() or ['?'])[-1]}")
+                continue
+            found[name] = json.loads(answers.read_text(encoding="utf-8"))
+    return found
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--provider", default="auto", choices=PROVIDERS)
+    parser.add_argument("--peers-python", type=Path, help="an interpreter that has the peers installed")
+    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
     arguments = parser.parse_args()
     provider = load_provider(arguments.provider)
+    conversations = read_conversations(arguments.path)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder, "memory.db")
-        settings = {"storage": {"url": f"sqlite:///{database}"}, "embedding": {"provider": arguments.provider}}
+        settings: dict[str, Any] = {
+            "storage": {"url": f"sqlite:///{database}"},
+            "embedding": {"provider": arguments.provider},
+        }
         async with Astrocyte.from_config_dict(settings) as astrocyte:
             print(f"model: {astrocyte.model_id}")
-            bench = await build(arguments.path, database, astrocyte, provider)
-            rankers: dict[str, Ranker] = {"BM25": keywords_only}
-            if provider is not None:
-                rankers["vectors (as the peers do)"] = vectors_only
-            rankers["sum of z-scores"] = fused(Weights(neighbours=(), speaker=0, session=0))
-            rankers["+ neighbours, speaker"] = fused(Weights(neighbours=(0.35,), speaker=0.5, session=0))
-            rankers["ours"] = fused(Weights())
-            report(bench, rankers)
-            await time_recalls(bench, astrocyte)
+            bench = await build(conversations, database, astrocyte, provider)
+            ours, spent = await recalled(bench, astrocyte)
+        rankings: dict[str, Sequence[Sequence[str]]] = {"BM25": bench.by_one_leg("bm25")}
+        if provider is not None:
+            rankings["vectors alone"] = bench.by_one_leg("vectors")
+        structure = {"neighbours": (), "speaker": 0.0, "session": 0.0, "entity": 0.0}
+        rankings["sum of z-scores"] = bench.by_weights(Weights(**structure))  # type: ignore[arg-type]  # as named
+        rankings["all but entity links"] = bench.by_weights(Weights(entity=0.0))
+        rankings[OURS] = ours
+        times = [("ours", spent[len(spent) // 2], spent[int(len(spent) * 0.95)])]
+        if astrocyte.settings.provider != "none" and getattr(provider, "token_vectors", None):
+            settings["recall"] = {"rerank": "tokens"}
+            async with Astrocyte.from_config_dict(settings) as astrocyte:
+                rankings[RERANKED], spent = await recalled(bench, astrocyte)
+            times.append((RERANKED, spent[len(spent) // 2], spent[int(len(spent) * 0.95)]))
+        if arguments.peers_python and provider is not None:
+            for name, answer in peers(bench, arguments.peers_python, arguments.peers, provider).items():
+                rankings[name] = answer["rankings"]
+                times.append((name, answer["p50"], answer["p95"]))
+    print_tables(bench.asked, rankings)
+    size = sum(index.size for index in bench.indexes) / len(bench.indexes)
+    print(f"\none recall at {size:.0f} memories a bank, ms (peers: without embedding the question)")
+    for name, middle, high in times:
+        print(f"  {name:28} p50 {middle:.1f}  p95 {high:.1f}")
+    print("\nbars")
+    for name in (OURS, RERANKED):
+        if name in rankings:
+            print_bars(bench.asked, name, rankings[name])
 
 
 if __name__ == "__main__":

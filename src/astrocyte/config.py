@@ -15,8 +15,10 @@ from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
+from astrocyte.models.language import LanguageModelSettings
 from astrocyte.recall.reranking import RULES as RERANK_RULES
 from astrocyte.recall.reranking import RerankRule
+from astrocyte.reflect.agent import Bounds
 from astrocyte.retain.duplicates import RULES, DuplicateRule
 from astrocyte.retain.privacy import ACTIONS, BarrierAction
 
@@ -54,6 +56,34 @@ SETTINGS = SettingsTable(
             "recall",
         ),
         Setting("rerank_candidates", integer(2, 1000), 60, "How many candidates get the second look.", "recall"),
+        Setting("model", TEXT, None, "The language model that reflects and derives; none unless it is named.", "llm"),
+        Setting(
+            "base_url",
+            TEXT,
+            None,
+            "A server that speaks the OpenAI protocol, e.g. http://localhost:11434/v1.",
+            "llm",
+            unset="<OpenAI>",
+        ),
+        Setting(
+            "api_key_env",
+            TEXT,
+            "OPENAI_API_KEY",
+            "The environment variable that holds its key; the key itself is in no file.",
+            "llm",
+        ),
+        Setting("timeout_seconds", integer(1, 600), 30, "Longest wait for one of its answers.", "llm"),
+        Setting("retries", integer(0, 10), 2, "How often a request that failed for the moment is repeated.", "llm"),
+        Setting("max_steps", integer(1, 20), 4, "Most answers of the language model for one reflect.", "reflect"),
+        Setting("max_total_tokens", integer(100, 1_000_000), 20_000, "Most tokens for one reflect.", "reflect"),
+        Setting("max_seconds", integer(1, 600), 60, "Longest time for one reflect.", "reflect"),
+        Setting(
+            "fall_back",
+            FLAG,
+            True,
+            "Answer with the memories' own words when the language model fails; false: raise its error.",
+            "reflect",
+        ),
         Setting(
             "duplicates",
             choice(*RULES),
@@ -146,6 +176,9 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     rerank: RerankRule
     rerank_model: Path | None
     rerank_candidates: int
+    language_model: LanguageModelSettings
+    reflect_bounds: Bounds
+    reflect_falls_back: bool
     duplicates: DuplicateRule
     pii: BarrierAction
     lifecycle: Lifecycle
@@ -205,6 +238,17 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy 
         rerank=resolved["rerank"],
         rerank_model=Path(resolved["rerank_model"]) if resolved["rerank_model"] else None,
         rerank_candidates=resolved["rerank_candidates"],
+        language_model=LanguageModelSettings(
+            model=resolved["model"],
+            base_url=resolved["base_url"],
+            api_key_env=resolved["api_key_env"],
+            timeout_seconds=resolved["timeout_seconds"],
+            retries=resolved["retries"],
+        ),
+        reflect_bounds=Bounds(
+            steps=resolved["max_steps"], tokens=resolved["max_total_tokens"], seconds=resolved["max_seconds"]
+        ),
+        reflect_falls_back=resolved["fall_back"],
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
         lifecycle=Lifecycle(

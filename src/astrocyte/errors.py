@@ -142,6 +142,12 @@ class NotSupported(AstrocyteError):
     code = "NOT_SUPPORTED"
 
 
+class LanguageModelUnavailable(AstrocyteError):
+    """The configured language model did not answer, or not in time."""
+
+    code = "LLM_UNAVAILABLE"
+
+
 class NotOpen(AstrocyteError):
     """The engine is used outside ``async with``."""
 

@@ -165,14 +165,17 @@ class HistoryResult(msgspec.Struct, frozen=True, kw_only=True):
 class ReflectResult(msgspec.Struct, frozen=True, kw_only=True):
     """An answer from memory. ``[1]`` in it means ``sources[0]``.
 
-    ``method`` is extractive: the memories' own words, chosen and cited, no language model. ``confidence`` is the best
-    source's score, 0 when there is no answer.
+    ``method`` is extractive (the memories' own words, chosen and cited) or language_model, which ``model`` names.
+    ``fallback_reason`` tells why a configured model did not write it. ``confidence`` is the best source's score, 0 when
+    there is no answer.
     """
 
     answer: str
     confidence: float
     sources: list[MemoryHit]
     method: str = "extractive"
+    model: str | None = None
+    fallback_reason: str | None = None
     observations: list[str] | None = None
     authority_context: str | None = None
 

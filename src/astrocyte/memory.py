@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.engine.curation import CurationOperations, retained_by
 from astrocyte.engine.erasure import ErasureOperations
 from astrocyte.engine.maintenance import MaintenanceOperations
-from astrocyte.errors import InvalidInput
+from astrocyte.errors import InvalidInput, LanguageModelUnavailable
 from astrocyte.inputs import (
     bank_name,
     bank_names,
@@ -28,6 +28,7 @@ from astrocyte.memories import (
     ContentType,
     ForgetResult,
     HistoryResult,
+    MemoryHit,
     Metadata,
     NewMemory,
     RecallResult,
@@ -38,11 +39,18 @@ from astrocyte.portability import ImportResult, batches, read_bank, write_bank
 from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.plan import Strategy, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN
+from astrocyte.reflect.agent import answer_with_model
 from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.retain.near import near_duplicates
 from astrocyte.retain.preparation import prepare, prepare_import
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.store import PreparedMemory
+
+ReflectMethod = Literal["auto", "extractive", "language_model"]
+REFLECT_METHODS: tuple[ReflectMethod, ...] = ("auto", "extractive", "language_model")
+
+ANSWER_TOKENS = 700
+"""Longest answer of a language model unless the caller says otherwise."""
 
 
 class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
@@ -159,24 +167,53 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
         tags: Sequence[str] = (),
         tag_match: TagMatch = "any",
         as_of: datetime | None = None,
+        method: ReflectMethod = "auto",
         context: AstrocyteContext | None = None,
     ) -> ReflectResult:
-        """Answer a question from memory, with citations: the best memories' own sentences, no language model.
+        """Answer a question from memory, with citations; says that there is no answer rather than giving a thin one.
 
-        Says that there is no answer rather than giving a thin one. ``max_tokens`` bounds the answer (estimated).
+        With a language model configured (``[llm]``) it looks things up and writes the answer, every citation checked;
+        without one, and for ``method="extractive"``, the best memories' own sentences are quoted. ``max_tokens`` bounds
+        the answer (estimated when quoting). Raises `LanguageModelUnavailable` when ``reflect.fall_back`` is off.
         """
         names = bank_names(bank_id, banks, self.settings.limits)
         await self._authorize(context, "reflect", names)
-        plan = recall_plan(
-            query, names, self.settings.limits, max_results=EVIDENCE, tags=tags, tag_match=tag_match, as_of=as_of
-        )
-        found = await self._search(plan)
+        if method not in REFLECT_METHODS:
+            raise InvalidInput(f"method must be one of {', '.join(REFLECT_METHODS)}")
+        model = None if method == "extractive" else self._opened.language_model
+        if model is None and method == "language_model":
+            raise InvalidInput("no language model is configured", hint="name one in [llm] model")
+
+        async def search(words: str) -> list[MemoryHit]:
+            plan = recall_plan(
+                words, names, self.settings.limits, max_results=EVIDENCE, tags=tags, tag_match=tag_match, as_of=as_of
+            )
+            return (await self._search(plan)).hits
+
+        failure: str | None = None
+        if model is not None:
+            try:
+                answer = await answer_with_model(
+                    query, search, model, self.settings.reflect_bounds, max_tokens=max_tokens or ANSWER_TOKENS
+                )
+                return ReflectResult(
+                    answer=answer.text,
+                    confidence=answer.confidence,
+                    sources=answer.sources if include_sources else [],
+                    method="language_model",
+                    model=model.name,
+                )
+            except LanguageModelUnavailable as error:
+                if not self.settings.reflect_falls_back:
+                    raise
+                failure = error.message
         characters = None if max_tokens is None else max_tokens * CHARACTERS_A_TOKEN
-        answer = extract(query, found.hits, max_characters=characters)
+        quoted = extract(query, await search(query), max_characters=characters)
         return ReflectResult(
-            answer=answer.answer,
-            confidence=answer.confidence,
-            sources=answer.sources if include_sources else [],
+            answer=quoted.answer,
+            confidence=quoted.confidence,
+            sources=quoted.sources if include_sources else [],
+            fallback_reason=failure,
         )
 
     async def history(

@@ -19,6 +19,7 @@ from astrocyte.errors import NotOpen
 from astrocyte.inputs import bank_name
 from astrocyte.memories import HealthStatus, RecallResult
 from astrocyte.models.ladder import load_provider
+from astrocyte.models.language import LanguageModel, OpenAiModel
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.plan import RecallPlan
@@ -48,7 +49,13 @@ class BankRules:
 class Opened:
     """What exists between entering and leaving: the database, the store on it, the model, the searcher."""
 
-    def __init__(self, settings: AstrocyteSettings, provider: EmbeddingProvider | None) -> None:
+    def __init__(
+        self,
+        settings: AstrocyteSettings,
+        provider: EmbeddingProvider | None,
+        language_model: LanguageModel | None,
+    ) -> None:
+        self.language_model = language_model
         durability: Durability = "full" if settings.durability == "full" else "normal"
         self.database = Database.open(settings.storage_url, durability=durability)
         try:
@@ -75,11 +82,18 @@ class Engine:
     Every method asks `Authorizer.authorize` first, on behalf of ``context`` (None is the anonymous caller).
     """
 
-    def __init__(self, settings: AstrocyteSettings, *, provider: EmbeddingProvider | None = None) -> None:
-        """``provider`` replaces the embedding model that ``settings`` name."""
+    def __init__(
+        self,
+        settings: AstrocyteSettings,
+        *,
+        provider: EmbeddingProvider | None = None,
+        language_model: LanguageModel | None = None,
+    ) -> None:
+        """``provider`` and ``language_model`` replace the models that ``settings`` name."""
         self.settings = settings
         self.authorizer = Authorizer(settings.access)
         self._given_provider = provider
+        self._given_language_model = language_model
         self._state: Opened | None = None
         self._workers: list[asyncio.Task[None]] = []
 
@@ -104,7 +118,10 @@ class Engine:
             provider = self._given_provider
             if provider is None:
                 provider = load_provider(self.settings.provider, cache=self.settings.cache_dir)
-            return Opened(self.settings, provider)
+            language_model = self._given_language_model
+            if language_model is None and self.settings.language_model.model is not None:
+                language_model = OpenAiModel(self.settings.language_model)
+            return Opened(self.settings, provider, language_model)
 
         if self._state is not None:
             raise NotOpen("this engine is open already")
@@ -125,6 +142,8 @@ class Engine:
         await asyncio.gather(*workers, return_exceptions=True)
         state, self._state = self._state, None
         if state is not None:
+            if state.language_model is not None and self._given_language_model is None:
+                await state.language_model.close()
             await state.database.close()
 
     @property

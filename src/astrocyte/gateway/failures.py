@@ -13,6 +13,7 @@ from astrocyte.errors import (
     BankExists,
     BankNotFound,
     InvalidInput,
+    LanguageModelUnavailable,
     LegalHoldActive,
     MemoryNotFound,
     ModelMismatch,
@@ -31,6 +32,7 @@ STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
         LegalHoldActive: 409,
         ModelMismatch: 409,
         PersonalDataRefused: 422,
+        LanguageModelUnavailable: 502,
         StorageError: 503,
         NotOpen: 503,
     }
