@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aster.rpc.codec import ENCODERS, Encoding
+from aster.rpc.deadlines import Deadlines
 from aster.rpc.definition import MethodDefinition
 from aster.rpc.flow import Inbox, SendWindow
 from aster.rpc.lane import Closer, Lane
@@ -40,7 +41,6 @@ class StreamCall:
     outcome: "asyncio.Future[bytes]"
     inbox: Inbox
     window: SendWindow
-    timer: asyncio.TimerHandle | None
 
 
 class ClientConnection(Lane[ClientProtocol]):
@@ -55,6 +55,7 @@ class ClientConnection(Lane[ClientProtocol]):
         self._methods: dict[Declaration, int] = {}
         self._asked: dict[int, asyncio.Future[None]] = {}
         self._greeted: asyncio.Future[None] = self._loop.create_future()
+        self._deadlines = Deadlines(self._expire)
         self._refusal: RpcError | None = None
         self._on_unusable: Listener | None = None
         self._on_over: Listener | None = None
@@ -118,15 +119,16 @@ class ClientConnection(Lane[ClientProtocol]):
             call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, body)
             self._write_whole(wire, len(self._waiting))
             self._waiting[call] = future
-        timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
+        if seconds is not None:
+            self._deadlines.add(call, seconds)
         try:
             answer = await future
         except asyncio.CancelledError:
             self.give_up(call)
             raise
         finally:
-            if timer is not None:
-                timer.cancel()
+            if seconds is not None:
+                self._deadlines.remove(call)
         return method.reply.decode_reply(answer, _MSGPACK)
 
     async def begin_stream(
@@ -147,8 +149,9 @@ class ClientConnection(Lane[ClientProtocol]):
             self._pipe.write(wire)
             self._waiting[call] = outcome
         outcome.add_done_callback(functools.partial(self._stream_over, call))
-        timer = None if seconds is None else self._loop.call_later(seconds, self._expire, call, seconds)
-        return StreamCall(call, outcome, self.new_inbox(call), self.new_window(call), timer)
+        if seconds is not None:
+            self._deadlines.add(call, seconds)
+        return StreamCall(call, outcome, self.new_inbox(call), self.new_window(call))
 
     async def open_session(self) -> int:
         """A session on this connection: its number. Raises what the server refuses it with."""
@@ -258,6 +261,7 @@ class ClientConnection(Lane[ClientProtocol]):
         return self._methods.get(declaration) or self._declare(declaration), milliseconds, wire_metadata
 
     def _stream_over(self, call: int, outcome: "asyncio.Future[bytes]") -> None:
+        self._deadlines.remove(call)
         left = outcome.cancelled()
         self._forget_streams(call, None if left else outcome.exception(), reader_goes_on=not left)
 
@@ -337,6 +341,7 @@ class ClientConnection(Lane[ClientProtocol]):
             self._greeted.set_result(None)
 
     def _ended(self, lost: ConnectionLost) -> None:
+        self._deadlines.close()
         error = self._refusal = self._refusal or refusal_for(lost)
         if not self._greeted.done():
             self._greeted.set_exception(self._again(error))

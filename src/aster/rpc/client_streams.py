@@ -4,7 +4,7 @@ Leaving a stream early, by ``break``, an exception or cancellation, cancels the 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from aster.rpc.client_connection import ClientConnection, StreamCall
@@ -14,42 +14,42 @@ from aster.rpc.flow import StreamClosed
 from aster.rpc.metadata import Metadata
 from aster.rpc.protocol.wire import Declaration
 
+_MSGPACK = Encoding.MSGPACK
+
+Route = tuple[ClientConnection, float | None, Metadata]
+"""Where a stream is opened, how many seconds it has, and the metadata that it goes out with."""
+
 
 async def call_with_stream(
-    connection: ClientConnection,
-    declaration: Declaration,
-    method: MethodDefinition,
-    requests: AsyncIterable[Any],
-    seconds: float | None,
-    metadata: Metadata,
+    route: Route, declaration: Declaration, method: MethodDefinition, requests: AsyncIterable[Any]
 ) -> Any:
     """Many requests, one answer. The answer may come before the last request; the rest is then not sent."""
+    connection, seconds, metadata = route
     stream = await connection.begin_stream(declaration, seconds, metadata, None)
     sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
     try:
         answer = await stream.outcome
     finally:
         await _leave(connection, stream, sender)
-    return method.reply.decode_reply(answer, Encoding.MSGPACK)
+    return method.reply.decode_reply(answer, _MSGPACK)
 
 
 async def open_stream(
-    connection: ClientConnection,
-    declaration: Declaration,
-    method: MethodDefinition,
-    requests: Any,
-    seconds: float | None,
-    metadata: Metadata,
+    route: Callable[[], Awaitable[Route]], declaration: Declaration, method: MethodDefinition, requests: Any
 ) -> AsyncGenerator[Any, None]:
     """One request, or an async iterable of many, and the answers as they come."""
+    connection, seconds, metadata = await route()
     one = None if method.options.pattern.streams_input else connection.encode_request(declaration, method, requests)
     stream = await connection.begin_stream(declaration, seconds, metadata, one)
     sender = None
     if one is None:
         sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
     try:
-        async for body in stream.inbox:
-            yield method.reply.decode_reply(body, Encoding.MSGPACK)
+        inbox, decode = stream.inbox, method.reply.decode_reply
+        async for body in inbox:
+            yield decode(body, _MSGPACK)
+            while (more := inbox.take()) is not None:
+                yield decode(more, _MSGPACK)
     finally:
         await _leave(connection, stream, sender)
 
@@ -64,7 +64,8 @@ async def _send_all(
     try:
         async for request in requests:
             body = connection.encode_request(declaration, method, request)
-            await connection.send_item(stream.call, stream.window, body)
+            if not connection.offer_item(stream.call, stream.window, body):
+                await connection.send_item(stream.call, stream.window, body)
         connection.end_input(stream.call)
     except StreamClosed:
         return
@@ -73,8 +74,6 @@ async def _send_all(
 
 
 async def _leave(connection: ClientConnection, stream: StreamCall, sender: "asyncio.Task[None] | None") -> None:
-    if stream.timer is not None:
-        stream.timer.cancel()
     connection.give_up(stream.call)
     if sender is not None and not sender.done():
         sender.cancel()

@@ -151,24 +151,40 @@ class Inbox:
     def __aiter__(self) -> "Inbox":
         return self
 
+    def take(self) -> bytes | None:
+        """The next message if it is here, whole; else None, and awaiting this iterator tells what comes."""
+        queue = self._queue
+        if not queue:
+            return None
+        body = queue[0]
+        if isinstance(body, Later):
+            return None
+        queue.popleft()
+        self._was_read(len(body))
+        return body
+
     async def __anext__(self) -> bytes:
-        while not self._queue:
+        while (body := self.take()) is None:
+            first = self._queue[0] if self._queue else None
+            if isinstance(first, Later):
+                body = await self._whole(first.reading)
+                self._queue.popleft()
+                self._was_read(len(body))
+                break
             if self._error is not None:
                 raise self._error
             if self._ended:
                 raise StopAsyncIteration
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        first = self._queue[0]
-        body = await self._whole(first.reading) if isinstance(first, Later) else first
-        size = len(body)
-        self._queue.popleft()
+        return body
+
+    def _was_read(self, size: int) -> None:
         self._budget.release(size)
         self._read_items += 1
         self._read_bytes += size
         if not self._ended and (self._read_items >= self._half_items or self._read_bytes >= self._half_bytes):
             self._give_credit()
-        return body
 
     async def _whole(self, reading: "asyncio.Task[bytes]") -> bytes:
         """Wait for a message on its way; a reader that is cancelled here finds it again."""

@@ -17,8 +17,11 @@ from aster.transport.errors import CloseCode, ConnectionLost, FramingError
 from aster.transport.pipe import HIGH_WATER, Pipe
 from aster.transport.side_streams import SideStreams
 
-ENOUGH_BYTES = 2400
-"""So much of requests or replies is worth packets of its own: the peer begins with it while this side goes on."""
+ENOUGH_BYTES = 2800
+"""So much of requests or replies, two packets, does not wait for more: the peer begins with it while this side goes on.
+
+After each of the peer's writes it begins anew, and doubles each time.
+"""
 
 UNREAD_MESSAGES = 4
 """So many full pipes and longest messages may wait for a peer that asks but does not read; then it is cut off."""
@@ -46,6 +49,7 @@ class Lane(ABC, Generic[Side]):
         """Messages of more bytes leave the lane; none does until the peer said that it reads them."""
         self._is_calm = True
         """The peer's last bytes brought one event at most: what answers it is joined by nothing."""
+        self._enough = ENOUGH_BYTES
         self._held = Budget(limits.max_bytes_in_flight)
         self._inboxes: dict[int, Inbox] = {}
         self._windows: dict[int, SendWindow] = {}
@@ -78,6 +82,7 @@ class Lane(ABC, Generic[Side]):
         try:
             events = self._protocol.receive(data)
             self._is_calm = len(events) < 2
+            self._enough = ENOUGH_BYTES
             for event in events:
                 handlers[type(event)](event)
         except FramingError as error:
@@ -94,7 +99,10 @@ class Lane(ABC, Generic[Side]):
         Without others nothing will join it, so it does not wait for the end of this turn of the loop.
         """
         pipe = self._pipe
-        pipe.write(wire, at_once=pipe.waiting >= ENOUGH_BYTES or (not others and self._is_calm))
+        enough = pipe.waiting >= self._enough
+        if enough:
+            self._enough *= 2
+        pipe.write(wire, at_once=enough or (not others and self._is_calm))
 
     def new_inbox(self, call: int) -> Inbox:
         """Where the peer's items of a call arrive; reading it hands out credits."""
@@ -113,6 +121,14 @@ class Lane(ABC, Generic[Side]):
         items, size = (hello.window_items, hello.window_bytes) if hello else (0, 0)
         window = self._windows[call] = SendWindow(min(items, MAX_CREDIT), min(size, MAX_CREDIT))
         return window
+
+    def offer_item(self, call: int, window: SendWindow, body: bytes) -> bool:
+        """Send one message of a stream if the peer and the pipe take it now; else it is for `send_item`."""
+        size = len(body)
+        if self._pipe.is_full or size > self._far_above or self._over is not None or not window.try_take(size):
+            return False
+        self._pipe.write(self._protocol.item(call, body))
+        return True
 
     async def send_item(self, call: int, window: SendWindow, body: bytes) -> None:
         """Send one message of a stream, as soon as the peer and the pipe take it."""

@@ -12,6 +12,7 @@ from aster.foundation.logs import get_logger
 from aster.rpc.bodies import Announce
 from aster.rpc.codec import ENCODERS
 from aster.rpc.context import CallContext
+from aster.rpc.deadlines import Deadlines
 from aster.rpc.eager import EagerTasks
 from aster.rpc.flow import Budget, Inbox, Later
 from aster.rpc.lane import Closer, Lane
@@ -85,6 +86,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._eager = EagerTasks()
+        self._deadlines = Deadlines(self._expire)
         self._methods: Methods = {}
         self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -233,13 +235,12 @@ class ServerConnection(Lane[ServerProtocol]):
 
     async def _answer(self, event: Requested, method: BoundMethod) -> None:
         call = event.call
-        timer = None
+        deadline = None
         try:
-            deadline = None
             if event.milliseconds:
                 seconds = event.milliseconds / 1000
                 deadline = time.monotonic() + seconds
-                timer = self._loop.call_later(seconds, self._expire, call)
+                self._deadlines.add(call, seconds)
             context = CallContext(
                 service=method.service,
                 method=method.method,
@@ -273,8 +274,8 @@ class ServerConnection(Lane[ServerProtocol]):
         except Exception as error:  # noqa: BLE001  # a handler may raise anything; its caller learns only an id
             self._fail(call, self._hidden(error, method))
         finally:
-            if timer is not None:
-                timer.cancel()
+            if deadline is not None:
+                self._deadlines.remove(call)
             self._done(call)
 
     async def _answer_stream(self, event: Requested, method: BoundMethod, context: CallContext) -> None:
@@ -294,13 +295,18 @@ class ServerConnection(Lane[ServerProtocol]):
         window = self.new_window(call)
         async with contextlib.aclosing(method.call(request, context)) as answers:
             async for answer in answers:
-                await self.send_item(call, window, self._encoded(method, answer, encoding))
+                item = self._encoded(method, answer, encoding)
+                if not self.offer_item(call, window, item):
+                    await self.send_item(call, window, item)
         if not self.is_over:
             self._pipe.write(self._protocol.end(call))
 
     async def _items(self, inbox: Inbox, method: BoundMethod, encoding: int) -> AsyncIterator[Any]:
+        decode = method.request.decode_request
         async for body in inbox:
-            yield method.request.decode_request(body, encoding)
+            yield decode(body, encoding)
+            while (more := inbox.take()) is not None:
+                yield decode(more, encoding)
 
     async def _reply_far(self, call: int, answer: bytes) -> None:
         await self._send_far(answer, functools.partial(self._announce_reply, call))
@@ -343,7 +349,7 @@ class ServerConnection(Lane[ServerProtocol]):
         words = f"{type(error).__name__}: {error}" if self._debug_errors else "internal error"
         return InternalError(words, details={"error_id": error_id})
 
-    def _expire(self, call: int) -> None:
+    def _expire(self, call: int, seconds: float) -> None:
         if not self._protocol.is_open(call):
             # The answer is on its way on a stream of its own; whether it is still in time is for the caller to say.
             return
@@ -356,6 +362,7 @@ class ServerConnection(Lane[ServerProtocol]):
     def _ended(self, lost: ConnectionLost) -> None:
         self._greeting_timer.cancel()
         self._eager.close()
+        self._deadlines.close()
         for call in list(self._tasks):
             self._cancel(call)
         self._sessions.leave_all()

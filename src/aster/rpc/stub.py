@@ -1,14 +1,14 @@
 """Typed stubs: a service class's methods, called on the other side of a connection."""
 
 import asyncio
-import contextlib
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
-from aster.rpc.client_streams import call_with_stream, open_stream
+from aster.rpc.client_streams import Route, call_with_stream, open_stream
 from aster.rpc.contract.agreement import AGREEMENTS
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.intercepted import intercepted
@@ -159,6 +159,14 @@ class RemoteMethod:
             raise DeadlineExceededError(f"no connection within {seconds or 0:g} s") from None
         return connection, None if seconds is None else seconds - (clock() - began)
 
+    async def _route(self, timeout: float | None, metadata: Mapping[str, str] | None) -> Route:  # noqa: ASYNC109
+        """Where and with what a stream of this method is opened now."""
+        seconds, sent = call_options(self._method, timeout, metadata)
+        connection = self._caller.current
+        if connection is None or connection is not self._agreed:
+            connection, seconds = await self._ready(seconds)
+        return connection, seconds, sent
+
     def __repr__(self) -> str:
         return f"<method {self._declaration.service}.{self._method.name}>"
 
@@ -196,11 +204,7 @@ class RemoteClientStream(RemoteMethod):
         timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
         metadata: Mapping[str, str] | None = None,
     ) -> Any:
-        seconds, sent = call_options(self._method, timeout, metadata)
-        connection = self._caller.current
-        if connection is None or connection is not self._agreed:
-            connection, seconds = await self._ready(seconds)
-        return await call_with_stream(connection, self._declaration, self._method, requests, seconds, sent)
+        return await call_with_stream(await self._route(timeout, metadata), self._declaration, self._method, requests)
 
 
 class RemoteStream(RemoteMethod):
@@ -208,22 +212,11 @@ class RemoteStream(RemoteMethod):
 
     __slots__ = ()
 
-    async def __call__(
-        self,
-        requests: Any,
-        /,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
-        metadata: Mapping[str, str] | None = None,
-    ) -> AsyncIterator[Any]:
-        seconds, sent = call_options(self._method, timeout, metadata)
-        connection = self._caller.current
-        if connection is None or connection is not self._agreed:
-            connection, seconds = await self._ready(seconds)
-        answers = open_stream(connection, self._declaration, self._method, requests, seconds, sent)
-        async with contextlib.aclosing(answers):
-            async for answer in answers:
-                yield answer
+    def __call__(
+        self, requests: Any, /, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Any, None]:
+        route = functools.partial(self._route, timeout, metadata)
+        return open_stream(route, self._declaration, self._method, requests)
 
 
 class Inline:

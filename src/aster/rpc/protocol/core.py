@@ -4,6 +4,7 @@ Neither does I/O. `receive` turns bytes into events; every other method returns 
 itself wants answered (PONG, refusals of oversized requests) waits in `answers`.
 """
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
@@ -64,6 +65,7 @@ _CLIENT, _SERVER = Role.CLIENT, Role.SERVER
 REQUEST_OVERHEAD = REQUEST_HEAD.size + 2**16
 HEAD_BYTES = REQUEST_HEAD.size
 _REQUEST_FRAME_BYTES = MIN_LENGTH + HEAD_BYTES
+_REQUEST_FRAME = struct.Struct(HEADER.format + REQUEST_HEAD.format.removeprefix("<"))
 
 
 class ProtocolViolation(FramingError):
@@ -113,30 +115,26 @@ class _Protocol:
 
     def item(self, call: int, body: bytes) -> bytes:
         """One message of a stream; nothing to write when the call is over."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, self.me, _ITEM):
             return b""
-        self._calls.move(call, self.me, _ITEM)
         return HEADER.pack(MIN_LENGTH + len(body), _ITEM, call) + body
 
     def far_item(self, call: int, place: FarBody) -> bytes:
         """One message of a stream that travels elsewhere; nothing to write when the call is over."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, self.me, _ITEM):
             return b""
-        self._calls.move(call, self.me, _ITEM)
         return frame(Kind.FAR_ITEM, call, _far(place))
 
     def end(self, call: int) -> bytes:
         """The end of this side's stream; nothing to write when the call is over."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, self.me, Kind.END):
             return b""
-        self._calls.move(call, self.me, Kind.END)
         return frame(Kind.END, call)
 
     def credit(self, call: int, items: int, size: int) -> bytes:
         """Let the peer send more; nothing to write when the call is over."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, self.me, Kind.CREDIT):
             return b""
-        self._calls.move(call, self.me, Kind.CREDIT)
         return frame(Kind.CREDIT, call, CREDIT_BODY.pack(items, size))
 
     def is_open(self, call: int) -> bool:
@@ -249,8 +247,8 @@ class ClientProtocol(_Protocol):
         call = self._calls.last_call + 1
         self._calls.move(call, _CLIENT, _REQUEST)
         size = _REQUEST_FRAME_BYTES + len(metadata) + len(body)
-        head = HEADER.pack(size, _REQUEST, call)
-        return call, head + REQUEST_HEAD.pack(method, milliseconds, len(metadata), encoding) + metadata + body
+        head = _REQUEST_FRAME.pack(size, _REQUEST, call, method, milliseconds, len(metadata), encoding)
+        return call, head + metadata + body
 
     def far_request(
         self, method: int, milliseconds: int, encoding: int, metadata: bytes, place: FarBody
@@ -342,23 +340,20 @@ class ServerProtocol(_Protocol):
 
     def reply(self, call: int, body: bytes) -> bytes:
         """End a call well; nothing to write when its caller has gone."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, _SERVER, _REPLY):
             return b""
-        self._calls.move(call, _SERVER, _REPLY)
         return HEADER.pack(MIN_LENGTH + len(body), _REPLY, call) + body
 
     def far_reply(self, call: int, place: FarBody) -> bytes:
         """End a call well with a message that travels elsewhere; nothing to write when its caller has gone."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, _SERVER, _REPLY):
             return b""
-        self._calls.move(call, _SERVER, _REPLY)
         return frame(Kind.FAR_REPLY, call, _far(place))
 
     def fail(self, call: int, status: int, message: str, details: Mapping[str, str] | None = None) -> bytes:
         """End a call badly; nothing to write when its caller has gone. Long texts are cut."""
-        if not self._calls.is_open(call):
+        if not self._calls.say(call, _SERVER, Kind.ERROR):
             return b""
-        self._calls.move(call, _SERVER, Kind.ERROR)
         few = dict(list((details or {}).items())[:MAX_STATUS_DETAILS])
         short = {str(key)[:256]: str(value)[:MAX_STATUS_CHARACTERS] for key, value in few.items()}
         return frame(Kind.ERROR, call, _encode(Status(int(status), message[:MAX_STATUS_CHARACTERS], short)))
@@ -424,7 +419,8 @@ class ServerProtocol(_Protocol):
             if isinstance(message, FarBody):
                 events.append(Unwanted(message))
             return
-        events.append(Requested(call, method, milliseconds, encoding, body[HEAD_BYTES:start], message, streams))
+        metadata = body[HEAD_BYTES:start] if metadata_bytes else b""
+        events.append(Requested(call, method, milliseconds, encoding, metadata, message, streams))
 
     def _take_cancel(self, call: int, body: bytes, events: list[Event]) -> None:
         if self._receive_move(call, Kind.CANCEL):

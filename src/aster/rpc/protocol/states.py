@@ -82,6 +82,18 @@ class CallStates:
             return known
         return State.IDLE if call > self.last_call else State.CLOSED
 
+    def say(self, call: int, sender: Role, kind: Kind) -> bool:
+        """Apply one frame of this side within a call: False when it is over. `KeyError` when no rule allows it."""
+        state = self._open.get(call)
+        if state is None:
+            return False
+        target = RULES[sender][kind][state]
+        if target is CLOSED:
+            del self._open[call]
+        elif target is not state:
+            self._open[call] = target
+        return True
+
     def move(self, call: int, sender: Role, kind: Kind) -> bool:
         """Apply one frame: True when it counts, False when it is late. `KeyError` when no rule allows it."""
         state = self._open.get(call)
@@ -91,9 +103,10 @@ class CallStates:
         if target is CLOSED:
             del self._open[call]
         elif target is not None:
-            self._open[call] = target
-            if call > self.last_call:
-                self.last_call = call
+            if target is not state:
+                self._open[call] = target
+                if call > self.last_call:
+                    self.last_call = call
         elif state is CLOSED and kind in LATE_KINDS:
             return False
         else:
