@@ -79,3 +79,13 @@ def valkey_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield socket
     finally:
         server.stop()
+
+
+@pytest.fixture
+def empty_valkey(valkey_socket: Path) -> Path:
+    """The same with nothing in it."""
+    import redis
+
+    with redis.Redis(unix_socket_path=str(valkey_socket)) as client:
+        client.flushall()
+    return valkey_socket

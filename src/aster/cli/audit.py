@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from aster.cli.up import DataOption, JsonOption
+from aster.cli.up import DatabaseOption, DataOption, JsonOption
 from aster.foundation.errors import StorageError
 
 app = typer.Typer(name="audit", help="Verify the audit chains of a data directory.", no_args_is_help=True)
@@ -21,21 +21,26 @@ def verify(
     data: DataOption = Path("aster-data"),
     chain: Annotated[str | None, typer.Option("--chain", help="Only this chain: memory, or policy:TENANT.")] = None,
     as_json: JsonOption = False,
+    database: DatabaseOption = None,
 ) -> None:
     """Recompute every hash chain; exit code 1 when one is broken."""
     from aster.cli.terminal import print_json
-    from aster.stack.chains import verify_directory
+    from aster.stack.chains import verify_database, verify_directory
 
-    results = [result for result in verify_directory(data.expanduser()) if chain is None or result.chain == chain]
+    every = verify_directory(data.expanduser()) if database is None else verify_database(database)
+    place = data if database is None else "the database"
+    results = [result for result in every if chain is None or result.chain == chain]
     if chain is not None and not results:
-        raise StorageError(f"{data} holds no audit record of '{chain}'", hint="leave --chain out to verify every chain")
+        raise StorageError(
+            f"{place} holds no audit record of '{chain}'", hint="leave --chain out to verify every chain"
+        )
     if as_json:
         print_json(results)
     else:
         for result in results:
             typer.echo(told(result))
         if not results:
-            typer.echo(f"{data} holds no audit record")
+            typer.echo(f"{place} holds no audit record")
     if not all(result.valid for result in results):
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ from aster.cli import (
     policy_repl,
     policy_tell,
 )
-from aster.cli.up import DataOption, HostOption, JsonOption, PortOption
+from aster.cli.up import DatabaseOption, DataOption, HostOption, JsonOption, PortOption, RedisOption
 from aster.foundation.errors import ConfigError
 
 
@@ -61,12 +61,24 @@ def serve(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
     as_json: JsonOption = False,
+    database: DatabaseOption = None,
+    redis: RedisOption = None,
 ) -> None:
     """Serve the policy API alone, until Ctrl-C."""
     from aster.cli.running import run_async
     from aster.cli.serving import serve
 
-    run_async(serve(data=data, host=host, port=port, as_json=as_json, systems=frozenset({"policy"})))
+    run_async(
+        serve(
+            data=data,
+            host=host,
+            port=port,
+            as_json=as_json,
+            systems=frozenset({"policy"}),
+            database=database,
+            redis=redis,
+        )
+    )
 
 
 audit_app = typer.Typer(name="audit", help="Prove what the service recorded.", no_args_is_help=True)

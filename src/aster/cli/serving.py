@@ -13,11 +13,22 @@ from aster.stack.options import EVERYTHING, StackOptions, System
 from aster.stack.stack import Stack
 
 
-async def serve(*, data: Path, host: str, port: int, as_json: bool, systems: frozenset[System] = EVERYTHING) -> None:
+async def serve(
+    *,
+    data: Path,
+    host: str,
+    port: int,
+    as_json: bool,
+    systems: frozenset[System] = EVERYTHING,
+    database: str | None = None,
+    redis: str | None = None,
+) -> None:
     """Run a `Stack` in the foreground. Prints its addresses once it is ready."""
     started = time.perf_counter()
     stop = stop_on_signals()
-    options = StackOptions.from_environment(os.environ, data=data, host=host, port=port, systems=systems)
+    options = StackOptions.from_environment(
+        os.environ, data=data, host=host, port=port, systems=systems, database=database, redis=redis
+    )
     configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
     async with Stack(options) as stack:
         addresses = stack.addresses

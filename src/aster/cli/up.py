@@ -10,6 +10,22 @@ HostOption = Annotated[str, typer.Option("--host", envvar="ASTER_HOST", help="Ad
 PortOption = Annotated[
     int, typer.Option("--port", envvar="ASTER_PORT", min=0, max=65535, help="Port to listen on; 0 picks a free one.")
 ]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="ASTER_DATABASE",
+        help="postgresql://USER:PASSWORD@HOST/NAME: keep memories and policies there, shared by every replica.",
+    ),
+]
+RedisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        envvar="ASTER_REDIS",
+        help="redis://HOST:PORT: count rate limits and nonces together with the other replicas.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -18,6 +34,8 @@ def up(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8080,
     as_json: JsonOption = False,
+    database: DatabaseOption = None,
+    redis: RedisOption = None,
 ) -> None:
     """Serve memory at /v1, policy at /api/v1 and both over P2P, until Ctrl-C.
 
@@ -26,4 +44,4 @@ def up(
     from aster.cli.running import run_async
     from aster.cli.serving import serve
 
-    run_async(serve(data=data, host=host, port=port, as_json=as_json))
+    run_async(serve(data=data, host=host, port=port, as_json=as_json, database=database, redis=redis))

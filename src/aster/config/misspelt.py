@@ -13,12 +13,14 @@ OF_OTHERS = frozenset(
     {
         "ASTER_CACHE_DIR",
         "ASTER_DATA",
+        "ASTER_DATABASE",
         "ASTER_DEBUG",
         "ASTER_HOST",
         "ASTER_KEY",
         "ASTER_PORT",
         "ASTER_PRIVATE_NETWORK",
         "ASTER_PROFILE",
+        "ASTER_REDIS",
         "ASTER_RELAY_TOKEN",
         "ASTER_TRANSPORT_DRIVER",
     }

@@ -59,7 +59,7 @@ class PolicyService:
         if caller.role < Role.MEMBER:
             raise PermissionDeniedError("evaluating needs the role MEMBER")
         try:
-            self._policy.rates.take(caller.tenant, 1)
+            await self._policy.rates.take(caller.tenant, 1)
             (answer,) = await self._policy.evaluations.source(
                 caller,
                 request.source,

@@ -1,4 +1,4 @@
-"""Verifying every audit chain of a data directory, while a stack serves it or after it has ended."""
+"""Verifying every audit chain of a data directory or a database, while a stack serves it or after it has ended."""
 
 import sqlite3
 from contextlib import closing
@@ -21,13 +21,18 @@ def verify_directory(path: Path) -> list[Verification]:
         raise StorageError(f"{path} holds no audit chain", hint="name the directory of an `aster up` with --data DIR")
     results: list[Verification] = []
     for file in files:
-        database = Database.open(file)
-        try:
-            log = AuditLog(database)
-            results += [log.verify(chain) for chain in log.chains()]
-        finally:
-            database.close_now()
+        results += verify_database(file)
     return results
+
+
+def verify_database(location: str | Path) -> list[Verification]:
+    """One result a chain of one database, given as a file or a URL."""
+    database = Database.open(location)
+    try:
+        log = AuditLog(database)
+        return [log.verify(chain) for chain in log.chains()]
+    finally:
+        database.close_now()
 
 
 def _has_chains(file: Path) -> bool:

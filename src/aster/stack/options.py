@@ -30,6 +30,8 @@ class StackOptions:
     memory: GatewaySettings
     environ: Mapping[str, str]
     systems: frozenset[System] = EVERYTHING
+    database: str | None = None
+    redis: str | None = None
 
     @classmethod
     def from_environment(
@@ -40,8 +42,12 @@ class StackOptions:
         host: str,
         port: int,
         systems: frozenset[System] = EVERYTHING,
+        database: str | None = None,
+        redis: str | None = None,
     ) -> Self:
         """Resolve every system's settings; raises `ConfigError` naming the first bad one.
+
+        ``database`` (a URL) keeps memories and policies instead of files in ``data``; ``redis`` is for the replicas.
 
         Unless told otherwise the P2P node listens beside the HTTP server, on a port of its own, without relays.
         """
@@ -59,6 +65,8 @@ class StackOptions:
             memory=resolve_gateway_settings(inline={"host": host}, environ=environ),
             environ=environ,
             systems=systems,
+            database=database,
+            redis=redis,
         )
         options._refuse_strangers_who_are_believed()
         return options

@@ -18,6 +18,7 @@ from aster.foundation.http.service import HttpService
 from aster.foundation.sql import Connection, Database
 from aster.policy.rpc_service import PolicyService
 from aster.policy.service.app import create_policy_service
+from aster.policy.service.replicas import Replicas
 from aster.policy.service.settings import SECRET_KEY, PolicySettings
 from aster.rpc import AsterServer
 from aster.stack.app import PrefixApp, document_route
@@ -133,17 +134,25 @@ class Stack:
         return _Part("memory", ["/v1"], gateway, document, MemoryService(memory, settings, authenticate=authenticate))
 
     def _memory_engine(self) -> Astrocyte:
-        url = f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
+        url = self._options.database or f"sqlite:///{self._data.file(MEMORY_FILE).absolute()}"
         config = self._options.memory.config_path
         if config is not None:
             return Astrocyte.from_config(config, storage_url=url)
         return Astrocyte.from_config_dict({"storage": {"url": url}})
 
     async def _open_policy(self, opening: AsyncExitStack, metrics: RequestMetrics) -> _Part:
-        database = Database.open(self._data.file(POLICY_FILE))
+        replicas = None
+        if self._options.redis is not None:
+            replicas = Replicas.open(self._options.redis)
+            opening.push_async_callback(replicas.close)
+            await replicas.check()
+            self.health.add_check("redis", replicas.check)
+        database = Database.open(self._options.database or self._data.file(POLICY_FILE))
         opening.push_async_callback(database.close)
         settings = msgspec.structs.replace(PolicySettings.of(self._options.policy), secret_key=self.policy_secret)
-        policy = create_policy_service(database, settings, environ=self._options.environ, metrics=metrics)
+        policy = create_policy_service(
+            database, settings, environ=self._options.environ, metrics=metrics, replicas=replicas
+        )
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
         service = PolicyService(policy, open_tenant=self._options.open_tenant)

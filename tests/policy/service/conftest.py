@@ -26,9 +26,18 @@ def clock() -> Clock:
     return Clock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of a module that says ``STORES = ("sqlite", "postgres")`` run on each."""
+    stores = getattr(metafunc.module, "STORES", None)
+    if stores and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", stores, indirect=True)
+
+
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    opened = Database.open(tmp_path / "policy.db", durability="normal")
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    is_file = getattr(request, "param", "sqlite") == "sqlite"
+    place = tmp_path / "policy.db" if is_file else request.getfixturevalue("postgres_schema")
+    opened = Database.open(place, durability="normal")
     yield opened
     await opened.close()
 

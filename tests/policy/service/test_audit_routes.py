@@ -12,6 +12,8 @@ from aster.foundation.sql import Connection, Database
 from aster.policy.audit_export import ExportUnreadable, verify_export
 from aster.policy.service.app import PolicyHttpService
 
+STORES = ("sqlite", "postgres")
+
 AUDIT = "/api/v1/audit"
 SETTINGS = "/api/v1/tenant/settings"
 
@@ -91,11 +93,13 @@ def rewrite(database: Database, tamper: Callable[[Connection], Any]) -> None:
 
 
 def change_field(connection: Connection) -> None:
-    connection.execute("UPDATE audit_records SET body = replace(body, 'user1', 'user9') WHERE sequence = 2")
+    for number, body in connection.execute("SELECT id, body FROM audit_records WHERE sequence = 2").fetchall():
+        changed = body.replace(b"user1", b"user9")
+        connection.execute("UPDATE audit_records SET body = ? WHERE id = ?", (changed, number))
 
 
 def change_hash(connection: Connection) -> None:
-    connection.execute("UPDATE audit_records SET hash = zeroblob(32) WHERE sequence = 2")
+    connection.execute("UPDATE audit_records SET hash = ? WHERE sequence = 2", (bytes(32),))
 
 
 def remove_middle(connection: Connection) -> None:

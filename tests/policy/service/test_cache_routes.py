@@ -5,6 +5,8 @@ from tests.policy.service.asgi import ask
 
 from aster.policy.service.app import PolicyHttpService
 
+STORES = ("sqlite", "postgres")
+
 CACHE = "/api/v1/policies/cache"
 
 

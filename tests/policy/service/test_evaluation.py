@@ -11,6 +11,8 @@ from aster.foundation.sql import Database
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.settings import PolicySettings
 
+STORES = ("sqlite", "postgres")
+
 SOURCE = "/api/v1/policies/evaluate-source"
 BATCH = "/api/v1/policies/evaluate-source-batch"
 STORED = "/api/v1/policies/evaluate"

@@ -14,6 +14,8 @@ from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenants import TenantAdministration
 
+STORES = ("sqlite", "postgres")
+
 MARK = "only-acme-knows"
 SOURCE = f'Module marked.\n\nRule mark produce Text:\n  Return "{MARK}".\n'
 
@@ -76,15 +78,26 @@ async def visit(service: PolicyHttpService, route: Route, owned: dict[str, str],
     return await ask(service, route.method, target_of(route, owned), body, tenant=tenant, role="OWNER", user="eve")
 
 
+TENANT_TABLES = {
+    "sqlite": (
+        "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+        " WHERE m.type = 'table' AND c.name = 'tenant' ORDER BY 1"
+    ),
+    "postgres": (
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE table_schema = current_schema() AND column_name = 'tenant' ORDER BY 1"
+    ),
+}
+
+
 async def snapshot(database: Database, tenant: str) -> dict[str, Any]:
     """Every row of a tenant, in every table that has tenants."""
 
     def query(connection: Any) -> dict[str, Any]:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [row[0] for row in connection.execute(TENANT_TABLES[database.engine])]
         rows: dict[str, Any] = {}
         for table in tables:
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            if "tenant" in columns and table != "policy_nonces":
+            if table != "policy_nonces":
                 rows[table] = connection.execute(f"SELECT * FROM {table} WHERE tenant = ?", (tenant,)).fetchall()
         rows["audit"] = connection.execute(
             "SELECT * FROM audit_chains WHERE name = ?", (f"policy:{tenant}",)

@@ -17,6 +17,8 @@ from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.settings import PolicySettings
 
+STORES = ("sqlite", "postgres")
+
 NOW = 1_708_776_000_000
 
 

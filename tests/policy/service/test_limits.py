@@ -13,6 +13,8 @@ from aster.foundation.sql import Database
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.settings import PolicySettings
 
+STORES = ("sqlite", "postgres")
+
 ROOT = "/api/v1/policies"
 
 

@@ -12,6 +12,8 @@ from aster.policy.service import nonces
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.settings import PolicySettings
 
+STORES = ("sqlite", "postgres")
+
 HEAD = "/api/v1/audit/head"
 
 

@@ -7,6 +7,8 @@ from tests.policy.service.asgi import Answered, ask, send, signed
 
 from aster.policy.service.app import PolicyHttpService
 
+STORES = ("sqlite", "postgres")
+
 ROOT = "/api/v1/policies"
 
 

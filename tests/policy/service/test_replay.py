@@ -6,6 +6,8 @@ from tests.policy.service.asgi import ask
 
 from aster.policy.service.app import PolicyHttpService
 
+STORES = ("sqlite", "postgres")
+
 HELLO = 'Module greeting.\n\nRule greet given name as Text, produce Text:\n  Return "Hello, " plus name plus "!".\n'
 
 

@@ -7,6 +7,8 @@ from aster.foundation.sql import Database
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.settings import PolicySettings
 
+STORES = ("sqlite", "postgres")
+
 SETTINGS = "/api/v1/tenant/settings"
 ASSIGNMENTS = "/api/v1/tenant/rbac/assignments"
 KEYS = "/api/v1/tenant/keys"

@@ -52,16 +52,10 @@ class Buckets:
         """
         bucket = self._refilled(key, limit, now_ms)
         wanted = min(cost, limit.requests)
-        if bucket.tokens >= wanted:
+        is_paid = bucket.tokens >= wanted
+        if is_paid:
             bucket.tokens -= wanted
-            return bucket.tokens
-        seconds = max(1, math.ceil((wanted - bucket.tokens) * limit.seconds / limit.requests))
-        raise RateLimited(
-            f"more than {limit.requests} requests in {limit.seconds} s",
-            hint=f"try again after {seconds} seconds",
-            retry_after=seconds,
-            headers=rate_headers(limit, bucket.tokens, now_ms),
-        )
+        return settled(limit, bucket.tokens, wanted, now_ms, is_paid=is_paid)
 
     def _refilled(self, key: str, limit: Limit, now_ms: int) -> _Bucket:
         bucket = self._buckets.get(key)
@@ -75,6 +69,19 @@ class Buckets:
         bucket.tokens = min(limit.requests, bucket.tokens + earned)
         bucket.updated_ms = now_ms
         return bucket
+
+
+def settled(limit: Limit, tokens: float, wanted: int, now_ms: int, *, is_paid: bool) -> float:
+    """How many tokens are left after paying; raises `RateLimited` when it could not be paid."""
+    if is_paid:
+        return tokens
+    seconds = max(1, math.ceil((wanted - tokens) * limit.seconds / limit.requests))
+    raise RateLimited(
+        f"more than {limit.requests} requests in {limit.seconds} s",
+        hint=f"try again after {seconds} seconds",
+        retry_after=seconds,
+        headers=rate_headers(limit, tokens, now_ms),
+    )
 
 
 def rate_headers(limit: Limit, tokens: float, now_ms: int) -> list[tuple[bytes, bytes]]:

@@ -130,6 +130,12 @@ class Database(ABC):
         found = migrations(package, engine=self.engine)
         self.write_now(lambda connection: migrate(connection, component, found, self._definition))
 
+    def notify(self, connection: Connection, channel: str, text: str) -> None:  # noqa: B027 - a file has no others
+        """Tell the other processes on this database, once the write that ``connection`` is of is committed."""
+
+    def listen(self, channel: str, heard: Callable[[str], None]) -> None:  # noqa: B027 - a file has no others
+        """Call ``heard`` in a thread for each notice until `close`; with "" when some may have been missed."""
+
     @property
     @abstractmethod
     def engine(self) -> Literal["sqlite", "postgres"]: ...

@@ -8,6 +8,7 @@ borrow connections that can't write. A server that went away is a `StorageUnavai
 import itertools
 import re
 import threading
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,15 +29,20 @@ from aster.foundation.errors import (
     StorageUnavailable,
     StorageUnwritable,
 )
+from aster.foundation.logs import get_logger
 from aster.foundation.sql.database import Connection, Cursor, Database, Durability
 
 T = TypeVar("T")
+logger = get_logger("aster.sql")
 
 READERS = 16
 """Reading connections a process opens at most; they are opened when needed and kept."""
 
 CONNECT_SECONDS = 5
 BUSY_MS = 5_000
+LISTEN_SECONDS = 0.5
+"""How long closing waits for a listener, and a listener for a server that went away."""
+
 IDLE_MS = 60_000
 """A writer that stops in the middle of a transaction loses it after this long, and its turn with it."""
 
@@ -93,8 +99,11 @@ class PostgresDatabase(Database):
         self._writer_options = _WRITER_OPTIONS + (" -c synchronous_commit=off" if durability == "normal" else "")
         with self._errors():
             self._writer = self._connect(self._writer_options)
+            self._schema = _schema(self._writer)
         self._idle: deque[psycopg.Connection[Any]] = deque()
         self._room = threading.BoundedSemaphore(READERS)
+        self._stopping = threading.Event()
+        self._listeners: list[threading.Thread] = []
         self._start()
 
     @property
@@ -112,6 +121,34 @@ class PostgresDatabase(Database):
                 return self._read(query)
             except _Lost as lost:
                 raise lost.error from None
+
+    def notify(self, connection: Connection, channel: str, text: str) -> None:
+        connection.execute("SELECT pg_notify(?, ?)", (self._channel(channel), text))
+
+    def listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        thread = threading.Thread(
+            target=self._listen, args=(self._channel(channel), heard), name=f"listener:{channel}", daemon=True
+        )
+        self._listeners.append(thread)
+        thread.start()
+
+    def _channel(self, name: str) -> str:
+        """Channels are the database's; a schema's own has the schema's hash in its name, for names are short."""
+        return f"{name}_{zlib.crc32(self._schema.encode()):08x}"
+
+    def _listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Listens again, after a pause, whenever the server went away; what was missed meanwhile is told as ""."""
+        while not self._stopping.is_set():
+            try:
+                with self._connect("") as connection:
+                    connection.execute(f'LISTEN "{channel}"'.encode())
+                    heard("")
+                    while not self._stopping.is_set():
+                        for notice in connection.notifies(timeout=LISTEN_SECONDS):
+                            heard(notice.payload)
+            except psycopg.Error as error:
+                logger.warning("listening again", database=self.name, reason=type(error).__name__)
+                self._stopping.wait(LISTEN_SECONDS)
 
     def check(self) -> Sequence[str]:
         """What the server knows to be wrong: pages whose checksum failed, indexes that were not finished."""
@@ -177,6 +214,9 @@ class PostgresDatabase(Database):
         return status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}
 
     def _close_connections(self) -> None:
+        self._stopping.set()
+        for listener in self._listeners:
+            listener.join()
         self._drop_idle()
         self._writer.close()
 
@@ -261,6 +301,13 @@ def in_its_words(statement: str) -> str:
         return "BYTEA" if found[0] == "BLOB" else found[0]
 
     return _WORDS.sub(replaced, statement)
+
+
+def _schema(connection: "psycopg.Connection[Any]") -> str:
+    row = connection.execute("SELECT current_schema()").fetchone()
+    if row is None or row[0] is None:
+        raise ConfigError("the database's search path has no schema", hint="CREATE SCHEMA, or set another search_path")
+    return str(row[0])
 
 
 def _target(url: str) -> dict[str, Any]:

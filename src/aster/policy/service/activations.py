@@ -1,4 +1,5 @@
-"""Noticing activated versions: those of this process at once, those of others within `POLL_SECONDS`.
+"""Noticing activated versions: those of this process at once, those of others as soon as their notice arrives, and
+within `POLL_SECONDS` where there are no notices (SQLite) or one was lost.
 
 A listener keeps what it told last and asks for what differs, so there is no queue that could overflow: one that reads
 slowly is told the latest state, not every step to it.
@@ -23,9 +24,9 @@ class Listener:
         self._known: dict[str, int] = {}
         self.stirred = asyncio.Event()
 
-    def news(self) -> list[Activation]:
+    async def news(self) -> list[Activation]:
         """What became active since the last call; the first gives all that is active."""
-        latest = self._database.read_now(lambda link: TenantPolicies(link, self._tenant).activations())
+        latest = await self._database.look_up(lambda link: TenantPolicies(link, self._tenant).activations())
         news = [each for each in latest if self._known.get(each.policy_id) != each.number]
         self._known = {each.policy_id: each.number for each in latest}
         return news
@@ -35,7 +36,7 @@ class Listener:
         while True:
             await self.stirred.wait()
             self.stirred.clear()
-            if news := self.news():
+            if news := await self.news():
                 return news
 
 
@@ -46,12 +47,14 @@ class Activations:
         self._database = database
         self._listeners: dict[str, set[Listener]] = {}
         self._polling: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @contextlib.contextmanager
     def listening(self, tenant: str) -> Iterator[Listener]:
         listener = Listener(self._database, tenant)
         self._listeners.setdefault(tenant, set()).add(listener)
         if self._polling is None:
+            self._loop = asyncio.get_running_loop()
             self._polling = asyncio.create_task(self._poll())
         try:
             yield listener
@@ -67,6 +70,15 @@ class Activations:
         """A change of this process is durable."""
         for listener in self._listeners.get(tenant, ()):
             listener.stirred.set()
+
+    def heard(self, tenant: str) -> None:
+        """Another process changed something of a tenant; of any tenant, when none is named. From any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stir, tenant)
+
+    def _stir(self, tenant: str) -> None:
+        for each in [tenant] if tenant else list(self._listeners):
+            self.changed(each)
 
     async def _poll(self) -> None:
         while True:

@@ -26,6 +26,7 @@ from aster.policy.service.nonces import NonceStore
 from aster.policy.service.policy_routes import PolicyRoutes
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.replay_routes import ReplayRoutes
+from aster.policy.service.replicas import Replicas
 from aster.policy.service.roles import RoleLayer
 from aster.policy.service.schema_routes import SchemaRoutes
 from aster.policy.service.settings import PolicySettings
@@ -34,7 +35,7 @@ from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.source_routes import SourceRoutes
 from aster.policy.service.tenant import tenant_layer
 from aster.policy.service.tenant_cache import TenantCache
-from aster.policy.service.tenant_data import TenantData
+from aster.policy.service.tenant_data import CHANGED, TenantData
 from aster.policy.service.tenant_routes import TenantRoutes
 from aster.policy.service.version_routes import VersionRoutes
 
@@ -78,7 +79,7 @@ class PolicyHttpService(HttpService):
         await self._sockets.serve(request, receive, send, admit=self._admit_socket, refuse=refuse)
 
     async def _admit_socket(self, request: Request) -> None:
-        self.rates.announce(request)
+        await self.rates.announce(request)
         request.check_headers()
         try:
             await self.admit(request)
@@ -86,7 +87,7 @@ class PolicyHttpService(HttpService):
             await self._commits.settle(request)
 
     async def _answer(self, request: Request) -> Reply:
-        self.rates.announce(request)
+        await self.rates.announce(request)
         try:
             reply = await super()._answer(request)
         finally:
@@ -104,8 +105,11 @@ def create_policy_service(
     environ: Mapping[str, str] | None = None,
     metrics: RequestMetrics | None = None,
     now_ms: Callable[[], int] = wall_clock_ms,
+    replicas: Replicas | None = None,
 ) -> PolicyHttpService:
-    """Everything below ``/api``, in one process, on one database (whose tables it migrates).
+    """Everything below ``/api``, on one database (whose tables it migrates), which may be shared with other processes.
+
+    With ``replicas`` they also share rate limits, and refuse each other's nonces before any work is done.
 
     ``environ`` is where ``ASTER_HMAC_SECRET_{TENANT}`` is looked up at each request (default: this process's).
     """
@@ -115,13 +119,16 @@ def create_policy_service(
     commits = Commits(database, now_ms=now_ms)
     tenants = TenantCache(database, now_ms=now_ms)
     activations = Activations(database)
+    database.listen(CHANGED, tenants.forget)
+    database.listen(CHANGED, activations.heard)
     data = TenantData(database, commits, audit, tenants, activations, now_ms=now_ms)
     journal = Journal(database, audit)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
     evaluations = Evaluations(database, engine, journal)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
-    rates = RateLayers(tenants, chosen, now_ms=now_ms)
-    signatures = SignatureLayer(keys, NonceStore(), database, now_ms=now_ms, least_version=chosen.signature_version)
+    rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
+    nonces = NonceStore(replicas)
+    signatures = SignatureLayer(keys, nonces, database, now_ms=now_ms, least_version=chosen.signature_version)
     roles = RoleLayer(tenants, journal)
     routes = [
         *EvaluationRoutes(evaluations, rates).routes,

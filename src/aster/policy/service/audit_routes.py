@@ -173,11 +173,12 @@ class AuditRoutes:
     async def _listed(self, request: Request, wanted: AuditFilter) -> Reply:
         chain = caller_of(request).chain
         page, size = page_and_size(request)
-        end = self._audit.head(chain).sequence
+        end = (await asyncio.to_thread(self._audit.head, chain)).sequence
         before = query_integer(request, "before", end + 1, minimum=1, maximum=LARGEST_SEQUENCE)
         total = min(end, before - 1)
         if wanted.is_empty:
-            entries = [entry_of(record) for record in self._slice(chain, total - page * size, size)]
+            records = await asyncio.to_thread(self._slice, chain, total - page * size, size)
+            entries = [entry_of(record) for record in records]
             return json_reply(entries, headers=[(b"x-total-count", str(total).encode())])
         found, reached = await asyncio.to_thread(self._search, chain, total, wanted, page * size, size)
         return json_reply([entry_of(record) for record in found], headers=[(b"x-next-before", b"%d" % reached)])
@@ -187,10 +188,10 @@ class AuditRoutes:
         return await self.list_records(request, body)
 
     async def read_record(self, request: Request, body: Any) -> AuditEntry:
-        return entry_of(record_of(self._audit, request))
+        return entry_of(await asyncio.to_thread(record_of, self._audit, request))
 
     async def head(self, request: Request, body: Any) -> ChainHead:
-        head = self._audit.head(caller_of(request).chain)
+        head = await asyncio.to_thread(self._audit.head, caller_of(request).chain)
         return ChainHead(head.sequence, head.sequence, head.hash)
 
     async def verify(self, request: Request, body: Any) -> ChainVerification:

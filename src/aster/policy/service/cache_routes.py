@@ -73,7 +73,7 @@ class CacheRoutes:
 
         reply = await self._data.change(request, work)
         self._engine.forget(
-            self._data.policies(request, lambda policies: policies.sources(module=module, function=function))
+            await self._data.policies(request, lambda policies: policies.sources(module=module, function=function))
         )
         return reply
 

@@ -91,7 +91,7 @@ class EvaluationRoutes:
         return _told(answer)
 
     async def evaluate_source_batch(self, request: Request, body: EvaluateSourceBatchRequest) -> EvaluationBatch:
-        self._rates.charge(request, len(body.inputs) - 1)
+        await self._rates.charge(request, len(body.inputs) - 1)
         answers = await self._evaluations.source(
             caller_of(request),
             body.source,
@@ -113,7 +113,7 @@ class EvaluationRoutes:
         return _told(answer)
 
     async def evaluate_batch(self, request: Request, body: EvaluateBatchRequest) -> EvaluationBatch:
-        self._rates.charge(request, len(body.requests) - 1)
+        await self._rates.charge(request, len(body.requests) - 1)
         answers = await self._evaluations.stored_batch(
             caller_of(request),
             [_call(each) for each in body.requests],

@@ -200,9 +200,9 @@ class _Session:
 
     async def _take(self, text: bytes) -> None:
         """Check a message and start its work; raises `Unsigned` when the connection has lost its right."""
-        self._socket.signatures.require_live_key(self._request)
         try:
-            self._socket.rates.take(caller_of(self._request).tenant, 1)
+            await self._socket.signatures.require_live_key(self._request)
+            await self._socket.rates.take(caller_of(self._request).tenant, 1)
             message = _decoded(text)
             caller = await self._caller_for(message)
         except AsterError as error:
@@ -265,7 +265,12 @@ class _Session:
         await self._stop_notices()
         ready: asyncio.Future[list[Activation]] = asyncio.get_running_loop().create_future()
         self._subscription = asyncio.create_task(self._notify(ready))
-        await self._tell(Subscribed(message.id, [_active(each) for each in await ready]))
+        try:
+            active = await ready
+        except AsterError as error:
+            await self._tell(_refusal(message.id, error))
+        else:
+            await self._tell(Subscribed(message.id, [_active(each) for each in active]))
 
     async def _unsubscribe(self, message: UnsubscribeMessage) -> None:
         await self._stop_notices()
@@ -273,7 +278,11 @@ class _Session:
 
     async def _notify(self, ready: "asyncio.Future[list[Activation]]") -> None:
         with self._socket.activations.listening(caller_of(self._request).tenant) as listener:
-            ready.set_result(listener.news())
+            try:
+                ready.set_result(await listener.news())
+            except AsterError as error:
+                ready.set_exception(error)
+                return
             with contextlib.suppress(OSError):  # the reading side will notice as well
                 await self._tell_news(listener)
 

@@ -85,7 +85,7 @@ class Evaluations:
         return answers
 
     async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
-        deployed = self._database.read_now(
+        deployed = await self._database.look_up(
             lambda connection: TenantPolicies(connection, caller.tenant).deployed(call.module, call.version)
         )
         compiled = await self._compiled(caller, deployed)
@@ -98,7 +98,7 @@ class Evaluations:
         found = self._engine.cached(deployed.source_hash, deployed.locale)
         if found is not None:
             return found
-        version = self._database.read_now(
+        version = await self._database.look_up(
             lambda connection: TenantPolicies(connection, caller.tenant).version(deployed.policy_id, deployed.version)
         )
         return await self._engine.compile(version.source, locale=version.locale)

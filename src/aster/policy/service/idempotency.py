@@ -47,8 +47,9 @@ class Replay:
 
     def keep(self, connection: Connection, reply: Reply) -> None:
         connection.execute(
-            "INSERT OR REPLACE INTO policy_idempotency (tenant, key, request_hash, status, body, expires_ms)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO policy_idempotency (tenant, key, request_hash, status, body, expires_ms)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, key) DO UPDATE SET request_hash = excluded.request_hash,"
+            " status = excluded.status, body = excluded.body, expires_ms = excluded.expires_ms",
             (self._tenant, self._key, self._hash, reply.status, reply.body, self._now_ms + KEPT_MS),
         )
         connection.execute(

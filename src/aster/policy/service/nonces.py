@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from aster.foundation.sql import Connection
 from aster.policy.service.errors import NonceReplayed
+from aster.policy.service.replicas import Replicas
 
 WINDOW_MS = 300_000
 FRONT_CLAIMS = 100_000
@@ -25,7 +26,9 @@ PURGE_SLACK_MS = 60_000
 """Rows stay this much longer, for replays that were received in time and are written a little later."""
 
 _INSERT = "INSERT INTO policy_nonces (tenant, nonce, expires_ms) VALUES "
-_UNLESS_LIVE = " ON CONFLICT (tenant, nonce) DO UPDATE SET expires_ms = excluded.expires_ms WHERE expires_ms < ?"
+_UNLESS_LIVE = (
+    " ON CONFLICT (tenant, nonce) DO UPDATE SET expires_ms = excluded.expires_ms WHERE policy_nonces.expires_ms < ?"
+)
 _PURGE = (
     "DELETE FROM policy_nonces WHERE (tenant, nonce) IN"
     " (SELECT tenant, nonce FROM policy_nonces WHERE expires_ms < ? ORDER BY expires_ms LIMIT ?)"
@@ -66,7 +69,8 @@ class Claim:
 class NonceStore:
     """The used nonces of one database. Times are milliseconds since 1970."""
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: Replicas | None = None) -> None:
+        self._replicas = replicas
         self._recent: dict[tuple[str, str], int] = {}
         self._older: dict[tuple[str, str], int] = {}
         self._purged_ms = 0
@@ -83,6 +87,15 @@ class NonceStore:
         self._recent[key] = expires_ms
         return Claim(self, tenant, nonce, received_ms=received_ms, expires_ms=expires_ms)
 
+    async def claim_everywhere(self, tenant: str, nonce: str, *, received_ms: int, timestamp_ms: int) -> Claim:
+        """`claim`, and from the replicas too; raises `StorageUnavailable` when they can't be asked."""
+        claim = self.claim(tenant, nonce, received_ms=received_ms, timestamp_ms=timestamp_ms)
+        if self._replicas is not None:
+            kept_ms = max(received_ms, timestamp_ms) - received_ms + WINDOW_MS
+            if not await self._replicas.is_new(tenant, nonce, milliseconds=kept_ms):
+                raise replayed()
+        return claim
+
     def purge(self, connection: Connection, now_ms: int) -> None:
         """Drop rows whose time is over, at most once a second and so many at a time."""
         if now_ms - self._purged_ms >= PURGE_EVERY_MS:
@@ -94,6 +107,8 @@ def insert_all(connection: Connection, claims: Sequence[Claim]) -> bool:
     """Write the rows of all claims in one statement; false, with nothing written, when one of them is a replay."""
     if not claims:
         return True
+    if len({claim.row[:2] for claim in claims}) < len(claims):
+        return False
     values = [value for claim in claims for value in claim.row]
     marks = ", ".join(["(?, ?, ?)"] * len(claims))
     oldest_ms = min(claim.received_ms for claim in claims)

@@ -5,7 +5,6 @@ tenant's identifier finds nothing. Writing methods belong into a transaction of 
 """
 
 import hashlib
-import sqlite3
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -142,9 +141,9 @@ class TenantPolicies:
         """How many there are, and one page of them by creation, each with its `shown` version but without sources."""
         where = (
             " FROM policies p WHERE p.tenant = ? AND (? OR p.deleted_ms IS NULL)"
-            " AND (? IS NULL OR p.module = ?) AND (? IS NULL OR p.name = ?)"
+            " AND p.module = coalesce(?, p.module) AND p.name = coalesce(?, p.name)"
         )
-        values = (self._tenant, with_deleted, module, module, name, name)
+        values = (self._tenant, with_deleted, module, name)
         total = self._connection.execute(f"SELECT count(*) {where}", values).fetchone()[0]
         rows = self._connection.execute(
             f"SELECT {_POLICY} {where} ORDER BY created_ms, id LIMIT ? OFFSET ?",
@@ -205,7 +204,7 @@ class TenantPolicies:
         """Hash and locale of every stored version's source; of one module, and those with one rule, when named."""
         rows = self._connection.execute(
             "SELECT DISTINCT v.source_hash, v.locale, v.functions FROM policy_versions v JOIN policies p"
-            " ON p.tenant = v.tenant AND p.id = v.policy_id WHERE p.tenant = ?1 AND (?2 IS NULL OR p.module = ?2)",
+            " ON p.tenant = v.tenant AND p.id = v.policy_id WHERE p.tenant = ? AND p.module = coalesce(?, p.module)",
             (self._tenant, module),
         )
         return [(row[0], row[1]) for row in rows if function is None or function in msgspec.json.decode(row[2])]
@@ -216,13 +215,12 @@ class TenantPolicies:
             str(uuid.uuid4()), module, name, description, function, None, 0, 1, now_ms, by, now_ms, by, None
         )
         marks = ", ".join("?" * (1 + len(Policy.__struct_fields__)))
-        try:
-            self._connection.execute(
-                f"INSERT INTO policies (tenant, {_POLICY}) VALUES ({marks})",  # noqa: S608
-                (self._tenant, *msgspec.structs.astuple(policy)),
-            )
-        except sqlite3.IntegrityError:
-            raise DuplicateName(f"there is a policy of module '{module}'") from None
+        inserted = self._connection.execute(
+            f"INSERT INTO policies (tenant, {_POLICY}) VALUES ({marks}) ON CONFLICT DO NOTHING",  # noqa: S608
+            (self._tenant, *msgspec.structs.astuple(policy)),
+        )
+        if inserted.rowcount != 1:
+            raise DuplicateName(f"there is a policy of module '{module}'")
         return policy
 
     def add_version(self, policy: Policy, new: NewVersion, *, now_ms: int) -> Version:

@@ -113,7 +113,7 @@ class PolicyRoutes:
             )
             return total, [policy_summary(policy, version) for policy, version in found]
 
-        total, summaries = self._data.policies(request, query)
+        total, summaries = await self._data.policies(request, query)
         return json_reply(summaries, headers=[(b"x-total-count", str(total).encode())])
 
     async def deploy(self, request: Request, body: DeployRequest) -> Reply:
@@ -157,7 +157,7 @@ class PolicyRoutes:
             summary = policy_summary(policy, policies.shown(policy), with_source=with_source)
             return json_reply(summary, headers=[_etag(policy)])
 
-        return self._data.policies(request, query)
+        return await self._data.policies(request, query)
 
     async def patch(self, request: Request, body: PolicyPatch) -> Reply:
         columns = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}

@@ -3,6 +3,7 @@
 The audit chain holds hashes, not data: whoever asks brings the context (and the source, unless it was a stored policy).
 """
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -65,11 +66,11 @@ class ReplayRoutes:
         ]
 
     async def replay(self, request: Request, body: ReplayRequest) -> ReplayAnswer:
-        record = record_of(self._audit, request)
+        record = await asyncio.to_thread(record_of, self._audit, request)
         event = record.event
         if event.get("eventType") != "POLICY_EVALUATED":
             raise Conflict("only an evaluation can be replayed")
-        source, locale = self._source(request, record, body)
+        source, locale = await self._source(request, record, body)
         compiled = await self._engine.compile(source, locale=locale)
         (decision,) = await self._engine.decide(compiled, [body.context], rule=event.get("policyFunction"))
         fault = decision.fault.code if decision.fault else None
@@ -87,10 +88,10 @@ class ReplayRoutes:
             error=decision.fault.message if decision.fault else None,
         )
 
-    def _source(self, request: Request, record: AuditRecord, body: ReplayRequest) -> tuple[str, str]:
+    async def _source(self, request: Request, record: AuditRecord, body: ReplayRequest) -> tuple[str, str]:
         policy_id, number = record.event.get("policyId"), record.event.get("version")
         if policy_id is not None and number is not None:
-            version = self._data.policies(request, lambda policies: policies.version(policy_id, number))
+            version = await self._data.policies(request, lambda policies: policies.version(policy_id, number))
             return version.source, version.locale
         if body.source is None:
             raise ValidationFailed(

@@ -30,16 +30,16 @@ class RoleLayer:
 
     async def __call__(self, request: Request) -> None:
         try:
-            self._establish(request)
+            await self._establish(request)
         except Forbidden as error:
             await self._record(request, error)
             raise
 
-    def _establish(self, request: Request) -> None:
+    async def _establish(self, request: Request) -> None:
         claimed = claimed_role(request)
         require_role(request, claimed)
         tenant, user = tenant_of(request), user_id(request)
-        role = min(claimed, self._tenants.ceiling(tenant, user), request.state.get("key_ceiling", Role.OWNER))
+        role = min(claimed, await self._tenants.ceiling(tenant, user), request.state.get("key_ceiling", Role.OWNER))
         require_role(request, role)
         request.state["caller"] = Caller(
             tenant=tenant,

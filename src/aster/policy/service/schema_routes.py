@@ -76,7 +76,7 @@ class SchemaRoutes:
             policy = policies.find(request.path_params["policy_id"])
             return policy.default_function, policies.shown(policy)
 
-        default, version = self._data.policies(request, query)
+        default, version = await self._data.policies(request, query)
         compiled = await self._engine.compile(version.source, locale=version.locale)
         return describe(compiled, query_values(request).get("function") or default)
 

@@ -83,31 +83,31 @@ class SignatureLayer:
         message = self._message(request, timestamp, nonce, await request.body())
         given = bytes.fromhex(signature.decode("ascii"))
         tenant = tenant_of(request)
-        secrets = self._secrets(request, tenant, received_ms)
+        secrets = await self._secrets(request, tenant, received_ms)
         matches = [hmac.compare_digest(signature_of(secret, message), given) for secret in secrets]
         if not any(matches):
             raise SignatureInvalid("the signature is not valid")
-        request.state["claim"] = self._nonces.claim(
+        request.state["claim"] = await self._nonces.claim_everywhere(
             tenant, nonce.decode("ascii"), received_ms=received_ms, timestamp_ms=timestamp_ms
         )
 
-    def require_live_key(self, request: Request) -> None:
+    async def require_live_key(self, request: Request) -> None:
         """Does the named key that signed still count? `SignatureInvalid` if not; for what outlives its request."""
         key_id = request.state.get("key_id")
-        if key_id is not None and self._live_key(tenant_of(request), key_id, self._now_ms()) is None:
+        if key_id is not None and await self._live_key(tenant_of(request), key_id, self._now_ms()) is None:
             raise SignatureInvalid("the key was revoked or has expired")
 
-    def _live_key(self, tenant: str, key_id: str, now_ms: int) -> Key | None:
-        return self._database.read_now(
+    async def _live_key(self, tenant: str, key_id: str, now_ms: int) -> Key | None:
+        return await self._database.look_up(
             lambda connection: TenantAdministration(connection, tenant).live_key(key_id, now_ms=now_ms)
         )
 
-    def _secrets(self, request: Request, tenant: str, now_ms: int) -> tuple[bytes, ...]:
+    async def _secrets(self, request: Request, tenant: str, now_ms: int) -> tuple[bytes, ...]:
         """Whose signature is accepted: the tenant's secrets, or the one named key that the request names."""
         name = _optional(request, b"x-aster-key-id", _KEY_ID)
         if name is None:
             return self._keys.of(tenant)
-        key = self._live_key(tenant, name.decode("ascii"), now_ms)
+        key = await self._live_key(tenant, name.decode("ascii"), now_ms)
         if key is None:
             return self._keys.nobodys()
         request.state["key_id"] = key.id

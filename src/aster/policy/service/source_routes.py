@@ -116,7 +116,7 @@ class SourceRoutes:
             if body.policy_module is None:
                 raise ValidationFailed("give a source or a policyModule", problems=problem("source", "is missing"))
             try:
-                source, locale = self._stored(request, body.policy_module)
+                source, locale = await self._stored(request, body.policy_module)
             except PolicyNotFound as unknown:
                 return ValidateAnswer(valid=False, error=unknown.message, message=unknown.message)
         compiled = await self._engine.compile(source, locale=locale)
@@ -136,7 +136,9 @@ class SourceRoutes:
         found = [load_lexicon(locale) for locale in LOCALES]
         return [LexiconAnswer(each.id, each.name, each.direction, dict(each.keywords)) for each in found]
 
-    def _stored(self, request: Request, module: str) -> tuple[str, str]:
-        deployed = self._data.policies(request, lambda policies: policies.deployed(module))
-        version = self._data.policies(request, lambda policies: policies.version(deployed.policy_id, deployed.version))
+    async def _stored(self, request: Request, module: str) -> tuple[str, str]:
+        deployed = await self._data.policies(request, lambda policies: policies.deployed(module))
+        version = await self._data.policies(
+            request, lambda policies: policies.version(deployed.policy_id, deployed.version)
+        )
         return version.source, version.locale

@@ -1,6 +1,7 @@
 """What the layers ask about a tenant on every request, read from the database once a second.
 
-A change made by this process counts at once (`forget`); one made by another process within `REFRESH_MS`.
+A change counts at once in the process that made it, and as soon as its notice arrives in the others of a PostgreSQL
+database; `REFRESH_MS` later at the latest, should a notice be lost.
 """
 
 from collections.abc import Callable
@@ -23,23 +24,24 @@ class _Known:
 
 
 class TenantCache:
-    """Settings and ceilings by tenant. Call from one thread."""
+    """Settings and ceilings by tenant. Used from one event loop."""
 
     def __init__(self, database: Database, *, now_ms: Callable[[], int]) -> None:
         self._database = database
         self._now_ms = now_ms
         self._known: dict[str, _Known] = {}
+        self._forgotten = 0
 
-    def settings(self, tenant: str) -> TenantSettings:
-        return self._fresh(tenant, self._now_ms()).settings
+    async def settings(self, tenant: str) -> TenantSettings:
+        return (await self._fresh(tenant, self._now_ms())).settings
 
-    def ceiling(self, tenant: str, user: str) -> Role:
+    async def ceiling(self, tenant: str, user: str) -> Role:
         """The most a user may be in a tenant."""
         now_ms = self._now_ms()
-        ceilings = self._fresh(tenant, now_ms).ceilings
+        ceilings = (await self._fresh(tenant, now_ms)).ceilings
         found = ceilings.get(user)
         if found is None:
-            found = self._database.read_now(
+            found = await self._database.look_up(
                 lambda connection: TenantAdministration(connection, tenant).ceiling(user, now_ms=now_ms)
             )
             if len(ceilings) < MOST_USERS:
@@ -47,14 +49,21 @@ class TenantCache:
         return found
 
     def forget(self, tenant: str) -> None:
-        """What was read of a tenant may have changed."""
-        self._known.pop(tenant, None)
+        """What was read of a tenant may have changed; of every tenant, when none is named. From any thread."""
+        self._forgotten += 1
+        if tenant:
+            self._known.pop(tenant, None)
+        else:
+            self._known = {}
 
-    def _fresh(self, tenant: str, now_ms: int) -> _Known:
+    async def _fresh(self, tenant: str, now_ms: int) -> _Known:
         known = self._known.get(tenant)
         if known is None or not 0 <= now_ms - known.read_ms < REFRESH_MS:
-            settings, _ = self._database.read_now(lambda link: TenantAdministration(link, tenant).settings())
+            forgotten = self._forgotten
+            settings, _ = await self._database.look_up(lambda link: TenantAdministration(link, tenant).settings())
             if len(self._known) >= MOST_TENANTS:
                 self._known.clear()
-            known = self._known[tenant] = _Known(now_ms, settings)
+            known = _Known(now_ms, settings)
+            if forgotten == self._forgotten:  # else what was read may be old already: good for this request alone
+                self._known[tenant] = known
         return known

@@ -18,6 +18,9 @@ from aster.policy.service.tenants import TenantAdministration, TenantSettings
 
 T = TypeVar("T")
 
+CHANGED = "aster_policy_changed"
+"""The channel on which processes that share a database tell each other whose data changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -61,20 +64,26 @@ class TenantData:
         self._cache = cache
         self._now_ms = now_ms
 
-    def policies(self, request: Request, query: Callable[[TenantPolicies], T]) -> T:
+    async def policies(self, request: Request, query: Callable[[TenantPolicies], T]) -> T:
         """Read from the caller's policies."""
         tenant = caller_of(request).tenant
-        return self._database.read_now(lambda connection: query(TenantPolicies(connection, tenant)))
+        return await self._database.look_up(lambda connection: query(TenantPolicies(connection, tenant)))
 
-    def administration(self, request: Request, query: Callable[[TenantAdministration], T]) -> T:
+    async def administration(self, request: Request, query: Callable[[TenantAdministration], T]) -> T:
         """Read from what the caller's tenant decided about itself."""
         tenant = caller_of(request).tenant
-        return self._database.read_now(lambda connection: query(TenantAdministration(connection, tenant)))
+        return await self._database.look_up(lambda connection: query(TenantAdministration(connection, tenant)))
 
     async def change(self, request: Request, work: Callable[[Change], Any]) -> Reply:
         """Change something, once for each ``Idempotency-Key``."""
-        reply = await self._commits.change(request, lambda connection: work(self._begin(request, connection)))
         tenant = caller_of(request).tenant
+
+        def noticed(connection: Connection) -> Any:
+            value = work(self._begin(request, connection))
+            self._database.notify(connection, CHANGED, tenant)
+            return value
+
+        reply = await self._commits.change(request, noticed)
         self._cache.forget(tenant)
         self._activations.changed(tenant)
         return reply

@@ -158,7 +158,7 @@ class TenantRoutes:
         ]
 
     async def read_settings(self, request: Request, body: Any) -> Reply:
-        settings, revision = self._data.administration(request, lambda administration: administration.settings())
+        settings, revision = await self._data.administration(request, lambda administration: administration.settings())
         return json_reply(settings, headers=[_etag(revision)])
 
     async def replace_settings(self, request: Request, body: TenantSettings) -> Reply:
@@ -185,7 +185,7 @@ class TenantRoutes:
 
     async def list_assignments(self, request: Request, body: Any) -> Reply:
         page, size = page_and_size(request)
-        total, found = self._data.administration(
+        total, found = await self._data.administration(
             request, lambda administration: administration.assignments(offset=page * size, limit=size)
         )
         headers = [(b"x-total-count", str(total).encode())]
@@ -215,7 +215,7 @@ class TenantRoutes:
         return await self._data.change(request, work)
 
     async def list_keys(self, request: Request, body: Any) -> list[KeyAnswer]:
-        keys = self._data.administration(request, lambda administration: administration.keys())
+        keys = await self._data.administration(request, lambda administration: administration.keys())
         return [_key_answer(key) for key in keys]
 
     async def create_key(self, request: Request, body: KeyRequest) -> KeyAnswer:

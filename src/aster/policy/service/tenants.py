@@ -50,6 +50,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 _ASSIGNMENT = ", ".join(Assignment.__struct_fields__)
+_REASSIGNED = ", ".join(f"{name} = excluded.{name}" for name in Assignment.__struct_fields__)
 _KEY = ", ".join(Key.__struct_fields__)
 
 
@@ -76,7 +77,8 @@ class TenantAdministration:
         if self.settings()[1] != revision:
             raise PreconditionFailed("the settings were changed meanwhile")
         self._connection.execute(
-            "INSERT OR REPLACE INTO policy_tenants (tenant, settings, revision) VALUES (?, ?, ?)",
+            "INSERT INTO policy_tenants (tenant, settings, revision) VALUES (?, ?, ?) ON CONFLICT (tenant)"
+            " DO UPDATE SET settings = excluded.settings, revision = excluded.revision",
             (self._tenant, msgspec.json.encode(settings).decode(), revision + 1),
         )
         return revision + 1
@@ -126,7 +128,8 @@ class TenantAdministration:
             self._keep_an_owner(before)
         marks = ", ".join("?" * (1 + len(Assignment.__struct_fields__)))
         self._connection.execute(
-            f"INSERT OR REPLACE INTO policy_assignments (tenant, {_ASSIGNMENT}) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO policy_assignments (tenant, {_ASSIGNMENT}) VALUES ({marks})"  # noqa: S608
+            f" ON CONFLICT (tenant, user_id) DO UPDATE SET {_REASSIGNED}",
             (self._tenant, *msgspec.structs.astuple(assignment)),
         )
         return before is None
@@ -152,7 +155,7 @@ class TenantAdministration:
     def _owner_beside(self, user_id: str | None) -> bool:
         row = self._connection.execute(
             "SELECT 1 FROM policy_assignments"
-            " WHERE tenant = ? AND user_id IS NOT ? AND role = ? AND expires_ms IS NULL",
+            " WHERE tenant = ? AND user_id <> coalesce(?, '') AND role = ? AND expires_ms IS NULL",
             (self._tenant, user_id, Role.OWNER),
         ).fetchone()
         return row is not None

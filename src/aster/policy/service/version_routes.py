@@ -124,11 +124,11 @@ class VersionRoutes:
             return [version_summary(policy, version) for version in policies.versions(policy.id)]
 
         descending = query_values(request).get("order") == "desc"
-        summaries = self._data.policies(request, query)
+        summaries = await self._data.policies(request, query)
         return summaries[::-1] if descending else summaries
 
     async def read_version(self, request: Request, body: Any) -> VersionSummary:
-        policy, version = self._data.policies(request, lambda policies: _named_version(request, policies))
+        policy, version = await self._data.policies(request, lambda policies: _named_version(request, policies))
         return version_summary(policy, version, with_source=True)
 
     async def diff(self, request: Request, body: Any) -> VersionDiff:
@@ -136,7 +136,7 @@ class VersionRoutes:
             policy, old = _named_version(request, policies)
             return old, policies.version(policy.id, _number(request.path_params["other"]))
 
-        return await asyncio.to_thread(_difference, *self._data.policies(request, query))
+        return await asyncio.to_thread(_difference, *await self._data.policies(request, query))
 
     async def rollback(self, request: Request, body: RollbackRequest) -> Reply:
         def work(change: Change) -> RollbackAnswer:
