@@ -89,4 +89,4 @@ class EvaluationBatch(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def diagnostic_of(found: Diagnostic) -> SourceDiagnostic:
-    return SourceDiagnostic(**msgspec.structs.asdict(found))
+    return SourceDiagnostic(**{name: getattr(found, name) for name in SourceDiagnostic.__struct_fields__})
