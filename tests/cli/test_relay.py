@@ -41,6 +41,7 @@ def status(url: str) -> int:
 def test_a_relay_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens"
     tokens.write_text("first\n\nsecond\n")
+    tokens.chmod(0o600)
     with running("--metrics-port", "0", "--access-token-file", str(tokens)) as (process, addresses):
         assert status(addresses["relay"] + "healthz") == 200
         assert status(addresses["metrics"]) == 200

@@ -32,6 +32,19 @@ def relay(
     max_total_bytes_per_second: Annotated[
         int, typer.Option("--max-total-bytes-per-second", min=1024, max=MOST, help="From all clients together.")
     ] = 64 << 20,
+    max_connections_of_address: Annotated[
+        int, typer.Option("--max-connections-of-address", min=1, max=MOST, help="At once, from one source address.")
+    ] = 256,
+    max_new_per_second_of_address: Annotated[
+        int,
+        typer.Option("--max-new-per-second-of-address", min=1, max=MOST, help="New connections of one source address."),
+    ] = 20,
+    max_bytes_per_second_of_address: Annotated[
+        int,
+        typer.Option(
+            "--max-bytes-per-second-of-address", min=1024, max=MOST, help="From one source address; above it, it waits."
+        ),
+    ] = 32 << 20,
     max_queue_bytes: Annotated[
         int, typer.Option("--max-queue-bytes", min=1024, max=MOST, help="Waiting for one slow client; more is dropped.")
     ] = 1 << 20,
@@ -76,6 +89,9 @@ def relay(
             max_clients=max_clients,
             max_bytes_per_second=max_bytes_per_second,
             max_total_bytes_per_second=max_total_bytes_per_second,
+            max_connections_of_address=max_connections_of_address,
+            max_new_per_second_of_address=max_new_per_second_of_address,
+            max_bytes_per_second_of_address=max_bytes_per_second_of_address,
             max_queue_bytes=max_queue_bytes,
             max_total_queue_bytes=max_total_queue_bytes,
         ),

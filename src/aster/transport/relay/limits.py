@@ -16,6 +16,12 @@ class RelayLimits:
     max_bytes_per_second: int = 8 << 20
     """Of one client; above it the relay reads more slowly from that client."""
     max_total_bytes_per_second: int = 64 << 20
+    max_connections_of_address: int = 256
+    """At once, of one source address (IPv6: of one /64); a proxy in front of the relay is one address."""
+    max_new_per_second_of_address: int = 20
+    """Connections that one source address may begin; `burst_of_address_seconds` of them at once."""
+    max_bytes_per_second_of_address: int = 32 << 20
+    """Of all connections of one source address; above it the relay reads more slowly from them."""
     max_queue_bytes: int = 1 << 20
     """That wait to be sent to one client; above it datagrams are dropped, as a router drops them."""
     max_total_queue_bytes: int = 64 << 20
@@ -23,6 +29,7 @@ class RelayLimits:
     max_peers: int = 1024
     """That one client is remembered to have sent to, to tell them when it is gone."""
     burst_seconds: float = 1.0
+    burst_of_address_seconds: float = 10.0
     proof_seconds: float = 10.0
     ping_seconds: float = 15.0
     dead_after_seconds: float = 40.0

@@ -20,6 +20,7 @@ from websockets.typing import Subprotocol
 from aster.foundation.logs import get_logger
 from aster.transport.errors import FramingError
 from aster.transport.meter import Meter
+from aster.transport.relay.addresses import Address
 from aster.transport.relay.challenge import new_challenge, proves
 from aster.transport.relay.frames import (
     PING_BYTES,
@@ -55,6 +56,7 @@ class RelaySession(asyncio.Protocol):
     """Implements `switchboard.Client`."""
 
     _transport: asyncio.Transport
+    _address: Address
 
     def __init__(self, board: Switchboard, tokens: Sequence[bytes], sessions: set["RelaySession"]) -> None:
         self.key = b""
@@ -85,12 +87,16 @@ class RelaySession(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._sessions.add(self)
-        statistics = self._board.statistics
+        statistics, addresses = self._board.statistics, self._board.addresses
         statistics.connections += 1
+        self._address, too_much = addresses.arrive((transport.get_extra_info("peername") or ("",))[0])
+        statistics.addresses = addresses.connected
         # Told about every byte that waits, and about the moment when none does: `_account` needs both.
         self._transport.set_write_buffer_limits(high=0)
-        if statistics.connections - statistics.clients > self._limits.max_unproven:
-            self._refuse("full")
+        if too_much is None and statistics.connections - statistics.clients > self._limits.max_unproven:
+            too_much = "full"
+        if too_much is not None:
+            self._refuse(too_much)
             self._transport.abort()
             return
         self._timer = self._loop.call_later(self._limits.proof_seconds, self._too_slow)
@@ -116,6 +122,8 @@ class RelaySession(asyncio.Protocol):
         self._sessions.discard(self)
         statistics = self._board.statistics
         statistics.connections -= 1
+        self._board.addresses.leave(self._address)
+        statistics.addresses = self._board.addresses.connected
         statistics.queued_bytes -= self._queued
         self._queued = 0
         if self._timer is not None:
@@ -249,7 +257,7 @@ class RelaySession(asyncio.Protocol):
     def _spend(self, size: int) -> None:
         """Pay for a frame; a client in debt is not read from until it is paid."""
         cost = size + FRAME_COST
-        wait = max(self._meter.spend(cost), self._board.meter.spend(cost))
+        wait = max(self._meter.spend(cost), self._address.bytes.spend(cost), self._board.meter.spend(cost))
         if wait > LEAST_WAIT_SECONDS and not self._is_paused:
             self._is_paused = True
             self._board.statistics.throttled += 1

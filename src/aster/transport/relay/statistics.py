@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-REFUSALS = ("full", "token", "proof", "protocol", "slow")
+REFUSALS = ("full", "address", "rate", "token", "proof", "protocol", "slow")
 DROPS = ("queue", "unknown")
 
 
@@ -17,6 +17,7 @@ class RelayStatistics:
 
     clients: int = 0
     connections: int = 0
+    addresses: int = 0
     queued_bytes: int = 0
     accepted: int = 0
     frames: int = 0
@@ -36,6 +37,7 @@ class RelayCollector(Collector):
         now = self._statistics
         yield GaugeMetricFamily("aster_relay_clients", "Clients that have proven their key.", value=now.clients)
         yield GaugeMetricFamily("aster_relay_connections", "Open connections.", value=now.connections)
+        yield GaugeMetricFamily("aster_relay_addresses", "Source addresses with connections.", value=now.addresses)
         yield GaugeMetricFamily("aster_relay_queued_bytes", "Bytes that wait to be sent.", value=now.queued_bytes)
         yield CounterMetricFamily("aster_relay_accepted", "Clients that proved their key.", value=now.accepted)
         yield CounterMetricFamily("aster_relay_frames", "Datagram frames passed on.", value=now.frames)

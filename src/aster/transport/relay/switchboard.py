@@ -4,6 +4,7 @@ from typing import Protocol
 
 from aster.foundation.logs import get_logger
 from aster.transport.meter import Meter
+from aster.transport.relay.addresses import Addresses
 from aster.transport.relay.frames import Send, Status, gone_frame, receive_frame
 from aster.transport.relay.limits import RelayLimits
 from aster.transport.relay.statistics import RelayStatistics
@@ -35,6 +36,7 @@ class Switchboard:
         self.limits = limits
         self.statistics = RelayStatistics()
         self.meter = Meter(limits.max_total_bytes_per_second, limits.burst_seconds)
+        self.addresses = Addresses(limits)
         self._clients: dict[bytes, list[Client]] = {}
         self._written: set[Client] = set()
 
