@@ -4,7 +4,11 @@ python tools/reference.py            write docs/reference/*.md
 python tools/reference.py --check    say which page is out of date; exit code 1 when one is
 """
 
+import ast
+import dataclasses
 import importlib
+import inspect
+import itertools
 import pkgutil
 import sys
 import tempfile
@@ -168,10 +172,90 @@ def library_page() -> str:
     return "\n".join(parts)
 
 
+LIMIT_TABLES = (
+    ("aster.rpc.limits", "RpcLimits", "`AsterServer(limits=…)` and `AsterClient(limits=…)`."),
+    ("aster.rpc.reconnection", "Reconnect", "`AsterClient(reconnect=…)`; None: not at all."),
+    ("aster.transport.relay.limits", "RelayLimits", "`aster relay`, in part as its options."),
+)
+
+
+def rpc_page() -> str:
+    from aster.cli.calling import exit_code
+    from aster.rpc import interceptors
+    from aster.rpc.call_metrics import CallMetrics
+    from aster.rpc.server_metrics import ServerMetrics
+    from aster.rpc.status import RpcError, StatusCode
+    from aster.transport.relay.statistics import RelayCollector, RelayStatistics
+
+    errors = [RpcError.of(status, "") for status in sorted(StatusCode) if status]
+    statuses = [
+        (
+            f"`{error.code}`",
+            str(int(error.status)),
+            f"`{type(error).__name__}`",
+            str(exit_code(error)),
+            _summary(type(error)),
+        )
+        for error in errors
+    ]
+    parts = ["# RPC", "", "## Statuses", "", "Numbers below 100 are gRPC's. `aster call` exits with the last number."]
+    parts += ["", *_table(("Status", "Number", "Class in `aster.rpc`", "Exit code", "Meaning"), statuses), ""]
+    parts += ["## Interceptors", "", "In `aster.rpc.interceptors`; the how-to guide shows them in use.", ""]
+    shown = [
+        (f"`{name}{_parameters(getattr(interceptors, name))}`", _summary(getattr(interceptors, name)))
+        for name in interceptors.__all__
+    ]
+    parts += [*_table(("Interceptor", "What it does"), shown), ""]
+    for module, name, where in LIMIT_TABLES:
+        rows = _fields(module, name)
+        parts += [f"## `{name}`", "", where, "", *_table(("Field", "Default", "Meaning"), rows), ""]
+    nothing: Any = None
+    server = ServerMetrics((), nothing, nothing, nothing, network=False)
+    readings = [each for each in server._collectors if not isinstance(each, CallMetrics)]
+    told = [(f"`{family.name}`", family.type, family.documentation) for family in CallMetrics().collect()]
+    told += [(f"`{each._name}`", each._family(each._name, "").type, each._words) for each in readings]
+    told += [(f"`{each.name}`", each.type, each.documentation) for each in RelayCollector(RelayStatistics()).collect()]
+    parts += ["## Metrics", "", "Prometheus adds `_total`, `_bucket`, `_sum` and `_count` to the names of counters and"]
+    parts += ["histograms.", "", *_table(("Metric", "Type", "Meaning"), told), ""]
+    return "\n".join(parts)
+
+
+def _fields(module: str, name: str) -> list[tuple[str, str, str]]:
+    """A dataclass's fields, with the text below each of them in its source."""
+    loaded = importlib.import_module(module)
+    [node] = [
+        each
+        for each in ast.parse(inspect.getsource(loaded)).body
+        if isinstance(each, ast.ClassDef) and each.name == name
+    ]
+    defaults = {each.name: each.default for each in dataclasses.fields(getattr(loaded, name))}
+    rows, words = [], {}
+    for field, below in itertools.pairwise(node.body):
+        is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_told:
+            words[field.target.id] = " ".join(str(below.value.value).split())
+    for field_name, default in defaults.items():
+        rows.append((f"`{field_name}`", f"{default:,}", words[field_name]))
+    return rows
+
+
+def _parameters(kind: Any) -> str:
+    """What its constructor takes, as in a call: names and defaults."""
+    shown = []
+    for each in list(inspect.signature(kind).parameters.values()):
+        plain = each.default is None or isinstance(each.default, int | float | str)
+        known = each.default if plain else "…"
+        shown.append(
+            each.name if each.default is each.empty else f"{each.name}={known!r}" if plain else f"{each.name}=…"
+        )
+    return f"({', '.join(shown)})"
+
+
 PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "routes.md": routes_page,
     "errors.md": errors_page,
+    "rpc.md": rpc_page,
     "cli.md": cli_page,
     "policy-findings.md": findings_page,
     "policy-library.md": library_page,

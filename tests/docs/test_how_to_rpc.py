@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.serving import served
 
 import aster
 from aster.testing import local_pair
@@ -70,6 +71,60 @@ async def test_a_service_is_tested_as_shown(names: dict[str, Any]) -> None:
     assert len(tests) == 3
     for test in tests:
         await test()
+
+
+def commands(title: str) -> list[str]:
+    """The commands of one section, without their comments."""
+    section = PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    found = re.findall(r"^\$ (.*?)(?:\s+#.*)?$", section, re.MULTILINE)
+    assert found, title
+    return found
+
+
+def aster_command(command: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the guide in bash, with this interpreter's `aster`."""
+    text = f'aster() {{ "{sys.executable}" -m aster "$@"; }}\n{command}'
+    return subprocess.run(["bash", "-c", text], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+ORDERS = """
+import msgspec
+from aster.rpc import rpc, service
+
+class Order(msgspec.Struct):
+    name: str
+
+@service
+class Orders:
+    @rpc
+    async def add(self, order: Order) -> int:
+        return 1
+"""
+
+
+def test_a_change_is_weighed_as_shown(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    code = tmp_path / "shop" / "services.py"
+    code.write_text(ORDERS)
+    generate, compare = commands("Change a service without breaking anybody")
+    made = aster_command(generate, tmp_path)
+    assert (made.returncode, (tmp_path / ".aster" / "manifest.json").exists()) == (0, True), made.stderr
+    code.write_text(ORDERS.replace("@rpc\n", "@rpc(timeout=3)\n").replace("name: str", "name: str\n    age: int"))
+    compared = aster_command(compare, tmp_path)
+    assert compared.returncode == 1
+    assert compared.stdout.splitlines() == PAGE.partition(f"$ {compare}\n")[2].partition("\n```")[0].splitlines()
+
+
+def test_a_server_is_called_by_name_and_asked_how_it_is_as_shown(tmp_path: Path) -> None:
+    buy, _, _, generate = commands("Call a service without its code")
+    with served() as address:
+        bought = aster_command(buy.replace("aster1…", address), tmp_path)
+        assert bought.stdout.startswith('{"text":"2 small pen"'), bought.stderr
+        made = aster_command(generate.replace("aster1…", address), tmp_path)
+        assert made.stdout == "wrote clients/shop_v2.py\n", made.stderr
+        [asking] = re.findall(r"`(aster call aster1… aster\.Health\.check) service=Orders`", PAGE)
+        health = aster_command(f"{asking.replace('aster1…', address)} service=Shop", tmp_path)
+        assert '"serving"' in health.stdout, health.stderr
 
 
 def test_the_tutorials_service_prints_what_it_says() -> None:

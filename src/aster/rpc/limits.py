@@ -15,29 +15,41 @@ class RpcLimits:
 
     A message or metadata above its limit, or one call too many, answers RESOURCE_EXHAUSTED; a peer that breaks the
     protocol itself (too many methods, no greeting in time, more items than it has credits for) loses its connection.
-    ``max_sessions`` are those of one connection besides its own; ``max_methods`` are counted anew in each of them.
-    ``stream_window_items`` and ``stream_window_bytes`` are what one stream may have under way before its reader reads.
-    Messages above ``lane_message_bytes`` travel on streams of their own, ``body_streams`` at once; a connection whose
-    unread stream items and large requests hold more than ``max_bytes_in_flight``, or whose large answers that the peer
-    has not taken do, gets RESOURCE_EXHAUSTED for more.
     """
 
     max_message_bytes: int = 16 * 1024 * 1024
+    """Of one request, answer or stream item."""
     lane_message_bytes: int = 64 * 1024
+    """Messages above it travel on QUIC streams of their own."""
     body_streams: int = 16
+    """Such messages that are read at once on one connection."""
     max_bytes_in_flight: int = 256 * 1024 * 1024
+    """What unread stream items and large requests of one connection hold here; and, apart from them, large answers
+    that the peer has not taken."""
     max_concurrent_calls: int = 1024
+    """Running calls of one connection."""
     max_connections: int = 1024
+    """Of one server, those that are arriving included."""
     max_handshakes: int = 256
+    """Connections that are arriving; from half of it on, one address may hold an eighth."""
     max_methods: int = 16_384
+    """Methods that one connection has named, counted anew in each of its sessions."""
     max_sessions: int = 1024
+    """Of one connection, besides its own."""
     stream_window_items: int = 512
+    """Items that one stream may have under way before its reader reads."""
     stream_window_bytes: int = 2 * 1024 * 1024
+    """Their bytes; a single item may be larger."""
     max_metadata_entries: int = 64
+    """Keys of one call's metadata."""
     max_metadata_bytes: int = 8192
+    """All keys and values of one call's metadata."""
     handshake_seconds: float = 10.0
+    """For a connection, its admission and its greeting, each."""
     ping_seconds: float = 3.0
+    """Silence after which the peer is asked for a sign of life."""
     dead_after_seconds: float = 9.0
+    """Silence after which it counts as gone."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -20,8 +20,11 @@ class Reconnect:
     """
 
     first_seconds: float = 0.1
+    """The longest pause before the first attempt."""
     most_seconds: float = 10.0
+    """The longest pause at all."""
     give_up_seconds: float = 60.0
+    """After so long, calls that wait fail."""
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
