@@ -183,7 +183,7 @@ def rpc_page() -> str:
     from aster.cli.calling import exit_code
     from aster.rpc import interceptors
     from aster.rpc.call_metrics import CallMetrics
-    from aster.rpc.server_metrics import ServerMetrics
+    from aster.rpc.server_metrics import Reading, ServerMetrics
     from aster.rpc.status import RpcError, StatusCode
     from aster.transport.relay.statistics import RelayCollector, RelayStatistics
 
@@ -211,7 +211,7 @@ def rpc_page() -> str:
         parts += [f"## `{name}`", "", where, "", *_table(("Field", "Default", "Meaning"), rows), ""]
     nothing: Any = None
     server = ServerMetrics((), nothing, nothing, nothing, network=False)
-    readings = [each for each in server._collectors if not isinstance(each, CallMetrics)]
+    readings = [each for each in server._collectors if isinstance(each, Reading)]
     told = [(f"`{family.name}`", family.type, family.documentation) for family in CallMetrics().collect()]
     told += [(f"`{each._name}`", each._family(each._name, "").type, each._words) for each in readings]
     told += [(f"`{each.name}`", each.type, each.documentation) for each in RelayCollector(RelayStatistics()).collect()]
@@ -231,9 +231,9 @@ def _fields(module: str, name: str) -> list[tuple[str, str, str]]:
     defaults = {each.name: each.default for each in dataclasses.fields(getattr(loaded, name))}
     rows, words = [], {}
     for field, below in itertools.pairwise(node.body):
-        is_told = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and is_told:
-            words[field.target.id] = " ".join(str(below.value.value).split())
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=field_name)), ast.Expr(value=ast.Constant(value=str(text))):
+                words[field_name] = " ".join(text.split())
     for field_name, default in defaults.items():
         rows.append((f"`{field_name}`", f"{default:,}", words[field_name]))
     return rows
