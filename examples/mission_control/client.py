@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from service import AgentSession, Heartbeat, Level, LogEntry, MetricPoint, MissionControl
 
-from aster import AsterClient
+from aster import AsterClient, RpcError
 
 
 async def points(count: int) -> AsyncIterator[MetricPoint]:
@@ -43,4 +43,9 @@ async def main(address: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except RpcError as error:
+        sys.exit(f"{error.code}: {error}")

@@ -144,15 +144,19 @@ async def commands(*words: str) -> AsyncIterator[str]:
         yield word
 
 
-def test_the_client_program_prints_what_the_readme_shows(address: str, deployment: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, str(FOLDER / "client.py"), address],
+def run_client(deployment: Path, *arguments: str, identity: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, str(FOLDER / "client.py"), *arguments],
         cwd=deployment,
-        env={**os.environ, **ENVIRONMENT, "ASTER_IDENTITY_FILE": "ops.identity"},
+        env={**os.environ, **ENVIRONMENT, "ASTER_IDENTITY_FILE": identity},
         capture_output=True,
         text=True,
         timeout=60,
     )
+
+
+def test_the_client_program_prints_what_the_readme_shows(address: str, deployment: Path) -> None:
+    run = run_client(deployment, address, identity="ops.identity")
     assert run.returncode == 0, run.stderr
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert [line.rstrip() for line in run.stdout.splitlines()] == [
@@ -164,6 +168,13 @@ def test_the_client_program_prints_what_the_readme_shows(address: str, deploymen
         "exit 3:",
     ]
     assert all(line.rstrip() in readme for line in run.stdout.splitlines())
+    refused = run_client(deployment, address, identity="edge.identity")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] in readme
+
+
+def test_the_client_program_says_how_it_is_used(deployment: Path) -> None:
+    assert "client.py ADDRESS" in run_client(deployment, identity="ops.identity").stderr
 
 
 async def test_chapter_6_a_generated_client_calls_without_the_servers_source(
