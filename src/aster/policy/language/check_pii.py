@@ -14,8 +14,12 @@ from aster.policy.language.modules import Linked, LinkedModule
 from aster.policy.language.personal import asks_for_consent, personal_kind
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
+from aster.policy.language.types import BOOL
 
 CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
+_MEASURES = frozenset({"Text.length", "Text.indexOf", "List.length", "List.count", "Map.size"})
+"""What these tell of personal data is none."""
+
 _CONSOLE = ("print", "IO.print", "Log.", "log")
 _NETWORK = frozenset({"Http.post", "Http.put", "Http.patch"})
 _DATABASE = tuple(
@@ -246,6 +250,8 @@ class _Flow:
             return PLAIN
         self.sink(name, labels, node)
         rule = self.rules.get(name)
+        if rule is None and (name in _MEASURES or (name in SIGNATURES and SIGNATURES[name].returns == BOOL)):
+            return PLAIN
         return merge(labels) if rule is None else self.passed(rule, labels, node)
 
     def passed(self, rule: tree.Rule, labels: list[Label], node: tree.Call) -> Label:

@@ -37,6 +37,16 @@ _RULE_HEADS = frozenset({"FUNC_TO"})
 _HEAD_KINDS = frozenset({"FUNC_GIVEN", "FUNC_PRODUCE"})
 _EXPRESSION_HEADS = frozenset({"RETURN", "LET", "SET"})
 _CHOICE_KINDS = frozenset({"THEN", "OTHERWISE"})
+_PARAMETERS_FOLLOW = frozenset({"FUNC_GIVEN", "TYPE_WITH"})
+_FIELDS_FOLLOW = frozenset({"TYPE_WITH"})
+_OPERAND_FOLLOWS = (_CONTINUING_KINDS - {"IS", "IS_NOT"}) | {
+    *("RETURN", "RESULT_IS", "FUNC_PRODUCE", "IF", "THEN", "OTHERWISE", "MATCH", "WHEN", "LET", "BE", "SET", "TO_WORD"),
+    *("NOT", "APPLY", "OK_OF", "ERR_OF", "SOME_OF"),
+}
+"""After these, a word that looks like an operator is a name."""
+
+LONGEST_PHRASE = 5
+"""Words of the longest keyword that may end a line."""
 
 
 def lay_out(tokens: list[Token], lines: list[Line], source: SourceText) -> list[Token]:
@@ -90,29 +100,46 @@ def _indent(source: SourceText, append: Any, widths: list[int], width: int, at: 
 
 
 def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bool:
-    """Whether a line goes on with the one before it: an operator ends that one or begins this one, or a rule's head
-    or an `if … then … else …` is not at its end. ``head`` is the first token of the line that may go on."""
+    """Whether a line goes on with the one before it: an operator ends that one or begins this one, or what its first
+    token ``head`` begins is not at its end."""
     previous = laid[-1]
-    is_open = previous.value not in {".", ":"}
-    if is_open and token.kind is SIGN and token.value == ".":
-        return True
-    if is_open and _is(head, _RULE_HEADS) and (previous.value == "," or _is(token, _HEAD_KINDS)):
-        return True
-    if deeper and _is(head, _EXPRESSION_HEADS) and _is(token, _CHOICE_KINDS):
-        return True
+    if previous.value not in {".", ":"}:
+        if token.kind is SIGN and token.value == ".":
+            return True
+        if head.phrases and _is_unfinished(laid, token, head, deeper):
+            return True
     if previous.kind is SIGN:
         if previous.value in {".", ":", ",", "@", "?", "=>"}:
             return False
         if previous.value not in {")", "]"}:
             return True
     elif previous.kind is WORD:
-        if _is_operator(previous) and len(laid) > 1 and _ends_operand(laid[-2]):
+        length = _ending(laid, _CONTINUING_KINDS)
+        if length and len(laid) > length and _ends_operand(laid[-1 - length]):
             return True
     elif previous.kind is not TEXT and previous.kind is not NUMBER:
         return False
     if token.kind is SIGN:
         return token.value in _CONTINUING_SIGNS
-    return _is_operator(token)
+    return _is(token, _CONTINUING_KINDS)
+
+
+def _is_unfinished(laid: list[Token], token: Token, head: Token, deeper: bool) -> bool:
+    """Whether a rule's head, an `if … then … else …` or the fields of a construction go on."""
+    if _is(head, _RULE_HEADS):
+        return laid[-1].value == "," or _is(token, _HEAD_KINDS) or (deeper and _ending(laid, _PARAMETERS_FOLLOW) > 0)
+    if deeper and _is(head, _EXPRESSION_HEADS):
+        return laid[-1].value == "," or _is(token, _CHOICE_KINDS) or _ending(laid, _FIELDS_FOLLOW) > 0
+    return False
+
+
+def _ending(laid: list[Token], kinds: frozenset[str]) -> int:
+    """How many words the keyword takes that ends here, the longest there is; 0 if it is none of these kinds."""
+    for length in range(min(LONGEST_PHRASE, len(laid)), 0, -1):
+        ending = [kind for kind, words in laid[-length].phrases if words == length]
+        if ending:
+            return length if not kinds.isdisjoint(ending) else 0
+    return 0
 
 
 def _is(token: Token, kinds: frozenset[str]) -> bool:
@@ -122,11 +149,7 @@ def _is(token: Token, kinds: frozenset[str]) -> bool:
     return False
 
 
-def _is_operator(token: Token) -> bool:
-    return _is(token, _CONTINUING_KINDS)
-
-
 def _ends_operand(token: Token) -> bool:
     if token.kind is WORD:
-        return not token.phrases
+        return not _is(token, _OPERAND_FOLLOWS)
     return token.kind is TEXT or token.kind is NUMBER or (token.kind is SIGN and token.value in {")", "]"})

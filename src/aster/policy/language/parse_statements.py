@@ -97,6 +97,8 @@ class StatementParser(ExpressionParser):
             if production is not None and (kind in _BEFORE_BRACKET or self.peek(length).value != "("):
                 self.take(kind, length)
                 return production(self, start)
+        if self.token.phrases and self.at_keyword("FOR_EACH"):
+            raise self.failure("P005", help_text=Term("there are no loops; use List.map, List.filter or List.reduce"))
         value = self.expression()
         if not isinstance(value, Call | Await):
             raise self.failure("P005")
@@ -312,7 +314,7 @@ class StatementParser(ExpressionParser):
         self.expect_keyword("STEP")
         name = self.expect_name()
         dependencies: list[str] = []
-        if self.accept_keyword("DEPENDS_ON"):
+        if self.accept_keyword("DEPENDS_ON") or self.accept_keywords("DEPENDS", "ON"):
             self.expect_sign("[")
             while not self.accept_sign("]"):
                 if not self.at(TEXT):

@@ -58,7 +58,7 @@ class ModuleParser(StatementParser):
                     found.append(self._declaration())
             except ParseFailure:
                 self._recover_declaration()
-        if name is None and not found and not self.source.has_errors:
+        if name is None and not found and not self.source.comments and not self.source.has_errors:
             self.failure("P018")
         rules = _pick(found, Rule)
         if len(rules) > MAX_RULES:

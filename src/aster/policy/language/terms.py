@@ -17,6 +17,7 @@ TERMS = (
     *("no mix of Decimal and Float", "no Decimal (use Decimal.divide)", "no Decimal", "days (Date.fromISO)"),
     *("it is too long", "a quote is not closed", "it has unknown or repeated letters", "it names no part of a date"),
     *("a date needs year, month and day",),
+    *("there are no loops; use List.map, List.filter or List.reduce",),
     *("every variant", "names have no hyphens; write discountedPrice or discounted_price"),
 )
 """Every fragment; each locale's data file translates all of them."""
