@@ -19,7 +19,7 @@ from aster.storage.blobs.chunks import (
 from aster.storage.blobs.model import BlobRef, Entry
 from aster.storage.blobs.reading import LIST_PIECE
 from aster.storage.blobs.shelf import Draft
-from aster.storage.blobs.writing import Commit
+from aster.storage.blobs.writing import Commit, is_zeros
 from aster.storage.errors import ChunkRefused
 
 SIZE_BYTES = 8
@@ -96,7 +96,8 @@ class PartialBlob:
             if self.chunks == 1 and len(data) != self.size:  # what a peer said; of one chunk, the hash binds only bytes
                 self._draft.data.resize(len(data))
                 self._note_size(len(data))
-            self._draft.data.write_at(index * CHUNK_BYTES, data)
+            if not (is_zeros(data) and is_zeros(self._draft.data.read_at(index * CHUNK_BYTES, len(data)))):
+                self._draft.data.write_at(index * CHUNK_BYTES, data)  # else it is a hole, and stays one
             if self._draft.have.read_at(SIZE_BYTES + index, 1) != HERE:
                 self._draft.have.write_at(SIZE_BYTES + index, HERE)
                 self.present += 1

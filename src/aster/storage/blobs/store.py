@@ -27,7 +27,7 @@ from aster.storage.blobs.model import BlobRef, BlobState, BlobStatus, Collected,
 from aster.storage.blobs.partial import PartialBlob
 from aster.storage.blobs.reading import BlobReader
 from aster.storage.blobs.shelf import Draft, FileShelf, MemoryContent, MemoryShelf, Shelf, storage_errors
-from aster.storage.blobs.writing import BlobWriter
+from aster.storage.blobs.writing import BlobWriter, is_zeros
 from aster.storage.errors import BlobDamaged, BlobNotFound, NameInvalid, QuotaExceeded
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 
@@ -175,15 +175,18 @@ class BlobStore:
             return reader.read(start, end)
 
     def export_file(self, reference: "BlobRef | str", path: str | os.PathLike[str]) -> Path:
-        """Write a blob to a file, which appears whole or not at all."""
+        """Write a blob to a file, which appears whole or not at all; chunks of zeros become holes."""
         target = Path(path).expanduser()
         with self.open(reference) as reader, storage_errors(target):
             descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".new", dir=target.parent)
             try:
                 with os.fdopen(descriptor, "wb") as stream:
                     for piece in reader.pieces():
-                        stream.write(piece)
-                    stream.flush()
+                        if is_zeros(piece):
+                            stream.seek(len(piece), os.SEEK_CUR)
+                        else:
+                            stream.write(piece)
+                    stream.truncate(reader.size)
                     os.fsync(stream.fileno())
                 Path(name).replace(target)
             except BaseException:

@@ -89,7 +89,7 @@ class BlobWriter:
 
     def _put(self, chunk: bytes) -> None:
         draft, digest = self._opened(), chunk_hash(chunk)
-        if chunk != ZEROS[: len(chunk)]:
+        if not is_zeros(chunk):
             draft.data.write_at(self._chunks * CHUNK_BYTES, chunk)
         draft.hashes.write_at(self._chunks * HASH_BYTES, digest)
         self._hasher.add(digest)
@@ -99,6 +99,11 @@ class BlobWriter:
         if self._draft is None:
             self._draft = self._make_draft()
         return self._draft
+
+
+def is_zeros(chunk: bytes) -> bool:
+    """Are there only zeros in a chunk, or less than one?"""
+    return ZEROS.startswith(chunk)
 
 
 def _checked(digest: bytes, expected: bytes | None) -> bytes:
