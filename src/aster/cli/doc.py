@@ -250,6 +250,31 @@ def watch(
     run_async(with_peer() if peers else alone())
 
 
+@app.command()
+def gc(
+    storage: StorageOption = None,
+    config: ConfigOption = None,
+    older_than: Annotated[
+        float | None, typer.Option("--older-than", min=0, metavar="SECONDS", help="By default tombstone_seconds.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Forget old deletions. A node that was away for longer brings back what it did not hear was deleted."""
+    from aster.cli.terminal import print_json
+
+    with doc_store(storage, config) as docs:
+        if older_than is None and not docs.blobs.limits.tombstone_seconds:
+            raise ConfigError(
+                "deletions are kept for ever",
+                hint="--older-than SECONDS, or tombstone_seconds in the settings",
+            )
+        count = docs.collect_garbage(older_than=older_than)
+    if as_json:
+        print_json({"forgotten": count})
+    else:
+        typer.echo(f"forgot {count} deletions")
+
+
 def _line(change: "Change", *, as_json: bool) -> str:
     if as_json:
         import msgspec

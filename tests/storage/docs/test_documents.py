@@ -1,7 +1,9 @@
+import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,9 +11,9 @@ from tests.storage.docs.exchange import doc_store, exchange, state
 
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import COUNTER_BITS, HybridClock
-from aster.storage.docs.entries import sign_entry
+from aster.storage.docs.entries import Entry, sign_entry
 from aster.storage.docs.reconciling import LISTED, Entries, answer
-from aster.storage.docs.store import DocStore
+from aster.storage.docs.store import DocReplica, DocStore
 from aster.storage.docs.summary import BLOCK, MODULUS, Summary
 from aster.storage.errors import BlobNotFound, DocNotFound, DocReadOnly, NameInvalid, QuotaExceeded
 from aster.storage.limits import StorageLimits
@@ -304,3 +306,107 @@ def test_blocks_split_as_they_grow() -> None:
         summary.put(b"%05d" % (number * 7919 % (5 * BLOCK)), number)
     assert list(summary.keys(b"", None)) == [b"%05d" % number for number in range(5 * BLOCK)]
     assert summary.fingerprint(b"", None).count == 5 * BLOCK
+
+
+class TestRank:
+    KEY, LOW, HIGH = (
+        SigningKey.generate(),
+        *sorted((SigningKey.generate() for _ in range(2)), key=lambda key: key.public),
+    )
+
+    def entry(self, clock: int, author: SigningKey, value: bytes | None) -> Entry:
+        return sign_entry(self.KEY, author, b"key", clock, value)
+
+    def test_the_later_clock_wins_whoever_wrote_and_whatever(self) -> None:
+        assert self.entry(2, self.LOW, None).rank > self.entry(1, self.HIGH, b"value").rank
+
+    def test_at_the_same_moment_the_larger_author_wins_whatever_the_value(self) -> None:
+        for low, high in itertools.product((b"a", b"b", None), repeat=2):
+            assert self.entry(1, self.LOW, low).rank < self.entry(1, self.HIGH, high).rank
+
+    def test_of_one_author_at_one_moment_the_larger_hash_wins(self) -> None:
+        one, two = sorted((self.entry(1, self.LOW, value) for value in (b"a", b"b")), key=lambda entry: entry.hash)
+        assert one.rank < two.rank
+
+    def test_entries_that_differ_in_anything_signed_are_never_equal(self) -> None:
+        one = self.entry(1, self.LOW, b"value")
+        for change in (
+            {"clock": 2},
+            {"author": self.HIGH.public},
+            {"size": 6},
+            {"hash": bytes(32)},
+            {"is_deleted": True},
+        ):
+            assert msgspec.structs.replace(one, **change).rank != one.rank
+
+    @pytest.mark.parametrize("is_turned", [False, True])
+    def test_replicas_that_take_both_in_either_order_agree(self, docs: DocStore, is_turned: bool) -> None:
+        doc, clock = docs.create(), int(time.time() * 1000) << COUNTER_BITS
+        key = docs.write_key(doc.namespace)
+        both = [sign_entry(key, author, b"key", clock, author.public[:3]) for author in (self.LOW, self.HIGH)]
+        for entry in reversed(both) if is_turned else both:
+            doc.merge([entry])
+        assert doc.get("key") == self.HIGH.public[:3]
+
+
+class TestForgettingDeletions:
+    def test_only_old_ones_are_forgotten_and_no_key_comes_back(self, docs: DocStore, others: DocStore) -> None:
+        mine = docs.create()
+        theirs = others.join(mine.ticket((), write=True))
+        for key in ("gone", "kept", "later"):
+            mine.set(key, b"value")
+        mine.delete("gone")
+        exchange(mine, theirs)
+        hour_later = lambda: int(time.time() * 1000) + 3_600_000  # noqa: E731
+        for store in (docs, others):
+            store.now = hour_later
+        mine, theirs = (_reopened(store, mine.id) for store in (docs, others))
+        mine.delete("later")
+        assert mine.forget_deletions(1800) == 1
+        assert set(state(mine)) == {"kept", "later"}
+        exchange(mine, theirs)
+        assert mine.get("gone") is None
+        assert theirs.get("gone") is None
+
+    def test_replicas_with_a_horizon_are_the_same_again_once_both_have_collected(self) -> None:
+        now, limits = [int(time.time() * 1000)], StorageLimits(tombstone_seconds=60)
+        with doc_store(limits, lambda: now[0]) as docs, doc_store(limits, lambda: now[0]) as others:
+            mine = docs.create()
+            theirs = others.join(mine.ticket((), write=True))
+            mine.set("gone", b"")
+            mine.delete("gone")
+            exchange(mine, theirs)
+            now[0] += 120_000
+            assert docs.collect_garbage() == 1
+            exchange(theirs, mine)
+            assert state(mine) == {}  # an old deletion of what is not here is not taken up again
+            assert others.collect_garbage() == 1
+            assert exchange(mine, theirs).rounds == 1
+            assert mine.opening() == theirs.opening()
+
+    def test_they_are_kept_for_ever_unless_told_otherwise(self) -> None:
+        now = [int(time.time() * 1000)]
+        with doc_store(now=lambda: now[0]) as docs:
+            doc = docs.create()
+            doc.set("gone", b"")
+            doc.delete("gone")
+            now[0] += 10**12
+            assert docs.collect_garbage() == 0
+            assert set(state(doc)) == {"gone"}
+
+    def test_another_process_sees_it(self, tmp_path: Path) -> None:
+        blobs, other_blobs = BlobStore.at(tmp_path), BlobStore.at(tmp_path)
+        doc = DocStore(blobs).create("notes")
+        doc.set("a", b"")
+        doc.set("gone", b"")
+        doc.delete("gone")
+        other = DocStore(other_blobs).open("notes")
+        before = other.opening()
+        assert doc.forget_deletions(-1) == 1
+        assert other.opening() == doc.opening() != before
+        blobs.close()
+        other_blobs.close()
+
+
+def _reopened(store: DocStore, doc: str) -> DocReplica:
+    return DocStore(store.blobs, store.now).open(doc)

@@ -248,6 +248,13 @@ class Docs:
         """Forget a document here; other nodes keep theirs."""
         await asyncio.to_thread(self.store().remove, reference)
 
+    async def collect_garbage(self, *, older_than: float | None = None) -> int:
+        """Forget deletions older than so many seconds, by default the setting ``storage_tombstone_seconds``.
+
+        A replica that was away for longer than that brings back what it did not hear was deleted.
+        """
+        return await asyncio.to_thread(self.store().collect_garbage, older_than=older_than)
+
     async def author(self) -> SigningKey:
         """The key that signs what is written here."""
         return await asyncio.to_thread(self.store().author)

@@ -36,3 +36,7 @@ class HybridClock:
     def is_ahead(self, clock: int, allowed_seconds: float) -> bool:
         """Is a number further in the future than clocks may differ?"""
         return (clock >> COUNTER_BITS) > self._now() + allowed_seconds * 1000
+
+    def before(self, seconds: float) -> int:
+        """The number of the moment that was so long ago."""
+        return max(0, int(self._now() - seconds * 1000)) << COUNTER_BITS

@@ -20,7 +20,7 @@ AUTHOR_DOMAIN = b"aster doc entry by its author v1"
 WRITE_DOMAIN = b"aster doc entry with the document's key v1"
 NO_HASH = bytes(HASH_BYTES)
 
-Rank = tuple[int, bytes, bytes, bool]
+Rank = tuple[int, bytes, bytes, bool, int]
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -38,8 +38,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
     @property
     def rank(self) -> Rank:
-        """Later wins; at the same moment the larger author, then the larger hash."""
-        return self.clock, self.author, self.hash, self.is_deleted
+        """Later wins; at the same moment the larger author, then the larger hash. All that is signed of a key is in it,
+        so entries that differ are never equal, and replicas agree on one of them."""
+        return self.clock, self.author, self.hash, self.is_deleted, self.size
 
     def identity(self, namespace: bytes) -> bytes:
         """32 bytes that differ when anything that was signed differs."""

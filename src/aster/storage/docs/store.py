@@ -64,7 +64,7 @@ class DocReplica:
         self._database = store.blobs.database
         self._lock = threading.RLock()
         self._clock = HybridClock(now=store.now)
-        self._loaded = 0
+        self._loaded = self._forgotten = 0
         self.summary = Summary()
         self.refresh()
 
@@ -158,9 +158,30 @@ class DocReplica:
         if taken:
             self._apply(taken, is_local=False)
 
+    def forget_deletions(self, older_than: float) -> int:
+        """Remove the entries of keys that were deleted so many seconds ago; how many.
+
+        A replica that was away for longer and still has such a key brings it back.
+        """
+        before = self._clock.before(older_than)
+
+        def work(connection: Connection) -> int:
+            count = connection.execute(
+                "DELETE FROM entries WHERE doc = ? AND is_deleted = 1 AND clock < ?", (self.namespace, before)
+            ).rowcount
+            connection.execute("UPDATE docs SET forgotten = forgotten + ? WHERE id = ?", (count, self.namespace))
+            return count
+
+        count = self._database.write_now(work)
+        self.refresh()
+        return count
+
     def refresh(self) -> int:
         """Take note of what was written since, by any process; the number of the last change."""
         with self._lock:
+            forgotten = self._database.read_now(self._forgotten_now)
+            if forgotten != self._forgotten:
+                self.summary, self._loaded, self._forgotten = Summary(), 0, forgotten
             while rows := self._database.read_now(self._rows_after):
                 if not self._loaded:
                     self.summary = Summary((row[0], int.from_bytes(row[1], "big")) for row in rows)
@@ -227,7 +248,12 @@ class DocReplica:
 
     def _is_news(self, connection: Connection, entry: Entry) -> bool:
         mine = _find(connection, self.namespace, entry.key)
-        return mine is None or mine.rank < entry.rank
+        return mine.rank < entry.rank if mine is not None else not self._is_forgotten(entry)
+
+    def _is_forgotten(self, entry: Entry) -> bool:
+        """A deletion of what is not here, so old that a garbage collection would forget it."""
+        horizon = self._limits.tombstone_seconds
+        return entry.is_deleted and horizon > 0 and entry.clock < self._clock.before(horizon)
 
     def _is_sound(self, entry: Entry) -> bool:
         try:
@@ -239,6 +265,10 @@ class DocReplica:
             logger.warning("an entry was refused", doc=self.id, reason=error.message)
             return False
         return True
+
+    def _forgotten_now(self, connection: Connection) -> int:
+        row = connection.execute("SELECT forgotten FROM docs WHERE id = ?", (self.namespace,)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def _rows_after(self, connection: Connection) -> list[tuple[bytes, bytes, int, int]]:
         return connection.execute(
@@ -294,6 +324,16 @@ class DocStore:
         self.blobs.database.write_now(work)
         with self._lock:
             self._open.pop(namespace, None)
+
+    def collect_garbage(self, *, older_than: float | None = None) -> int:
+        """Forget deletions that are older than so many seconds, by default ``tombstone_seconds``; how many there were.
+
+        Without either nothing is forgotten.
+        """
+        horizon = self.blobs.limits.tombstone_seconds if older_than is None else older_than
+        if older_than is None and horizon == 0:
+            return 0
+        return sum(self.open(info.id).forget_deletions(horizon) for info in self.docs())
 
     def docs(self) -> Sequence[DocInfo]:
         """Every document here, by name."""
