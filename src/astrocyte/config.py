@@ -13,6 +13,7 @@ from aster.foundation.settings import Document, Resolved, Setting, SettingsTable
 from astrocyte.access.grants import Grant
 from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
+from astrocyte.derive.kinds import DeriveSettings
 from astrocyte.inputs import Limits
 from astrocyte.models.ladder import PROVIDERS
 from astrocyte.models.language import LanguageModelSettings
@@ -83,6 +84,23 @@ SETTINGS = SettingsTable(
             True,
             "Answer with the memories' own words when the language model fails; false: raise its error.",
             "reflect",
+        ),
+        Setting("observations", FLAG, False, "Derive observations about each speaker from new memories.", "derive"),
+        Setting("pages", FLAG, False, "Derive a page about each tag.", "derive"),
+        Setting("models", WORDS, (), "Standing questions; each bank keeps an answer to every one.", "derive"),
+        Setting(
+            "delay_seconds",
+            integer(0, 86_400),
+            30,
+            "How long new memories are gathered before anything is derived from them.",
+            "derive",
+        ),
+        Setting(
+            "in_background",
+            FLAG,
+            True,
+            "Derive in this process; false: only queue, another process on the same store derives.",
+            "derive",
         ),
         Setting(
             "duplicates",
@@ -179,6 +197,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     language_model: LanguageModelSettings
     reflect_bounds: Bounds
     reflect_falls_back: bool
+    derive: DeriveSettings
     duplicates: DuplicateRule
     pii: BarrierAction
     lifecycle: Lifecycle
@@ -207,7 +226,20 @@ def settings_of(document: Document) -> AstrocyteSettings:
         raise ConfigError(f"{document.name}: [{section}] does not act yet", hint="leave it out")
     others = {name: keys for name, keys in document.sections.items() if name not in SECTIONS}
     resolved = SETTINGS.resolve(document=Document(document.name, others))
+    _check_together(document.name, resolved)
     return _values(resolved, read_grants(document), _read_policy(resolved, Path(document.name).parent))
+
+
+def _check_together(name: str, resolved: Resolved) -> None:
+    """Settings that would not act for want of another."""
+    if resolved["model"] is None and (resolved["observations"] or resolved["pages"] or resolved["models"]):
+        raise ConfigError(f"{name}: [derive] needs a language model", hint="name one in [llm] model")
+    if resolved["rerank"] == "cross_encoder" and resolved["rerank_model"] is None:
+        raise ConfigError(f"{name}: recall.rerank 'cross_encoder' needs recall.rerank_model")
+    if resolved["rerank"] != "cross_encoder" and resolved["rerank_model"] is not None:
+        raise ConfigError(
+            f"{name}: recall.rerank_model would not act", hint="set recall.rerank to cross_encoder, or leave it out"
+        )
 
 
 def _read_policy(resolved: Resolved, folder: Path) -> AccessPolicy | None:
@@ -249,6 +281,13 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy 
             steps=resolved["max_steps"], tokens=resolved["max_total_tokens"], seconds=resolved["max_seconds"]
         ),
         reflect_falls_back=resolved["fall_back"],
+        derive=DeriveSettings(
+            observations=resolved["observations"],
+            pages=resolved["pages"],
+            models=tuple(resolved["models"]),
+            delay_seconds=resolved["delay_seconds"],
+            in_background=resolved["in_background"],
+        ),
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
         lifecycle=Lifecycle(

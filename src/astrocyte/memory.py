@@ -4,13 +4,15 @@ import asyncio
 import secrets
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
 from astrocyte.access.identity import AstrocyteContext
+from astrocyte.derive.kinds import subjects
 from astrocyte.engine.curation import CurationOperations, retained_by
+from astrocyte.engine.derivation import DerivationOperations
 from astrocyte.engine.erasure import ErasureOperations
 from astrocyte.engine.maintenance import MaintenanceOperations
 from astrocyte.errors import InvalidInput, LanguageModelUnavailable
@@ -53,7 +55,7 @@ ANSWER_TOKENS = 700
 """Longest answer of a language model unless the caller says otherwise."""
 
 
-class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
+class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, MaintenanceOperations):
     """One memory engine over one database. ``async with`` opens and closes it; safe to share between tasks.
 
     Every method asks `Authorizer.authorize` first, on behalf of ``context`` (None is the anonymous caller).
@@ -62,6 +64,8 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
     def _background(self) -> Iterable[Coroutine[Any, Any, None]]:
         if self.settings.lifecycle.is_active:
             yield self.sweep_for_ever()
+        if self.settings.derive.is_active and self.settings.derive.in_background:
+            yield self.derive_for_ever()
 
     async def retain(
         self,
@@ -302,7 +306,8 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
         imported = skipped = 0
         for records in batches(await asyncio.to_thread(read_bank, Path(path), self.settings.limits)):
             prepared = await asyncio.to_thread(prepare_import, records, state.provider, pii=pii)
-            equals = await state.store.add(bank, prepared, state.space, self._event("import", bank, context))
+            event = self._event("import", bank, context)
+            equals = await state.store.add(bank, prepared, state.space, event, **self._to_derive(prepared))
             imported += equals.count(None)
             skipped += len(equals) - equals.count(None)
         return ImportResult(imported=imported, skipped=skipped)
@@ -324,7 +329,9 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
 
         prepared, personal, near = await asyncio.to_thread(work)
         fresh = [one for one, same in zip(prepared, near, strict=True) if same is None]
-        equal = iter(await state.store.add(bank, fresh, state.space, self._event("retain", bank, context)))
+        event = self._event("retain", bank, context)
+        equal = iter(await state.store.add(bank, fresh, state.space, event, **self._to_derive(fresh)))
+        state.derive_soon.set()
         same_as = [same if same is not None else next(equal) for same in near]
         return [
             RetainResult(
@@ -336,3 +343,11 @@ class Astrocyte(CurationOperations, ErasureOperations, MaintenanceOperations):
             )
             for memory_id, same, kinds in zip(ids, same_as, personal, strict=True)
         ]
+
+    def _to_derive(self, fresh: Sequence[PreparedMemory]) -> dict[str, Any]:
+        """What the store is to ask the background for along with new memories."""
+        derive = self.settings.derive
+        if not derive.is_active:
+            return {}
+        about = subjects([one.memory for one in fresh if one.archived_at is None], derive)
+        return {"tasks": about, "due": datetime.now(UTC) + timedelta(seconds=derive.delay_seconds)}

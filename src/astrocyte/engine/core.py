@@ -56,6 +56,7 @@ class Opened:
         language_model: LanguageModel | None,
     ) -> None:
         self.language_model = language_model
+        self.derive_soon = asyncio.Event()
         durability: Durability = "full" if settings.durability == "full" else "normal"
         self.database = Database.open(settings.storage_url, durability=durability)
         try:

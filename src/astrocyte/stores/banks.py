@@ -60,7 +60,7 @@ class BankTable:
             bank = existing_bank(connection, bank_id)
             refuse_held(connection, bank, bank_id)
             rows = selected_rows(connection, bank, Selection(everything=True))
-            remove_rows(connection, bank, rows, now)
+            remove_rows(connection, bank, rows, now, rebuild=False)
             touch(connection, bank)
             connection.execute("DELETE FROM memory_tasks WHERE bank = ?", (bank,))
             connection.execute(

@@ -121,13 +121,22 @@ def selected_rows(connection: Connection, bank: int, selection: Selection) -> li
 
 
 def remove_rows(
-    connection: Connection, bank: int, rows: Sequence[tuple[int, str]], now: int, *, kind: str = "forgotten"
+    connection: Connection,
+    bank: int,
+    rows: Sequence[tuple[int, str]],
+    now: int,
+    *,
+    kind: str = "forgotten",
+    rebuild: bool = True,
 ) -> list[tuple[int, str]]:
     """Remove memories, all that was derived from them, and leave tombstones; returns what was removed besides.
 
-    ``kind`` says why: forgotten, or replaced by a newer row of the same memory.
+    ``kind`` says why: forgotten, or replaced by a newer row of the same memory. ``rebuild`` asks for what was derived
+    to be made again from what is left.
     """
     derived = _derived_from(connection, [row for row, _ in rows])
+    if rebuild and derived:
+        ask_for(connection, bank, _about(connection, [row for row, _ in derived]), due_at=now)
     for number, memory_id in rows:
         _remove(connection, bank, number, memory_id, now, kind)
     for number, memory_id in derived:
@@ -169,6 +178,40 @@ def _derived_from(connection: Connection, rows: Sequence[int]) -> list[tuple[int
         going |= fresh.keys()
         newest = list(fresh)
     return list(found.items())
+
+
+def ask_for(connection: Connection, bank: int, about: Iterable[tuple[str, str]], *, due_at: int) -> None:
+    """Write background tasks ``(kind, subject)``. One that waits keeps its time; one that is under way runs once more.
+
+    A task under way, or put off after a failure, is due later than a new one, which is how it is known.
+    """
+    for kind, subject in about:
+        connection.execute(
+            "INSERT INTO memory_tasks (bank, kind, subject, due_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (bank, kind, subject) DO UPDATE SET due_at = excluded.due_at, attempts = 0, failure = NULL"
+            " WHERE memory_tasks.due_at > excluded.due_at",
+            (bank, kind, subject, due_at),
+        )
+
+
+def derived_about(connection: Connection, bank: int, layer: str, subject: str) -> list[tuple[int, str]]:
+    """The rows of what was derived about a subject."""
+    rows = connection.execute(
+        "SELECT id, memory_id, metadata FROM memories WHERE bank = ? AND layer = ?", (bank, layer)
+    ).fetchall()
+    return [(row, memory_id) for row, memory_id, metadata in rows if _metadata(metadata).get("subject") == subject]
+
+
+def _about(connection: Connection, rows: Sequence[int]) -> set[tuple[str, str]]:
+    """The tasks that made derived rows."""
+    found: set[tuple[str, str]] = set()
+    for part in parts(rows):
+        marks = ",".join("?" * len(part))
+        query = f"SELECT layer, metadata FROM memories WHERE id IN ({marks})"  # noqa: S608 - our own words
+        found |= {
+            (layer, str(_metadata(metadata).get("subject", ""))) for layer, metadata in connection.execute(query, part)
+        }
+    return found
 
 
 def touch(connection: Connection, bank: int) -> None:

@@ -19,6 +19,7 @@ from astrocyte.stores.rows import (
     AUDITED_IDS,
     COLUMNS,
     WIDTH,
+    ask_for,
     equal_memory,
     insert_memory,
     memory_of_row,
@@ -30,6 +31,7 @@ from astrocyte.stores.rows import (
 )
 from astrocyte.stores.sqlite_file import copy_file, scrub_file
 from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory, SearchRow, Selection, Space
+from astrocyte.stores.tasks import TaskQueue
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ _SEARCH = (
 )
 
 
-class SqliteStore(BankTable, Curation):
+class SqliteStore(BankTable, Curation, TaskQueue):
     """The store of one database file. The caller owns the `Database` and closes it."""
 
     def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -59,7 +61,14 @@ class SqliteStore(BankTable, Curation):
         database.migrate("memory", "astrocyte.stores.migrations")
 
     async def add(
-        self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
+        self,
+        bank_id: str,
+        memories: Sequence[PreparedMemory],
+        space: Space | None,
+        event: Mapping[str, Any],
+        *,
+        tasks: Sequence[tuple[str, str]] = (),
+        due: datetime | None = None,
     ) -> list[str | None]:
         now = microseconds(self._now())
 
@@ -73,6 +82,8 @@ class SqliteStore(BankTable, Curation):
                     insert_memory(connection, bank, prepared, now)
             touch(connection, bank)
             stored = [one.memory_id for one, equal in zip(memories, equals, strict=True) if equal is None]
+            if stored and tasks:
+                ask_for(connection, bank, tasks, due_at=now if due is None else microseconds(due))
             self.audit.append(connection, AUDIT_CHAIN, {**event, "memoryIds": stored})
             return equals
 
@@ -87,7 +98,9 @@ class SqliteStore(BankTable, Curation):
             if bank:
                 refuse_held(connection, bank[0], bank_id)
                 rows = selected_rows(connection, bank[0], selection)
-                remove_rows(connection, bank[0], rows, now)
+                remove_rows(connection, bank[0], rows, now, rebuild=not selection.everything)
+                if selection.everything:
+                    connection.execute("DELETE FROM memory_tasks WHERE bank = ?", (bank[0],))
             gone = [memory_id for _, memory_id in rows]
             named = {"memories": len(gone), "memoryIds": gone[:AUDITED_IDS]}
             self.audit.append(connection, AUDIT_CHAIN, {**event, **named})

@@ -136,6 +136,27 @@ class Belonging:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Background work: make what is of ``kind`` about ``subject``. ``due_at`` is microseconds since 1970."""
+
+    task_id: int
+    bank_id: str
+    kind: str
+    subject: str
+    attempts: int
+    due_at: int
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """A memory that was made from others; ``sources`` are their rows."""
+
+    memory: PreparedMemory
+    sources: Sequence[int]
+
+
 UNFINISHED = -1
 """The version of a position with more to come: ask again from there."""
 
@@ -168,9 +189,18 @@ class Store(Protocol):
     """Writes are transactions and return when durable; reads block and belong in a worker thread."""
 
     async def add(
-        self, bank_id: str, memories: Sequence[PreparedMemory], space: Space | None, event: Mapping[str, Any]
+        self,
+        bank_id: str,
+        memories: Sequence[PreparedMemory],
+        space: Space | None,
+        event: Mapping[str, Any],
+        *,
+        tasks: Sequence[tuple[str, str]] = (),
+        due: datetime | None = None,
     ) -> list[str | None]:
         """Store all or none, with ``event`` in the audit log; raises `ModelMismatch` for another space's vectors.
+
+        ``tasks`` (kind, subject) are asked for in the same transaction, for ``due``, when anything was stored.
 
         One answer a memory: None when it was stored, the id of the equal one that was there already when it was not.
         """
@@ -238,6 +268,35 @@ class Store(Protocol):
 
     def holds(self, bank_id: str) -> list[LegalHold]:
         """The holds on a bank, oldest first."""
+
+    async def claim_task(self) -> Task | None:
+        """The task that is due for longest, taken for ten minutes; None when nothing is due."""
+
+    def next_task_at(self) -> int | None:
+        """When the next task is due, in microseconds since 1970."""
+
+    def tasks(self, bank_id: str) -> list[Task]:
+        """A bank's tasks, waiting or under way."""
+
+    async def add_tasks(self, bank_id: str, about: Sequence[tuple[str, str]], due: datetime) -> None:
+        """Ask for work; what is asked for already is left as it is."""
+
+    async def postpone_task(self, task: Task, until: datetime, failure: str) -> None:
+        """Try again later; ``failure`` says what kept it."""
+
+    async def save_derived(
+        self, task: Task, layer: str, pieces: Sequence[Derived], space: Space | None, event: Mapping[str, Any]
+    ) -> list[str]:
+        """Put pieces in the place of what was derived about the same before, and finish the task; returns their ids.
+
+        A piece of which a source is gone or changed by now is left out. Raises `LegalHoldActive`, `ModelMismatch`.
+        """
+
+    def facts(self, bank_id: str, *, speaker: str | None, tag: str | None, limit: int) -> list[Memory]:
+        """The newest facts that are searched, oldest first; by a speaker ("" is nobody), or with a tag."""
+
+    def sources(self, bank_id: str, memory_id: str) -> list[Memory]:
+        """What a derived memory was made from."""
 
     async def scrub(self) -> bool:
         """Leave no byte of what was removed in the store's files; False where that is the server's own business.
