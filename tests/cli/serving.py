@@ -1,11 +1,12 @@
 """A real server in a process of its own, and the `aster` command against it."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.cli.in_process import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,12 +41,4 @@ def served() -> Iterator[str]:
 
 def aster(*arguments: str, cwd: Path, stdin: str = "", home: Path | None = None) -> "subprocess.CompletedProcess[str]":
     """Run the command, and wait for its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "aster", *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=120,
-        env={**os.environ, "HOME": str(home or cwd), "PYTHONPATH": str(ROOT)},
-    )
+    return run_here(*arguments, cwd=cwd, stdin=stdin, environment={"HOME": str(home or cwd)})

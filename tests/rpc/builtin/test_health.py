@@ -12,7 +12,10 @@ LOOPBACK = AsterConfig(bind_addr="127.0.0.1:0")
 
 
 async def test_a_server_that_drains_tells_its_watchers_and_ends_their_streams() -> None:
-    async with AsterServer([Greeter()], config=LOOPBACK) as server, AsterClient(address=server.address) as client:
+    async with (
+        AsterServer([Greeter()], config=LOOPBACK) as server,
+        AsterClient(address=server.address, reconnect=None) as client,
+    ):
         health = await client.client(Health)
         assert (await health.check(AskHealth())).status is HealthStatus.SERVING
         first = asyncio.Event()
