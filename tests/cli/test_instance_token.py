@@ -1,14 +1,13 @@
-"""`aster enroll token`, as a process on a machine whose metadata service the test runs."""
+"""`aster enroll token`, on a machine whose metadata service the test runs."""
 
 import json
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cli.in_process import run_here
 from tests.foundation.tokens.key_server import running
 from tests.trust.instance.metadata_service import MetadataService
 
@@ -26,8 +25,7 @@ def service() -> Iterator[MetadataService]:
 
 
 def aster(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aster", "enroll", "token", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=dict(os.environ), timeout=60)
+    return run_here("enroll", "token", *arguments, cwd=cwd)
 
 
 @pytest.mark.parametrize(("provider", "begins"), [("aws", '{"rsa2048":"'), ("gcp", "ey"), ("azure", '{"attested":"')])

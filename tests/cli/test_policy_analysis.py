@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.in_process import run_here
 
 LOAN = """\
 Module loan.
@@ -19,8 +20,7 @@ Rule decide given age as Int between 0 and 120, produce Text:
 
 
 def aster(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aster", "policy", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return run_here("policy", *arguments)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.in_process import run_here
 
 LOAN = """\
 Module loan.
@@ -16,8 +16,7 @@ Rule decide given age as Int, produce Text:
 
 
 def aster(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aster", "policy", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=text, timeout=60)
+    return run_here("policy", *arguments, stdin=text or "")
 
 
 @pytest.fixture

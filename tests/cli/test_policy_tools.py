@@ -3,10 +3,10 @@
 import json
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.cli.in_process import run_here
 
 LOAN = """\
 module loans
@@ -20,8 +20,7 @@ rule decide given applicant as Applicant, produce text:
 
 
 def aster(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "aster", "policy", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, input=text, timeout=60)
+    return run_here("policy", *arguments, stdin=text or "")
 
 
 @pytest.fixture

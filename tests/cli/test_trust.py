@@ -1,20 +1,18 @@
 import json
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.cli.in_process import run_here
 
 from aster import AsterClient, AsterConfig, AsterError, AsterServer, rpc, service
 
 
 def aster(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "aster", *arguments], capture_output=True, text=True, cwd=cwd, timeout=60
-    )
+    return run_here(*arguments, cwd=cwd)
 
 
 @pytest.fixture
