@@ -156,7 +156,7 @@ class Stack:
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
         service = PolicyService(policy, open_tenant=self._options.open_tenant)
-        return _Part("policy", ["/api", "/ws"], policy, document, service)
+        return _Part("policy", ["/api", "/graphql", "/ws"], policy, document, service)
 
     async def _open_node(self, opening: AsyncExitStack, services: Sequence[object]) -> AsterServer:
         config = self._options.rpc

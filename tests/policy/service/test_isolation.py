@@ -35,6 +35,7 @@ BODIES: dict[str, Any] = {
     "CompileRequest": {"source": SOURCE.replace(MARK, "globex")},
     "ValidateRequest": {"policyModule": "marked"},
     "ReplayRequest": {},
+    "GraphqlRequest": {"query": "{ policies { moduleName name } auditLog { payload } keys { label } }"},
     "ClearCacheRequest": {},
     "SettingsPatch": {"displayName": "globex"},
 }

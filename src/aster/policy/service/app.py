@@ -16,11 +16,13 @@ from aster.policy.engine import PolicyEngine
 from aster.policy.service.activations import Activations
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
+from aster.policy.service.caller import Role
 from aster.policy.service.commit import Commits
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
 from aster.policy.service.evaluation_socket import EvaluationSocket
 from aster.policy.service.evaluations import Evaluations
+from aster.policy.service.graphql_routes import GraphqlRoutes
 from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.policy_routes import PolicyRoutes
@@ -141,6 +143,8 @@ def create_policy_service(
         *ReplayRoutes(data, audit, engine).routes,
         *TenantRoutes(data, keys).routes,
     ]
+    introspection = Role[chosen.introspection] if chosen.introspection != "off" else None
+    routes += GraphqlRoutes(routes, roles=roles, rates=rates, introspection=introspection).routes
     limits = HttpLimits(body_bytes=chosen.body_bytes)
     sockets = EvaluationSocket(
         {route.path: route for route in routes},

@@ -11,6 +11,19 @@ DEFAULT_SIZE = 50
 LARGEST_SIZE = 200
 LARGEST_PAGE = 10_000_000
 
+QUERY_TYPES: dict[str, type] = {
+    "trace": bool,
+    "includeDeleted": bool,
+    "success": bool,
+    "page": int,
+    "size": int,
+    "before": int,
+    "after": int,
+    "limit": int,
+    "anchorSequence": int,
+}
+"""Of the query parameters of all routes, those that are not texts."""
+
 
 def query_values(request: Request) -> dict[str, str]:
     """Every parameter once; raises `ValidationFailed` for text that is not UTF-8 or a name that comes twice."""

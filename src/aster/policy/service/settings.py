@@ -22,6 +22,7 @@ RATE_REQUESTS = "aster.ratelimit.max-requests"
 RATE_SECONDS = "aster.ratelimit.window-seconds"
 ADDRESS_REQUESTS = "aster.ratelimit.address.max-requests"
 SOCKETS = "aster.ratelimit.ws.max-connections"
+INTROSPECTION = "aster.graphql.introspection"
 MASTER_KEY = "aster.security.keys.master-key"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
 
@@ -66,6 +67,12 @@ SETTINGS = SettingsTable(
         _property(RATE_SECONDS, integer(1, 86_400), 60, "The window's length, in seconds."),
         _property(ADDRESS_REQUESTS, integer(1, 10**9), 600_000, "Requests of one network address in a window."),
         _property(SOCKETS, integer(0, 100_000), 100, "WebSocket connections a tenant may have open to one process."),
+        _property(
+            INTROSPECTION,
+            choice("off", "VIEWER", "MEMBER", "ADMIN", "OWNER"),
+            "ADMIN",
+            "Least role that may read the GraphQL schema.",
+        ),
         _property(BODY_BYTES, integer(1024, 64 * 1024 * 1024), 1024 * 1024, "Largest request body, in bytes."),
         _property(
             CACHE_BYTES,
@@ -88,6 +95,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
     rate_seconds: int = 60
     address_requests: int = 600_000
     sockets: int = 100
+    introspection: str = "ADMIN"
     master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
@@ -103,6 +111,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
             rate_seconds=resolved[RATE_SECONDS],
             address_requests=resolved[ADDRESS_REQUESTS],
             sockets=resolved[SOCKETS],
+            introspection=resolved[INTROSPECTION],
             master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],
