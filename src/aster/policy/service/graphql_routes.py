@@ -115,7 +115,7 @@ class GraphqlRoutes:
             raise ValidationFailed(error.message, problems=problem("query", error.message)) from None
         if extent.introspects and (self._introspection is None or caller_of(request).role < self._introspection):
             raise _introspection_is_off()
-        self._rates.charge(request, extent.roots - 1)
+        await self._rates.charge(request, extent.roots - 1)
         result = await schema.execute(
             body.query,
             variable_values=body.variables,
