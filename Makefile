@@ -12,7 +12,7 @@ PRIVATE := $(PY) tools/private_network.py
 JOBS ?= auto
 ARGS ?=
 
-.PHONY: help demo run test lint types unit format lock clean
+.PHONY: help demo run test lint types unit frameworks format lock clean
 
 help: ## show this list
 	@echo "usage: make TARGET"
@@ -40,6 +40,17 @@ unit: $(VENV)/.dev ## run the tests
 	@echo "==> Running the tests in a private network"
 	@$(PRIVATE) $(PY) -m pytest -n $(JOBS) --cov --cov-report=term $(ARGS)
 
+frameworks: $(VENV)-frameworks/.done ## test the adapters of agent frameworks, in an environment of their own (1.3 GB)
+	@echo "==> Testing the adapters of agent frameworks"
+	@OPENAI_API_KEY=none $(PRIVATE) $(VENV)-frameworks/bin/python -m pytest --confcutdir tests/adapters tests/adapters $(ARGS)
+
+$(VENV)-frameworks/.done: requirements/frameworks.txt $(VENV)/.dev
+	@echo "==> Installing the agent frameworks that have adapters (the first time: some minutes)"
+	@$(PY) -m venv $(VENV)-frameworks
+	@$(VENV)-frameworks/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/frameworks.txt
+	@$(VENV)-frameworks/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
 format: $(VENV)/.dev ## rewrite the code in its style
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
 
@@ -55,7 +66,7 @@ FRAMEWORKS := --extra crewai --extra langgraph --extra llama-index --extra opena
 LOCK := --no-strip-extras --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 clean: ## remove what the targets above made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
+	rm -rf $(VENV) $(VENV)-frameworks .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
 
 $(VENV)/bin/python:
 	@python=; for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \

@@ -1,0 +1,1 @@
+"""Memory for agent frameworks, one module each; every one needs the extra that is named like it."""
