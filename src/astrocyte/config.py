@@ -22,6 +22,7 @@ from astrocyte.recall.reranking import RerankRule
 from astrocyte.reflect.agent import Bounds
 from astrocyte.retain.duplicates import RULES, DuplicateRule
 from astrocyte.retain.privacy import ACTIONS, BarrierAction
+from astrocyte.sources.config import SourceSettings, read_sources
 
 MEGABYTE = 1024 * 1024
 
@@ -164,7 +165,7 @@ SETTINGS = SettingsTable(
     ]
 )
 
-NOT_YET = frozenset({"agents", "sources", "mcp"})
+NOT_YET = frozenset({"agents", "mcp"})
 """Sections of the contract that do not act yet. Silence would let a reader believe they do."""
 
 
@@ -202,6 +203,7 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     pii: BarrierAction
     lifecycle: Lifecycle
     access: AccessRules
+    sources: dict[str, SourceSettings] = {}
 
 
 def read_settings(path: str | PathLike[str], *, storage_url: str | None = None) -> AstrocyteSettings:
@@ -224,10 +226,11 @@ def settings_from_dict(values: Mapping[str, Any]) -> AstrocyteSettings:
 def settings_of(document: Document) -> AstrocyteSettings:
     for section in NOT_YET & document.sections.keys():
         raise ConfigError(f"{document.name}: [{section}] does not act yet", hint="leave it out")
-    others = {name: keys for name, keys in document.sections.items() if name not in SECTIONS}
+    others = {name: keys for name, keys in document.sections.items() if name not in SECTIONS | {"sources"}}
     resolved = SETTINGS.resolve(document=Document(document.name, others))
     _check_together(document.name, resolved)
-    return _values(resolved, read_grants(document), _read_policy(resolved, Path(document.name).parent))
+    policy = _read_policy(resolved, Path(document.name).parent)
+    return _values(resolved, read_grants(document), policy, read_sources(document))
 
 
 def _check_together(name: str, resolved: Resolved) -> None:
@@ -253,7 +256,12 @@ def _read_policy(resolved: Resolved, folder: Path) -> AccessPolicy | None:
     return AccessPolicy.read(folder / Path(name).expanduser(), locale=resolved["policy_locale"])
 
 
-def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy | None) -> AstrocyteSettings:
+def _values(
+    resolved: Resolved,
+    grants: tuple[Grant, ...],
+    policy: AccessPolicy | None,
+    sources: dict[str, SourceSettings],
+) -> AstrocyteSettings:
     folder = resolved["cache_dir"]
     return AstrocyteSettings(
         storage_url=resolved["storage_url"],
@@ -303,4 +311,5 @@ def _values(resolved: Resolved, grants: tuple[Grant, ...], policy: AccessPolicy 
             grants=grants,
             policy=policy,
         ),
+        sources=sources,
     )

@@ -29,6 +29,7 @@ from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.memory import Astrocyte
 from astrocyte.rpc_service import MemoryService
+from astrocyte.sources.opening import running_sources
 
 MEMORY_FILE = "memory.db"
 POLICY_FILE = "policy.db"
@@ -128,7 +129,8 @@ class Stack:
         settings = self._options.memory
         memory = await opening.enter_async_context(self._memory_engine())
         authenticate = create_authenticator(settings)
-        gateway = create_gateway(memory, settings, authenticate=authenticate, metrics=metrics)
+        sources = await opening.enter_async_context(running_sources(memory))
+        gateway = create_gateway(memory, settings, authenticate=authenticate, metrics=metrics, sources=sources)
         self.health.add_check("memory", lambda: _must_be_healthy(memory))
         document = document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes))
         return _Part("memory", ["/v1"], gateway, document, MemoryService(memory, settings, authenticate=authenticate))

@@ -148,6 +148,11 @@ class Engine:
             await state.database.close()
 
     @property
+    def database(self) -> Database:
+        """Where memories are, for tables of others that belong beside them."""
+        return self._opened.database
+
+    @property
     def audit(self) -> AuditLog:
         """The log in which every retain and forget is recorded, chain ``memory``."""
         return self._opened.audit

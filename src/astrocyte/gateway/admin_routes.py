@@ -1,5 +1,6 @@
 """What operators ask of a gateway: which sources feed it, which banks it holds, whether it is well."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -15,6 +16,7 @@ from astrocyte.gateway.admin_guard import ADMIN
 from astrocyte.memories import HealthStatus
 from astrocyte.operations import erase
 from astrocyte.requests import AdminBanks, EraseRequest, HoldRequest, LifecycleRequest
+from astrocyte.sources.opening import Sources
 
 if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
@@ -23,12 +25,14 @@ ERRORS = (401, 403, 503)
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One source of memories and whether it works."""
+    """One source of memories and whether it works; ``taken`` counts its new and changed items since the start."""
 
     id: str
     type: str
     healthy: bool
     message: str
+    taken: int
+    last_read_at: datetime | None
 
 
 class AdminSources(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +77,24 @@ class AdminGrants(msgspec.Struct, frozen=True, kw_only=True):
 class AdminHandlers:
     """One method a route. The guard has let the caller pass; no grant is asked."""
 
-    def __init__(self, engine: "Astrocyte") -> None:
+    def __init__(self, engine: "Astrocyte", sources: Sources) -> None:
         self._engine = engine
+        self._sources = sources
 
     async def admin_sources(self, request: Request, body: Any) -> AdminSources:
-        return AdminSources(sources=[])
+        found = self._sources
+        rows = [
+            SourceStatus(
+                id=name,
+                type=str(type(found.settings[name]).__struct_config__.tag),
+                healthy=health.is_healthy,
+                message=health.message,
+                taken=health.taken,
+                last_read_at=health.last_read_at,
+            )
+            for name, health in found.health.items()
+        ]
+        return AdminSources(sources=rows)
 
     async def admin_banks(self, request: Request, body: Any) -> AdminBanks:
         names, is_more = await self._engine.list_banks(after=_query_value(request, "after"))
@@ -124,8 +141,8 @@ class AdminHandlers:
         return json_reply(status, 200 if status.healthy else 503)
 
 
-def admin_routes(engine: "Astrocyte") -> list[Route]:
-    handlers = AdminHandlers(engine)
+def admin_routes(engine: "Astrocyte", sources: Sources) -> list[Route]:
+    handlers = AdminHandlers(engine, sources)
 
     hold, one = "/v1/admin/banks/{bank_id}/hold", "/v1/admin/banks/{bank_id}"
 

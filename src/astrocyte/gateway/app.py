@@ -15,6 +15,8 @@ from astrocyte.gateway.memory_routes import memory_routes
 from astrocyte.gateway.rates import create_rate_layer
 from astrocyte.gateway.routes import CONTEXT, Handlers, gateway_routes
 from astrocyte.gateway.settings import GatewaySettings
+from astrocyte.gateway.webhook_routes import is_webhook, webhook_routes
+from astrocyte.sources.opening import Sources
 
 if TYPE_CHECKING:
     from aster.foundation.http.metrics import RequestMetrics
@@ -41,10 +43,12 @@ def create_gateway(
     *,
     authenticate: Authenticator | None = None,
     metrics: "RequestMetrics | None" = None,
+    sources: Sources | None = None,
 ) -> HttpService:
     """An ASGI app over an engine that the caller opens and closes; its table is ``.routes``.
 
-    ``authenticate`` is given by whoever offers the engine elsewhere too, so that both share one. Raises `ConfigError`
+    ``sources`` are those that run beside it, see `running_sources`. ``authenticate`` is given by whoever offers the
+    engine elsewhere too, so that both share one. Raises `ConfigError`
     for an auth mode that is unknown, set up wrongly, or not safe on the configured address.
     """
     settings = settings or GatewaySettings()
@@ -56,6 +60,8 @@ def create_gateway(
         if is_admin_request(request):
             guard_admin(request)
             return
+        if is_webhook(request):
+            return
         request.state[CONTEXT] = await identity_of(request.headers_all)
 
     return HttpService(
@@ -64,7 +70,8 @@ def create_gateway(
             *gateway_routes(Handlers(astrocyte, settings)),
             *memory_routes(astrocyte, settings),
             *access_routes(astrocyte, settings),
-            *admin_routes(astrocyte),
+            *webhook_routes(sources or Sources()),
+            *admin_routes(astrocyte, sources or Sources()),
         ],
         layers=[*([limit_rate] if limit_rate is not None else []), identify],
         render_error=render_error,

@@ -1,0 +1,1 @@
+"""Where memories come from by themselves: folders, buckets, repositories, streams, webhooks."""
