@@ -54,7 +54,7 @@ def add(
     added = []
     with blob_store(storage, config) as store:
         for path in paths:
-            ref = _add_folder(store, path) if path.is_dir() else _add_file(store, path)
+            ref = _add(store, path)
             if not is_untagged:
                 store.tag(tag or ref.hash, ref)
             added.append({"path": str(path), "hash": ref.hash, "size": ref.size, "is_collection": ref.is_collection})
@@ -163,7 +163,7 @@ def tag_blob(
 
 @app.command()
 def share(
-    what: WhatArgument,
+    what: Annotated[str, typer.Argument(metavar="BLOB", help="A hash, a tag, or a path.")],
     storage: StorageOption = None,
     role: Annotated[str | None, typer.Option("--role", help="Only for peers with this role.")] = None,
     is_public: Annotated[bool, typer.Option("--public", help="For every peer that is admitted.")] = False,
@@ -174,7 +174,15 @@ def share(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Print a ticket and serve the blob until Ctrl-C. Whoever has the ticket can read it, until `blob unshare`."""
+    """Print a ticket and serve the blob until Ctrl-C. Whoever has the ticket can read it, until `blob unshare`.
+
+    A file or folder that is not in the store yet is added first.
+    """
+    with blob_store(storage, config) as store:
+        if store.tagged(what) is None and Path(what).exists():
+            ref = _add(store, Path(what))
+            store.tag(ref.hash, ref)
+            what = ref.hash
 
     async def share_at(server: "AsterServer", addresses: Sequence[str]) -> dict[str, str]:
         ticket = await server.blobs.share(what, role=role, public=is_public, expires_in=seconds, addresses=addresses)
@@ -297,6 +305,10 @@ def _wanted(store: "BlobStore", what: str) -> "tuple[BlobTicket | None, str]":
 
     ticket = parse_blob_ticket(what) if what.lower().startswith("asterblob") else None
     return ticket, ticket.hash if ticket else store.tagged(what) or what
+
+
+def _add(store: "BlobStore", path: Path) -> "BlobRef":
+    return _add_folder(store, path) if path.is_dir() else _add_file(store, path)
 
 
 def _add_file(store: "BlobStore", path: Path) -> "BlobRef":

@@ -121,7 +121,7 @@ def offer(folder: Path | None, config: Path | None, address: str | None, share: 
         async with AsterServer([], config=settings) as server:
             stop = stop_on_signals()
             tell(await share(server, []))
-            typer.echo("serving; Ctrl-C ends it", err=True)
+            typer.echo(f"serving at {server.address}; Ctrl-C ends it", err=True)
             await stop.wait()
 
     async def leave_it_to(address: str) -> None:
