@@ -2,7 +2,8 @@ import datetime
 import decimal
 import enum
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ from aster.rpc import (
     server_stream,
     service,
 )
+from aster.rpc.codec import EncodingName
+from aster.transport.memory import MemoryPipe
 
 
 class Kind(enum.Enum):
@@ -154,10 +157,11 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-async def test_plain_values_go_in_and_come_out_over_quic() -> None:
+@pytest.mark.parametrize("encoding", ["msgpack", "json"])
+async def test_plain_values_go_in_and_come_out_over_quic(encoding: EncodingName) -> None:
     config = AsterConfig(bind_addr="127.0.0.1:0")
     async with AsterServer([Shop()], config=config) as server, AsterClient(address=server.address) as client:
-        shop = client.proxy("Shop")
+        shop = client.proxy("Shop", encoding=encoding)
         answer = await shop.echo(EVERYTHING)
         tree = {"name": "a", "children": [{"name": "b", "children": []}]}
         assert answer == {**EVERYTHING, "tree": tree, "note": None}
@@ -167,6 +171,37 @@ async def test_plain_values_go_in_and_come_out_over_quic() -> None:
         assert [item async for item in shop.count(upto=3)] == [{"value": 0}, {"value": 1}, {"value": 2}]
         assert await shop.total([{"value": 1}, {"value": 2}]) == 3
         assert [item async for item in shop.double(numbers())] == [2, 4]
+        large = {**EVERYTHING, "raw": bytes(200_000)}
+        assert (await shop.echo(large))["raw"] == large["raw"]
+
+
+class Recorded(LocalClient):
+    """A client whose bytes on the wire are kept."""
+
+    def _pipes(self) -> tuple[MemoryPipe, MemoryPipe]:
+        near, far = super()._pipes()
+        self.sent: list[bytes] = []
+        self.answered: list[bytes] = []
+        for pipe, written in ((near, self.sent), (far, self.answered)):
+            pipe.write = partial(self._keep, written, pipe.write)  # type: ignore[method-assign]
+        return near, far
+
+    @staticmethod
+    def _keep(written: list[bytes], write: Callable[..., None], data: bytes, **options: Any) -> None:
+        written.append(data)
+        write(data, **options)
+
+
+async def test_json_is_what_travels_where_it_is_asked_for() -> None:
+    async with Recorded([Shop()]) as client:
+        assert await client.proxy("Shop", encoding="json").price(item="abc", count=2) == decimal.Decimal(6)
+        assert [item async for item in client.proxy("Shop", encoding="json").double([{"value": 1}])] == [2]
+        sent, answered = b"".join(client.sent), b"".join(client.answered)
+        assert b'{"item":"abc","count":2}' in sent
+        assert b'"6"' in answered
+        assert b'{"value":1}' in sent
+        with pytest.raises(InvalidArgumentError, match="'xml' is no encoding"):
+            client.proxy("Shop", encoding="xml")  # type: ignore[arg-type]
 
 
 async def numbers() -> AsyncIterator[dict[str, int]]:

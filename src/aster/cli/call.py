@@ -1,7 +1,7 @@
 """`aster call`: one call of a service, by name."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -32,6 +32,10 @@ def call(
     as_json: LinesOption = False,
     timeout: TimeoutOption = None,
     metadata: MetadataOption = None,
+    encoding: Annotated[
+        str,
+        typer.Option("--encoding", metavar="msgpack|json", help="How messages travel; the output is the same."),
+    ] = "msgpack",
     version: Annotated[int | None, typer.Option("--service-version", help="The newest when left out.")] = None,
     credential: CredentialOption = None,
     identity: IdentityOption = None,
@@ -46,8 +50,12 @@ def call(
     from aster.cli.calling import call_and_print, exit_code, split_target
     from aster.cli.running import run_async
     from aster.cli.terminal import print_error
+    from aster.rpc.codec import EncodingName
     from aster.rpc.status import RpcError
 
+    if encoding not in get_args(EncodingName):
+        raise typer.BadParameter(f"expected one of {', '.join(get_args(EncodingName))}", param_hint="--encoding")
+    wire = cast("EncodingName", encoding)
     service, method = split_target(target)
     sent = metadata_of(metadata)
     options = ConnectionOptions(address, config, credential, identity, peer)
@@ -55,7 +63,7 @@ def call(
     async def work() -> None:
         async with options.client() as client:
             await call_and_print(
-                client.proxy(service, version),
+                client.proxy(service, version, encoding=wire),
                 method,
                 arguments or [],
                 as_lines=as_json or not sys.stdout.isatty(),

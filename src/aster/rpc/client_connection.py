@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from aster.rpc.codec import ENCODERS, Encoding
+from aster.rpc.codec import ENCODERS
 from aster.rpc.deadlines import Deadlines
 from aster.rpc.definition import MethodDefinition
 from aster.rpc.flow import Inbox, SendWindow
@@ -28,9 +28,6 @@ from aster.rpc.status import (
 from aster.transport.errors import CloseCode, ConnectionLost
 from aster.transport.pipe import Pipe
 from aster.transport.side_streams import SideStreams
-
-_MSGPACK = Encoding.MSGPACK
-_encode = ENCODERS[_MSGPACK]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +110,10 @@ class ClientConnection(Lane[ClientProtocol]):
             await self._pipe.writable()
         future: asyncio.Future[bytes] = self._loop.create_future()
         if len(body) > self._far_above:
-            call = await self._request_far(declaration, seconds, metadata, body, future)
+            call = await self._request_far(declaration, method.encoding, seconds, metadata, body, future)
         else:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-            call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, body)
+            call, wire = self._protocol.request(number, milliseconds, method.encoding, wire_metadata, body)
             self._write_whole(wire, len(self._waiting))
             self._waiting[call] = future
         if seconds is not None:
@@ -129,23 +126,28 @@ class ClientConnection(Lane[ClientProtocol]):
         finally:
             if seconds is not None:
                 self._deadlines.remove(call)
-        return method.reply.decode_reply(answer, _MSGPACK)
+        return method.reply.decode_reply(answer, method.encoding)
 
     async def begin_stream(
-        self, declaration: Declaration, seconds: float | None, metadata: Metadata, request: bytes | None
+        self,
+        declaration: Declaration,
+        encoding: int,
+        seconds: float | None,
+        metadata: Metadata,
+        request: bytes | None,
     ) -> "StreamCall":
         """Begin a call that streams: with one request message, or (None) with items to follow."""
         while self._pipe.is_full:
             await self._pipe.writable()
         outcome: asyncio.Future[bytes] = self._loop.create_future()
         if request is not None and len(request) > self._far_above:
-            call = await self._request_far(declaration, seconds, metadata, request, outcome)
+            call = await self._request_far(declaration, encoding, seconds, metadata, request, outcome)
         else:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
             if request is None:
-                call, wire = self._protocol.stream(number, milliseconds, _MSGPACK, wire_metadata)
+                call, wire = self._protocol.stream(number, milliseconds, encoding, wire_metadata)
             else:
-                call, wire = self._protocol.request(number, milliseconds, _MSGPACK, wire_metadata, request)
+                call, wire = self._protocol.request(number, milliseconds, encoding, wire_metadata, request)
             self._pipe.write(wire)
             self._waiting[call] = outcome
         outcome.add_done_callback(functools.partial(self._stream_over, call))
@@ -182,6 +184,7 @@ class ClientConnection(Lane[ClientProtocol]):
     async def _request_far(
         self,
         declaration: Declaration,
+        encoding: int,
         seconds: float | None,
         metadata: Metadata,
         body: bytes,
@@ -195,7 +198,7 @@ class ClientConnection(Lane[ClientProtocol]):
 
         def announce(place: FarBody) -> bool:
             number, milliseconds, wire_metadata = self._head(declaration, seconds, metadata)
-            call, wire = self._protocol.far_request(number, milliseconds, _MSGPACK, wire_metadata, place)
+            call, wire = self._protocol.far_request(number, milliseconds, encoding, wire_metadata, place)
             self._pipe.write(wire)
             self._waiting[call] = outcome
             calls.append(call)
@@ -246,7 +249,7 @@ class ClientConnection(Lane[ClientProtocol]):
             raise InvalidArgumentError(
                 f"{declaration.service}.{method.name} takes a {method.request.name}, got a {type(request).__name__}"
             )
-        body = _encode(request)
+        body = ENCODERS[method.encoding](request)
         if len(body) > self._limits.max_message_bytes:
             raise ResourceExhaustedError(f"the request is above the limit of {self._limits.max_message_bytes} bytes")
         return body

@@ -8,13 +8,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any
 
 from aster.rpc.client_connection import ClientConnection, StreamCall
-from aster.rpc.codec import Encoding
 from aster.rpc.definition import MethodDefinition
 from aster.rpc.flow import StreamClosed
 from aster.rpc.metadata import Metadata
 from aster.rpc.protocol.wire import Declaration
-
-_MSGPACK = Encoding.MSGPACK
 
 Route = tuple[ClientConnection, float | None, Metadata]
 """Where a stream is opened, how many seconds it has, and the metadata that it goes out with."""
@@ -25,13 +22,13 @@ async def call_with_stream(
 ) -> Any:
     """Many requests, one answer. The answer may come before the last request; the rest is then not sent."""
     connection, seconds, metadata = route
-    stream = await connection.begin_stream(declaration, seconds, metadata, None)
+    stream = await connection.begin_stream(declaration, method.encoding, seconds, metadata, None)
     sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
     try:
         answer = await stream.outcome
     finally:
         await _leave(connection, stream, sender)
-    return method.reply.decode_reply(answer, _MSGPACK)
+    return method.reply.decode_reply(answer, method.encoding)
 
 
 async def open_stream(
@@ -40,16 +37,16 @@ async def open_stream(
     """One request, or an async iterable of many, and the answers as they come."""
     connection, seconds, metadata = await route()
     one = None if method.options.pattern.streams_input else connection.encode_request(declaration, method, requests)
-    stream = await connection.begin_stream(declaration, seconds, metadata, one)
+    stream = await connection.begin_stream(declaration, method.encoding, seconds, metadata, one)
     sender = None
     if one is None:
         sender = asyncio.create_task(_send_all(connection, stream, declaration, method, requests))
     try:
-        inbox, decode = stream.inbox, method.reply.decode_reply
+        inbox, decode, encoding = stream.inbox, method.reply.decode_reply, method.encoding
         async for body in inbox:
-            yield decode(body, _MSGPACK)
+            yield decode(body, encoding)
             while (more := inbox.take()) is not None:
-                yield decode(more, _MSGPACK)
+                yield decode(more, encoding)
     finally:
         await _leave(connection, stream, sender)
 

@@ -6,7 +6,7 @@ CONTRACT_VIOLATION.
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -21,6 +21,16 @@ class Encoding(IntEnum):
     MSGPACK = 0
     JSON = 1
 
+    @classmethod
+    def named(cls, name: str) -> "Encoding":
+        """The one of that name; `InvalidArgumentError` for any other."""
+        found = cls.__members__.get(name.upper())
+        if found is None:
+            raise InvalidArgumentError(f"'{name:.20}' is no encoding", hint="msgpack or json")
+        return found
+
+
+EncodingName = Literal["msgpack", "json"]
 
 _encode_msgpack = msgspec.msgpack.Encoder().encode
 _encode_json = msgspec.json.Encoder().encode

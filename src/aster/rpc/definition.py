@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
-from aster.rpc.codec import MessageType
+from aster.rpc.codec import Encoding, MessageType
 from aster.rpc.errors import ServiceDefinitionError as ServiceDefinitionError
 from aster.rpc.patterns import Pattern
 from aster.rpc.requirements import Requirement
@@ -74,6 +74,8 @@ class MethodDefinition:
     parameters: tuple[Parameter, ...] = ()
     positional: int = 1
     """So many data parameters are passed by position, the others by name."""
+    encoding: Encoding = Encoding.MSGPACK
+    """How a client writes its messages; the server answers likewise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

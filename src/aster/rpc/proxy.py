@@ -13,7 +13,7 @@ import msgspec
 
 from aster.rpc.builtin.asking import describe_remote, list_remote
 from aster.rpc.builtin.reflection import DescribeService
-from aster.rpc.codec import MessageType
+from aster.rpc.codec import Encoding, EncodingName, MessageType
 from aster.rpc.contract.agreement import description_in
 from aster.rpc.contract.by_name import by_name, has_places, with_places, without_places
 from aster.rpc.contract.description import MethodDescription, ServiceDescription
@@ -33,11 +33,11 @@ _NOTHING: Any = object()
 class DynamicService:
     """A described service as definitions that stubs can call, with types made from the description."""
 
-    def __init__(self, description: ServiceDescription) -> None:
+    def __init__(self, description: ServiceDescription, encoding: Encoding = Encoding.MSGPACK) -> None:
         self.description = description
         self._has_places = has_places(description.types)
         sent, read = TypeMaker(description.types), TypeMaker(description.types, for_reading=True)
-        methods = {each.name: _definition(each, sent, read) for each in description.methods}
+        methods = {each.name: _definition(each, sent, read, encoding) for each in description.methods}
         self.definition = ServiceDefinition(
             description.name, description.version, methods, description.description, Scope(description.scoped)
         )
@@ -84,8 +84,11 @@ class DynamicService:
 class Proxy:
     """The methods of one service as attributes, and by ``proxy["name"]``. Await it to learn of mistakes early."""
 
-    def __init__(self, caller: "Caller", name: str, version: int | None = None) -> None:
+    def __init__(
+        self, caller: "Caller", name: str, version: int | None = None, encoding: EncodingName = "msgpack"
+    ) -> None:
         self._caller = caller
+        self._encoding = Encoding.named(encoding)
         self._name = name
         self._version = version
         self._asked: ClientConnection | None = None
@@ -120,7 +123,7 @@ class Proxy:
                 offered = (await list_remote(connection, self._caller.interceptors)).services
                 known = ", ".join(each.name for each in offered) or "nothing to this caller"
                 raise NotFoundError(error.message, hint=f"it offers: {known}") from None
-            self._asked, self._service = connection, DynamicService(description_in(answer))
+            self._asked, self._service = connection, DynamicService(description_in(answer), self._encoding)
         return connection, self._service
 
 
@@ -219,7 +222,7 @@ def _takes(method: MethodDefinition) -> str:
     return "it takes " + (method.request.name if names is None else ", ".join(names) or "no fields")
 
 
-def _definition(method: MethodDescription, sent: TypeMaker, read: TypeMaker) -> MethodDefinition:
+def _definition(method: MethodDescription, sent: TypeMaker, read: TypeMaker, encoding: Encoding) -> MethodDefinition:
     return MethodDefinition(
         name=method.name,
         attribute=method.name,
@@ -228,4 +231,5 @@ def _definition(method: MethodDescription, sent: TypeMaker, read: TypeMaker) -> 
         context_parameter=None,
         options=RpcOptions(Pattern(method.pattern), timeout=method.timeout, idempotent=method.idempotent),
         description=method.description,
+        encoding=encoding,
     )

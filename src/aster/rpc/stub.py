@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar, cast
 
 from aster.rpc.client_connection import ClientConnection
 from aster.rpc.client_streams import Route, call_with_stream, open_stream
+from aster.rpc.codec import EncodingName
 from aster.rpc.contract.agreement import AGREEMENTS
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.intercepted import intercepted
@@ -47,9 +48,12 @@ class Caller(ABC):
         await AGREEMENTS.check(await self.connection(), definition, interceptors=self.interceptors)
         return cast("ServiceClass", Stub(self, definition))
 
-    def proxy(self, name: str, version: int | None = None) -> Proxy:
-        """A dynamic client of the service of that name, in its newest version unless one is given."""
-        return Proxy(self, name, version)
+    def proxy(self, name: str, version: int | None = None, *, encoding: EncodingName = "msgpack") -> Proxy:
+        """A dynamic client of the service of that name, in its newest version unless one is given.
+
+        ``encoding`` is how its messages travel, ``msgpack`` or ``json``; what callers see is the same.
+        """
+        return Proxy(self, name, version, encoding)
 
     async def open_session(self) -> "ClientSession":
         """One more session: ``async with await client.open_session() as session: ...``.
