@@ -172,7 +172,7 @@ async def main() -> None:
         rankings: dict[str, Sequence[Sequence[str]]] = {"BM25": bench.by_one_leg("bm25")}
         if provider is not None:
             rankings["vectors alone"] = bench.by_one_leg("vectors")
-        structure = {"neighbours": (), "speaker": 0.0, "session": 0.0, "entity": 0.0}
+        structure = {"neighbours": (), "speaker": 0.0, "session": 0.0, "entity": 0.0, "time": 0.0}
         rankings["sum of z-scores"] = bench.by_weights(Weights(**structure))  # type: ignore[arg-type]  # as named
         rankings["all but entity links"] = bench.by_weights(Weights(entity=0.0))
         rankings[OURS] = ours

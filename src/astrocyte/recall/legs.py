@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from astrocyte.moments import microseconds
 from astrocyte.recall.bank_index import NOBODY, BankIndex
-from astrocyte.text.terms import query_terms, words
+from astrocyte.text.dates import asked_mark, spans
+from astrocyte.text.terms import mark_term, query_terms, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,6 +113,27 @@ def session_best(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray
         np.maximum.at(highest, codes, scores[places])
         best[places] = highest[codes]
     return best
+
+
+MEANT = 1.5
+"""How much more a memory that means the date counts than one that was only said then."""
+
+
+def time_gain(index: BankIndex, query: str) -> "NDArray[np.float32] | None":
+    """1 at places that happened when the question asks about, `MEANT` where that is spoken of; None without a date."""
+    import numpy as np
+
+    gain: NDArray[np.float32] | None = None
+    for span in spans(query):
+        if gain is None:
+            gain = np.zeros(index.size, np.float32)
+        start, end = (microseconds(moment) for moment in span.moments())
+        gain[(index.occurred_at >= start) & (index.occurred_at <= end)] = 1.0
+        mark = asked_mark(span)
+        if mark is not None:
+            documents, _ = index.postings.find(mark_term(mark))
+            gain[documents] = MEANT
+    return gain
 
 
 def named_speaker(index: BankIndex, query: str) -> "NDArray[np.bool_] | None":

@@ -22,6 +22,7 @@ from astrocyte.recall.legs import (
     semantic_scores,
     session_best,
     standardised,
+    time_gain,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Weights:
     neighbours: tuple[float, ...] = (0.35, 0.2)
     speaker: float = 0.75
     session: float = 0.5
-    entity: float = 0.5
+    entity: float = 1.0
+    time: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,10 @@ def _fuse(
         lifted["speaker"] = speaker
     if weights.session:
         fused += weights.session * float(fused[mask].std()) * standardised(session_best(index, fused, mask), mask)
+    then = time_gain(index, query) if weights.time else None
+    if then is not None:
+        fused += weights.time * float(fused[mask].std()) * then
+        lifted["time"] = then > 0
     if weights.entity:
         linked = entity_gain(index, fused, mask)
         fused += weights.entity * float(fused[mask].std()) * linked

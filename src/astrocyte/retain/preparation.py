@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from astrocyte.memories import MemoryRecord, NewMemory, as_retained
 from astrocyte.models.provider import EmbeddingProvider
@@ -11,7 +12,8 @@ from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
 from astrocyte.retain.privacy import BarrierAction, guard
 from astrocyte.stores.store import PreparedMemory, PreparedPassage
-from astrocyte.text.terms import index_terms
+from astrocyte.text.dates import date_marks, spans
+from astrocyte.text.terms import index_terms, mark_term
 
 
 def prepare(
@@ -29,7 +31,8 @@ def prepare(
     packed: list[bytes | None] = [None] * len(texts)
     if provider is not None:
         packed = [row.tobytes() for row in provider.embed(texts).astype("<f2")]
-    terms = [pack_terms(index_terms(text), frozenset(named_terms(text))) for text in texts]
+    said = [memory.occurred_at for memory, passages in zip(memories, split, strict=True) for _ in passages]
+    terms = [_packed_terms(text, moment) for text, moment in zip(texts, said, strict=True)]
     prepared, first = [], 0
     for memory_id, memory, passages in zip(ids, memories, split, strict=True):
         kept = [
@@ -62,6 +65,15 @@ def prepare_import(
         )
         for one, record in zip(prepared, records, strict=True)
     ]
+
+
+def _packed_terms(text: str, said: datetime | None) -> bytes:
+    """Words with how often they occur, names marked; and the dates that the text means, which occur no times.
+
+    A relative date ("last Friday") means a day only where it is known when it was said.
+    """
+    dates = {mark_term(mark) for span in spans(text, said) for mark in date_marks(span)}
+    return pack_terms([*index_terms(text), *((term, 0) for term in sorted(dates))], frozenset(named_terms(text)))
 
 
 def searched_text(memory: NewMemory, passage: Passage) -> str:

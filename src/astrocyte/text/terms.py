@@ -55,6 +55,11 @@ def query_terms(text: str) -> list[int]:
     return list(dict.fromkeys(term_of(word) for word in telling or found))
 
 
+def mark_term(mark: str) -> int:
+    """The term of a mark that no word of a text can be."""
+    return zlib.crc32(f"\0{mark}".encode())
+
+
 def term_of(word: str) -> int:
     """A word's term: the CRC-32 of its stem."""
     return zlib.crc32(stem(word).encode())
