@@ -153,7 +153,12 @@ class Stack:
         opening.push_async_callback(database.close)
         settings = msgspec.structs.replace(PolicySettings.of(self._options.policy), secret_key=self.policy_secret)
         policy = create_policy_service(
-            database, settings, environ=self._options.environ, metrics=metrics, replicas=replicas
+            database,
+            settings,
+            environ=self._options.environ,
+            metrics=metrics,
+            replicas=replicas,
+            alone=self._options.database is None,
         )
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))

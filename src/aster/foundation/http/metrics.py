@@ -16,8 +16,18 @@ class RequestMetrics:
         self._seconds = Histogram(
             "aster_http_request_seconds", "Time to answer.", labels, registry=registry, buckets=BUCKETS
         )
+        self._rows: dict[tuple[str, str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, service: str, route: Route | None, status: int, seconds: float) -> None:
         method, path = (route.method, route.path) if route else ("-", "(unmatched)")
-        self._answers.labels(service, method, path, str(status)).inc()
-        self._seconds.labels(service, method, path).observe(seconds)
+        key = (service, method, path, status)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = self._row(*key)
+        answers, times = row
+        answers.inc()
+        times.observe(seconds)
+
+    def _row(self, service: str, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+        """Looked up once: finding a series by its labels costs more than counting does."""
+        return self._answers.labels(service, method, path, str(status)), self._seconds.labels(service, method, path)

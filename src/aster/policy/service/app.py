@@ -18,6 +18,7 @@ from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.caller import Role
 from aster.policy.service.commit import Commits
+from aster.policy.service.deployments import Deployments
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
 from aster.policy.service.evaluation_socket import EvaluationSocket
@@ -108,9 +109,11 @@ def create_policy_service(
     metrics: RequestMetrics | None = None,
     now_ms: Callable[[], int] = wall_clock_ms,
     replicas: Replicas | None = None,
+    alone: bool = False,
 ) -> PolicyHttpService:
     """Everything below ``/api``, on one database (whose tables it migrates), which may be shared with other processes.
 
+    ``alone`` promises that no other process writes the database; active versions are then not looked up each time.
     With ``replicas`` they also share rate limits, and refuse each other's nonces before any work is done.
 
     ``environ`` is where ``ASTER_HMAC_SECRET_{TENANT}`` is looked up at each request (default: this process's).
@@ -121,12 +124,13 @@ def create_policy_service(
     commits = Commits(database, now_ms=now_ms)
     tenants = TenantCache(database, now_ms=now_ms)
     activations = Activations(database)
+    deployments = Deployments(database, alone=alone)
     database.listen(CHANGED, tenants.forget)
     database.listen(CHANGED, activations.heard)
-    data = TenantData(database, commits, audit, tenants, activations, now_ms=now_ms)
+    data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
     journal = Journal(database, audit)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
-    evaluations = Evaluations(database, engine, journal)
+    evaluations = Evaluations(database, engine, journal, deployments)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
     nonces = NonceStore(replicas)

@@ -8,6 +8,7 @@ import msgspec
 from aster.foundation.sql import Database
 from aster.policy.engine import CompiledSource, Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
+from aster.policy.service.deployments import Deployments
 from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
 from aster.policy.service.events import evaluation_event
 from aster.policy.service.journal import Journal
@@ -30,7 +31,8 @@ class StoredCall(msgspec.Struct, frozen=True):
 class Evaluations:
     """Evaluate, record, answer."""
 
-    def __init__(self, database: Database, engine: PolicyEngine, journal: Journal) -> None:
+    def __init__(self, database: Database, engine: PolicyEngine, journal: Journal, deployments: Deployments) -> None:
+        self._deployments = deployments
         self._database = database
         self._engine = engine
         self._journal = journal
@@ -85,9 +87,7 @@ class Evaluations:
         return answers
 
     async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
-        deployed = await self._database.look_up(
-            lambda connection: TenantPolicies(connection, caller.tenant).deployed(call.module, call.version)
-        )
+        deployed = await self._deployments.find(caller.tenant, call.module, call.version)
         compiled = await self._compiled(caller, deployed)
         rule = call.rule or deployed.default_function
         (decision,) = await self._engine.decide(compiled, [call.context], rule=rule, trace=trace)

@@ -1,5 +1,6 @@
 """Reading and changing what a request's tenant owns: handlers reach the stores through this, never without a tenant."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from aster.foundation.sql import Connection, Database
 from aster.policy.service.activations import Activations
 from aster.policy.service.caller import Caller, caller_of
 from aster.policy.service.commit import Commits
+from aster.policy.service.deployments import Deployments
 from aster.policy.service.events import change_event
 from aster.policy.service.policies import Policy, TenantPolicies
 from aster.policy.service.tenant_cache import TenantCache
@@ -54,10 +56,12 @@ class TenantData:
         audit: AuditLog,
         cache: TenantCache,
         activations: Activations,
+        deployments: Deployments,
         *,
         now_ms: Callable[[], int],
     ) -> None:
         self._activations = activations
+        self._deployments = deployments
         self._database = database
         self._commits = commits
         self._audit = audit
@@ -83,10 +87,14 @@ class TenantData:
             self._database.notify(connection, CHANGED, tenant)
             return value
 
-        reply = await self._commits.change(request, noticed)
+        changing = asyncio.ensure_future(self._commits.change(request, noticed))
+        changing.add_done_callback(lambda _: self._changed(tenant))
+        return await asyncio.shield(changing)  # a caller that gives up does not undo the change, nor the notice of it
+
+    def _changed(self, tenant: str) -> None:
         self._cache.forget(tenant)
+        self._deployments.forget(tenant)
         self._activations.changed(tenant)
-        return reply
 
     async def change_without_replay(self, request: Request, work: Callable[[Change], T]) -> T:
         """Change something whose answer must not be stored."""

@@ -1,0 +1,58 @@
+"""The servers that `run` measures, each in a process of its own: python servers.py KIND PORT FOLDER.
+
+``echo`` is the floor: a bare ASGI app on the same uvicorn that reads the body, hashes it and checks one HMAC. The
+others are the policy service as `aster policy serve` runs it, without its rate limits; ``unaudited`` leaves out audit
+records and nonce rows, ``single`` commits each request alone.
+"""
+
+import hashlib
+import hmac
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+SECRET = "benchmark"
+KINDS = ("echo", "policy", "unaudited", "single")
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Read, hash, check one HMAC, answer."""
+    message = await receive()
+    digest = hashlib.sha256(message["body"]).hexdigest().encode()
+    hmac.compare_digest(hmac.digest(SECRET.encode(), digest, "sha256"), bytes(32))
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def service(kind: str, folder: str) -> Any:
+    from prometheus_client import CollectorRegistry
+
+    from aster.foundation.http.metrics import RequestMetrics
+    from aster.foundation.sql import Database
+    from aster.policy.service import journal
+    from aster.policy.service.app import create_policy_service
+    from aster.policy.service.settings import PolicySettings
+
+    if kind == "single":
+        journal.GROUP_ENTRIES = 1
+    if kind == "unaudited":
+
+        async def forget(self: journal.Journal, claim: Any, chain: str, events: Sequence[Mapping[str, Any]]) -> None:
+            claim.settled = True
+
+        journal.Journal.record = forget  # type: ignore[method-assign]
+    return create_policy_service(
+        Database.open(Path(folder) / "policy.db"),
+        PolicySettings(secret_key=SECRET, rate_enabled=False),
+        metrics=RequestMetrics(CollectorRegistry()),
+        alone=True,
+    )
+
+
+if __name__ == "__main__":
+    kind, port, folder = sys.argv[1:]
+    app = echo if kind == "echo" else service(kind, folder)
+    uvicorn.run(app, port=int(port), lifespan="off", access_log=False, log_level="warning")
