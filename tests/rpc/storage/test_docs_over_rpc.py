@@ -8,11 +8,12 @@ import pytest
 from tests.rpc.messages import Greeter
 
 from aster.config import AsterConfig
-from aster.rpc import AsterClient, AsterServer, DataLossError, NotFoundError
+from aster.rpc import AsterClient, AsterServer, DataLossError, NotFoundError, ResourceExhaustedError
 from aster.rpc.storage.doc_service import DocService, Exchange, ValuePiece
 from aster.rpc.storage.docs import Doc
 from aster.storage.docs.reconciling import Entries
-from aster.storage.errors import DocReadOnly
+from aster.storage.errors import DocReadOnly, QuotaExceeded
+from aster.storage.limits import StorageLimits
 from aster.storage.tickets import parse_doc_ticket
 
 LOOPBACK = AsterConfig(bind_addr="127.0.0.1:0")
@@ -144,3 +145,62 @@ async def test_three_nodes_agree_through_one_of_them(server: AsterServer, client
 
 async def _state(doc: Doc) -> list[tuple[str, str, str]]:
     return [(entry.key, entry.author, entry.hash) for entry in await doc.entries()]
+
+
+class TestQuotas:
+    """What a peer may bring is bounded, and it is told so; nothing of what passed the bound is kept."""
+
+    async def test_too_many_keys(self) -> None:
+        limits = StorageLimits(max_doc_entries=10)
+        async with AsterServer([], config=LOOPBACK, storage_limits=limits) as small:
+            theirs = await small.docs.create()
+            ticket = await theirs.share(write=True)
+            async with AsterClient(address=small.address) as client:
+                mine = await client.docs.join(ticket)
+                for number in range(11):
+                    await mine.set(f"{number}", b"")
+                with pytest.raises(ResourceExhaustedError, match="10 keys, its limit"):
+                    await mine.sync()
+                assert await theirs.entries() == []
+
+    async def test_too_large_a_value(self) -> None:
+        config = AsterConfig(bind_addr="127.0.0.1:0", storage_max_total_bytes="512 KiB")
+        async with AsterServer([], config=config) as small:
+            theirs = await small.docs.create()
+            ticket = await theirs.share(write=True)
+            async with AsterClient(address=small.address) as client:
+                mine = await client.docs.join(ticket)
+                await mine.set("image", LARGE)
+                with pytest.raises(ResourceExhaustedError, match="room"):
+                    await mine.sync()
+            assert (await small.blobs.usage()).bytes == 0
+
+    async def test_a_reader_with_less_room_keeps_its_state(self, server: AsterServer) -> None:
+        theirs = await server.docs.create()
+        for number in range(5):
+            await theirs.set(f"{number}", b"")
+        async with AsterClient(address=server.address, storage_limits=StorageLimits(max_doc_entries=3)) as client:
+            with pytest.raises(QuotaExceeded):
+                await client.docs.join(await theirs.share())
+            (info,) = await client.docs.infos()
+            assert info.entries == 0
+
+
+async def test_nodes_with_other_ideas_of_a_small_value_agree(server: AsterServer) -> None:
+    theirs = await server.docs.create()
+    async with AsterClient(address=server.address, config=AsterConfig(storage_doc_inline_bytes="32 KiB")) as client:
+        mine = await client.docs.join(await theirs.share(write=True))
+        await mine.set("inline", b"i" * 20_000)
+        await theirs.set("blob", b"b" * 20_000)
+        await mine.sync()
+        for doc in (mine, theirs):
+            assert await doc.get("inline") == b"i" * 20_000
+            assert await doc.get("blob") == b"b" * 20_000
+
+
+async def test_deletions_are_forgotten_when_that_is_asked_for(server: AsterServer) -> None:
+    doc = await server.docs.create()
+    await doc.set("gone", b"")
+    await doc.delete("gone")
+    assert await server.docs.collect_garbage() == 0
+    assert await server.docs.collect_garbage(older_than=-1) == 1

@@ -123,12 +123,41 @@ def test_a_file_that_is_not_there_is_named(store: BlobStore, tmp_path: Path) -> 
 
 
 def test_the_holes_of_a_sparse_file_stay_holes(tmp_path: Path) -> None:
+    size = 64 * 1024 * 1024 + 5
     with (tmp_path / "sparse").open("wb") as file:
-        file.truncate(64 * 1024 * 1024)
-    store = BlobStore.at(tmp_path / "store")
+        file.truncate(size)
+        file.seek(33 * CHUNK_BYTES)
+        file.write(b"here is something")
+    store, other = BlobStore.at(tmp_path / "store"), BlobStore.at(tmp_path / "other")
     ref = store.add_file(tmp_path / "sparse")
-    stored = next((tmp_path / "store" / "blobs").glob(f"??/{ref.hash}.data"))
-    assert stored.stat().st_blocks * 512 < 1024 * 1024
+    partial = other.partial(ref)
+    with store.open(ref) as reader:
+        partial.take_list(ref.size, iter([reader.hashes(0, reader.chunks)]))
+        for index in range(reader.chunks):
+            partial.put(index, reader.chunk(index))
+    partial.finish()
+    exported = other.export_file(ref, tmp_path / "out")
+    assert exported.read_bytes() == (tmp_path / "sparse").read_bytes()
+    stored = [next((tmp_path / name / "blobs").glob(f"??/{ref.hash}.data")) for name in ("store", "other")]
+    for file_of_it in (*stored, exported):
+        assert file_of_it.stat().st_size == size
+        assert file_of_it.stat().st_blocks * 512 < 1024 * 1024
+    store.close()
+    other.close()
+
+
+def test_a_chunk_of_zeros_takes_the_place_of_what_a_crash_has_left(tmp_path: Path) -> None:
+    content, store = bytes(3 * CHUNK_BYTES), BlobStore.at(tmp_path)
+    digest = hash_of(content).hex()
+    partial = store.partial(digest)
+    partial.take_list(len(content), iter([_hashes(content)]))
+    partial.leave()
+    _flip(tmp_path / "blobs" / "drafts" / f"keep-{digest}.data", CHUNK_BYTES)
+    partial = store.partial(digest)
+    for index in range(3):
+        partial.put(index, bytes(CHUNK_BYTES))
+    partial.finish()
+    assert store.read_bytes(digest) == content
     store.close()
 
 
