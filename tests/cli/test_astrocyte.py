@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -156,3 +157,84 @@ async def test_over_http_every_request_says_who_is_calling(
 
     assert (await retain("agent:bot", "agent-bot")).structured_content["stored"] is True
     assert "ACCESS_DENIED" in text(await retain("agent:bot", "user-alice"))
+
+
+# care
+
+
+def test_a_doctor_says_what_is_well(run: Callable[..., str]) -> None:
+    run("retain", "-b", "a", "x")
+    findings = {found["check"]: found["is_well"] for found in json.loads(run("doctor", "--json"))}
+    assert findings["integrity"] is True
+    assert findings["audit chain"] is True
+
+
+def test_a_backup_is_a_store_of_its_own(run: Callable[..., str], tmp_path: Path) -> None:
+    run("retain", "-b", "a", "kept twice")
+    (tmp_path / "copy").mkdir()
+    assert "bytes in" in run("backup", str(tmp_path / "copy" / "memory.db"))
+    assert "kept twice" in run("recall", "kept", "-b", "a", "--data", str(tmp_path / "copy"))
+
+
+def test_a_person_is_erased_after_a_yes(run: Callable[..., str]) -> None:
+    run("retain", "-b", "user-ann", "ann's secret")
+    assert "1 would be erased" in run("erase", "user:ann", "--dry-run")
+    refused = CliRunner().invoke(app, ["erase", "user:ann"], input="n\n")
+    assert refused.exit_code == 1
+    assert "1 erased" in run("erase", "user:ann", "--yes")
+    assert json.loads(run("recall", "secret", "-b", "user-ann", "--json"))["hits"] == []
+
+
+# setup
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    home = tmp_path / "home"
+    (home / ".codex").mkdir(parents=True)
+    (home / ".cursor").mkdir()
+    (home / ".claude.json").write_text('{\n    "theme": "dark",\n    "mcpServers": {"other": {"command": "x"}}\n}\n')
+    (home / ".cursor" / "mcp.json").write_text("// comments are kept by hand\n{}\n")
+    (home / ".codex" / "config.toml").write_text('model = "m"\n\n[mcp_servers.other]\ncommand = "x"\n')
+    monkeypatch.setenv("HOME", str(home))
+    return home
+
+
+def test_setup_shows_each_change_and_asks(home: Path) -> None:
+    before = {path: path.read_text() for path in home.rglob("*") if path.is_file()}
+    result = CliRunner().invoke(app, ["setup", "claude-code"], input="n\n")
+    added = [line[1:].strip() for line in result.output.splitlines() if line.startswith("+")]
+    assert '"ASTROCYTE_PRINCIPAL": "agent:claude-code"' in added
+    assert {path: path.read_text() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_setup_changes_what_it_understands_and_leaves_the_rest(home: Path) -> None:
+    result = CliRunner().invoke(app, ["setup", "--yes", "--url", "http://127.0.0.1:8080"])
+    assert result.exit_code == 1, "Cursor's file has comments and must be told"
+    assert "is not plain JSON" in result.output
+    assert (home / ".cursor" / "mcp.json").read_text().startswith("//")
+    claude = json.loads((home / ".claude.json").read_text())
+    assert (claude["theme"], sorted(claude["mcpServers"])) == ("dark", ["astrocyte", "other"])
+    assert claude["mcpServers"]["astrocyte"]["args"][-2:] == ["--url", "http://127.0.0.1:8080"]
+    codex = tomllib.loads((home / ".codex" / "config.toml").read_text())
+    assert codex["mcp_servers"]["astrocyte"]["env"] == {"ASTROCYTE_PRINCIPAL": "agent:codex"}
+    assert codex["mcp_servers"]["other"] == {"command": "x"}
+    again = CliRunner().invoke(app, ["setup", "codex", "claude-code", "--url", "http://127.0.0.1:8080"])
+    assert again.output.count("nothing to do") == 2
+
+
+def test_setup_takes_back_what_it_did(home: Path) -> None:
+    for name in ("claude-code", "codex"):
+        path = home / {"claude-code": ".claude.json", "codex": ".codex/config.toml"}[name]
+        before = path.read_text()
+        CliRunner().invoke(app, ["setup", name, "--yes"])
+        assert path.read_text() != before
+        assert CliRunner().invoke(app, ["setup", name, "--yes", "--remove"]).exit_code == 0
+        load = tomllib.loads if path.suffix == ".toml" else json.loads
+        assert load(path.read_text()) == load(before)
+
+
+def test_setup_without_an_agent_says_where_it_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(ConfigError, match="no coding agent was found"):
+        CliRunner().invoke(app, ["setup"], catch_exceptions=False)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import memory_banks, memory_mcp, memory_serve, memory_use
+from aster.cli import memory_banks, memory_care, memory_mcp, memory_serve, memory_setup, memory_use
 from aster.cli.main import run_guarded
 
 app = typer.Typer(
@@ -22,7 +22,11 @@ app.command(name="forget")(memory_use.forget)
 app.command(name="banks")(memory_banks.banks)
 app.command(name="export")(memory_banks.export_bank)
 app.command(name="import")(memory_banks.import_bank)
+app.command(name="erase")(memory_care.erase)
+app.command(name="doctor")(memory_care.doctor)
+app.command(name="backup")(memory_care.backup)
 app.command(name="mcp")(memory_mcp.mcp)
+app.command(name="setup")(memory_setup.setup)
 app.command(name="whoami")(memory_use.whoami)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from astrocyte.access.decisions import Decision
 from astrocyte.access.identity import WhoAmI
-from astrocyte.banks import BankInfo
+from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport
 from astrocyte.memories import (
     ContentType,
     ForgetResult,
@@ -24,6 +24,8 @@ from astrocyte.memories import (
 from astrocyte.requests import (
     AdminBanks,
     AuthzCheckRequest,
+    CreateBankRequest,
+    EraseRequest,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -32,6 +34,7 @@ from astrocyte.requests import (
     RetainBatchResult,
     RetainRequest,
     TimeRange,
+    UpdateRequest,
 )
 
 T = TypeVar("T")
@@ -212,3 +215,32 @@ def list_banks(*, after: str | None = None) -> Call[AdminBanks]:
     """Every bank's name, page by page; for the admin token."""
     query = f"?{urlencode({'after': after})}" if after else ""
     return Call("GET", f"/v1/admin/banks{query}", AdminBanks, repeatable=True)
+
+
+def erase(request: EraseRequest) -> Call[ErasureReport]:
+    """Everything of a person's, across banks; with ``dry_run`` a report of what would go."""
+    return Call("POST", "/v1/erase", ErasureReport, request, repeatable=True)
+
+
+def update_memory(bank_id: str, memory_id: str, changes: UpdateRequest) -> Call[MemoryRecord]:
+    path = f"{bank_path(bank_id)}/memories/{quote(memory_id, safe='')}"
+    return Call("PATCH", path, MemoryRecord, changes, repeatable=True)
+
+
+def create_bank(bank_id: str, settings: BankSettings | None = None) -> Call[BankInfo]:
+    """An empty bank; raises for one that is there already."""
+    body = CreateBankRequest(bank_id=bank_id, settings=settings or BankSettings())
+    return Call("POST", "/v1/banks", BankInfo, body)
+
+
+def configure_bank(bank_id: str, settings: BankSettings) -> Call[BankInfo]:
+    """Replace a bank's settings as a whole."""
+    return Call("PUT", bank_path(bank_id), BankInfo, settings, repeatable=True)
+
+
+def delete_bank(bank_id: str) -> Call[ForgetResult]:
+    return Call("DELETE", bank_path(bank_id), ForgetResult)
+
+
+def bank_statistics(bank_id: str) -> Call[BankStatistics]:
+    return Call("GET", f"{bank_path(bank_id)}/statistics", BankStatistics, repeatable=True)

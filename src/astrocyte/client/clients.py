@@ -143,6 +143,12 @@ class AstrocyteClient(_Sending):
     whoami = _blocking(calls.whoami)
     check_access = _blocking(calls.check_access)
     list_banks = _blocking(calls.list_banks)
+    erase = _blocking(calls.erase)
+    update_memory = _blocking(calls.update_memory)
+    create_bank = _blocking(calls.create_bank)
+    configure_bank = _blocking(calls.configure_bank)
+    delete_bank = _blocking(calls.delete_bank)
+    bank_statistics = _blocking(calls.bank_statistics)
 
     def send(self, call: Call[T]) -> T:
         """Send a call, again where that is safe."""
@@ -217,6 +223,12 @@ class AsyncAstrocyteClient(_Sending):
     whoami = _awaited(calls.whoami)
     check_access = _awaited(calls.check_access)
     list_banks = _awaited(calls.list_banks)
+    erase = _awaited(calls.erase)
+    update_memory = _awaited(calls.update_memory)
+    create_bank = _awaited(calls.create_bank)
+    configure_bank = _awaited(calls.configure_bank)
+    delete_bank = _awaited(calls.delete_bank)
+    bank_statistics = _awaited(calls.bank_statistics)
 
     async def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Pass a request on as it is; the status and body of whatever is answered."""
