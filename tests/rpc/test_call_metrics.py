@@ -126,7 +126,8 @@ async def test_every_call_is_counted_once_by_service_method_and_code() -> None:
     assert value(page, 'aster_rpc_started_total{method="ok",service="Counted"}') == 4
     assert value(page, 'aster_rpc_in_flight{method="hold",service="Counted"}') == 1
     assert value(done, 'aster_rpc_in_flight{method="hold",service="Counted"}') == 0
-    assert value(page, 'aster_rpc_seconds_count{method="ok",service="Counted"}') == 4
+    assert value(page, 'aster_rpc_seconds_count{code="OK",method="ok",service="Counted"}') == 3
+    assert value(page, 'aster_rpc_seconds_count{code="INVALID_ARGUMENT",method="ok",service="Counted"}') == 1
     assert value(page, "aster_rpc_sessions") == 1
     assert value(page, "aster_rpc_connections") == 1
     assert value(page, "aster_rpc_accepted_total") == 1
@@ -223,4 +224,4 @@ async def test_a_client_counts_in_a_registry_of_its_own() -> None:
     assert value(page, 'aster_rpc_client_handled_total{code="OK",method="stream",service="Counted"}') == 1
     assert value(page, 'aster_rpc_client_handled_total{code="INTERNAL",method="broken",service="Counted"}') == 1
     assert value(page, 'aster_rpc_client_in_flight{method="ok",service="Counted"}') == 0
-    assert 0 < value(page, 'aster_rpc_client_seconds_sum{method="ok",service="Counted"}') <= passed
+    assert 0 < value(page, 'aster_rpc_client_seconds_sum{code="OK",method="ok",service="Counted"}') <= passed

@@ -1,4 +1,4 @@
-"""What is counted of calls: started, handled by code, seconds, in flight.
+"""What is counted of calls: started, in flight; handled and their seconds by code.
 
 Labels come from definitions, so they are few: what a caller makes up, a service or method that is not there, counts
 under `UNKNOWN`. A call costs a few additions to plain numbers of its loop; Prometheus's form is made when it is read.
@@ -21,17 +21,26 @@ UNKNOWN = "(unknown)"
 _BOUNDS = [*(str(bound) for bound in BUCKETS), "+Inf"]
 
 
+class _Ended:
+    """The calls of one method that ended with one code."""
+
+    __slots__ = ("count", "in_buckets", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+        self.in_buckets = [0] * len(_BOUNDS)
+
+
 class MethodMetrics:
     """The numbers of one method."""
 
-    __slots__ = ("handled", "in_buckets", "in_flight", "seconds", "started")
+    __slots__ = ("handled", "in_flight", "started")
 
     def __init__(self) -> None:
         self.started = 0
         self.in_flight = 0
-        self.handled: dict[StatusCode, int] = {}
-        self.seconds = 0.0
-        self.in_buckets = [0] * len(_BOUNDS)
+        self.handled: dict[StatusCode, _Ended] = {}
 
     def begin(self) -> "TimedCall":
         self.started += 1
@@ -40,9 +49,12 @@ class MethodMetrics:
 
     def end(self, status: StatusCode, seconds: float) -> None:
         self.in_flight -= 1
-        self.handled[status] = self.handled.get(status, 0) + 1
-        self.seconds += seconds
-        self.in_buckets[bisect_left(BUCKETS, seconds)] += 1
+        ended = self.handled.get(status)
+        if ended is None:
+            ended = self.handled[status] = _Ended()
+        ended.count += 1
+        ended.seconds += seconds
+        ended.in_buckets[bisect_left(BUCKETS, seconds)] += 1
 
 
 class TimedCall:
@@ -75,17 +87,18 @@ class CallMetrics(Collector):
         return known.begin()
 
     def collect(self) -> Iterable[Metric]:
-        """Every series; O(methods x (codes + buckets))."""
+        """Every series; O(methods x codes x buckets)."""
         labels = ("service", "method")
+        by_code = (*labels, "code")
         started = CounterMetricFamily(f"{self._prefix}_started", "Calls begun.", labels=labels)
-        handled = CounterMetricFamily(f"{self._prefix}_handled", "Calls ended, by code.", labels=(*labels, "code"))
+        handled = CounterMetricFamily(f"{self._prefix}_handled", "Calls ended, by code.", labels=by_code)
         in_flight = GaugeMetricFamily(f"{self._prefix}_in_flight", "Calls running now.", labels=labels)
-        seconds = HistogramMetricFamily(f"{self._prefix}_seconds", "Time from begin to end.", labels=labels)
+        seconds = HistogramMetricFamily(f"{self._prefix}_seconds", "Time from begin to end, by code.", labels=by_code)
         for names, method in self._methods.items():
             started.add_metric(names, method.started)
             in_flight.add_metric(names, method.in_flight)
-            for status, count in method.handled.items():
-                handled.add_metric((*names, status.name), count)
-            buckets = list(zip(_BOUNDS, accumulate(method.in_buckets), strict=True))
-            seconds.add_metric(names, buckets=buckets, sum_value=method.seconds)
+            for status, ended in method.handled.items():
+                handled.add_metric((*names, status.name), ended.count)
+                buckets = list(zip(_BOUNDS, accumulate(ended.in_buckets), strict=True))
+                seconds.add_metric((*names, status.name), buckets=buckets, sum_value=ended.seconds)
         return started, handled, in_flight, seconds
