@@ -1,4 +1,4 @@
-"""Profiles and the keyring from the command line, as separate processes."""
+"""Profiles and the keyring from the command line."""
 
 import json
 import os
@@ -7,17 +7,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
+from tests.cli.in_process import run_here
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKEND = "tests.trust.keyring_in_a_file.FileKeyring"
 
 
 class Shell:
-    """Runs `aster` with a home folder and a keyring of its own."""
+    """Runs `aster` with a home folder and a keyring of its own; each command in a process of its own if so asked."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self.has_processes = False
         self.environ = {
             **os.environ,
             "HOME": str(home),
@@ -27,10 +30,12 @@ class Shell:
         }
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "aster", *arguments]
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=self.home, env={**self.environ, **environ}, timeout=60
-        )
+        environment = {**self.environ, **environ}
+        if self.has_processes:
+            command = [sys.executable, "-m", "aster", *arguments]
+            return subprocess.run(command, capture_output=True, text=True, cwd=self.home, env=environment, timeout=60)
+        keyring.set_keyring(keyring.core.load_keyring(environment["PYTHON_KEYRING_BACKEND"]))
+        return run_here(*arguments, cwd=self.home, environment=environment)
 
     def json(self, *arguments: str) -> Any:
         done = self.run(*arguments, "--json")
@@ -44,6 +49,7 @@ def shell(tmp_path: Path) -> Shell:
 
 
 def test_a_root_key_in_the_keyring_signs_for_its_profile_without_a_file(shell: Shell) -> None:
+    shell.has_processes = True
     made = shell.json("trust", "keygen", "root", "--keyring", "prod")
     assert shell.run("trust", "keygen", "pubkey", "keyring:prod").stdout.strip() == made["public_key"]
     created = shell.json("profile", "create", "prod", "--root-key", "keyring:prod")
