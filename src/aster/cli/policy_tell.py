@@ -1,4 +1,4 @@
-"""`aster policy explain` and `schema`: why a policy decides, and what it takes and yields."""
+"""`aster policy explain`, `schema` and `ir`: why a policy decides, what it takes and yields, and its tree as JSON."""
 
 from typing import Annotated
 
@@ -61,3 +61,10 @@ def schema(
             print_json(found)
     else:
         print_json(program.output_schema(rule) if output else program.input_schema(rule))
+
+
+def core_ir(file: FileArgument, locale: LocaleOption = "en-US", modules: ModulesOption = None) -> None:
+    """Print a policy as Core IR: its tree as JSON, for other tools. The same whatever language it is written in."""
+    from aster.cli.terminal import print_json
+
+    print_json(program_of(file, locale, modules).core_ir())

@@ -79,7 +79,7 @@ def _check_marks(trees: list[tree.Module], source: SourceText) -> None:
     known: dict[str, Label] = {}
     for place in places:
         label = label_of(place.type)
-        kind = personal_kind(place.name) if not label.level and _may_be_personal(place.type) else None
+        kind = personal_kind(place.name, source.lexicon) if not label.level and _may_be_personal(place.type) else None
         if kind is not None:
             source.report("E401", place.start, place.end, name=place.name, other=kind)
         elif label.level and known.setdefault(place.name, label).level != label.level:
@@ -141,7 +141,7 @@ class _Flow:
             before = self.consents
             for condition, body in node.branches:
                 self.value(condition)
-                self.consents += asks_for_consent(condition)
+                self.consents += asks_for_consent(condition, self.source.lexicon)
                 self.block(body)
             self.block(node.otherwise or ())
             if not _ends(node):

@@ -41,6 +41,12 @@ class ManifestInvalid(AsterError):
     code = "MANIFEST_INVALID"
 
 
+class CoreIRTooDeep(AsterError):
+    """A chain of operators or branches is too long to be written as nested JSON."""
+
+    code = "CORE_IR_TOO_DEEP"
+
+
 class CasesInvalid(AsterError):
     """A file of cases is malformed."""
 

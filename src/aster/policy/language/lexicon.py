@@ -41,7 +41,8 @@ class Lexicon(msgspec.Struct, frozen=True):
     """Everything the front end knows about a locale; ``openings`` are the first words of keyword phrases.
 
     ``sentence_case`` are keywords with a capital where they begin a line; ``inline`` spells some inside of one;
-    ``possessives`` stand between a value and its field, the first is the one to print.
+    ``possessives`` stand between a value and its field, the first is the one to print. ``personal`` maps words of names
+    to the kind of personal data they suggest, ``consent`` are words that speak of a person's consent.
     """
 
     id: str
@@ -63,6 +64,8 @@ class Lexicon(msgspec.Struct, frozen=True):
     telling: MappingProxyType[str, str]
     type_words: MappingProxyType[str, str]
     spellings: MappingProxyType[str, tuple[str, ...]]
+    personal: MappingProxyType[str, str]
+    consent: tuple[str, ...]
 
 
 def _read(locale: str) -> dict[str, Any]:
@@ -75,6 +78,10 @@ def _spellings(data: dict[str, Any]) -> list[tuple[str, str]]:
     spellings = [(phrase, kind) for kind, phrase in data["keywords"].items()]
     spellings += [(phrase, kind) for kind, phrases in data["aliases"].items() for phrase in phrases]
     return spellings
+
+
+def _personal(data: dict[str, Any]) -> dict[str, str]:
+    return {word: kind for kind, words in data["personal"].items() for word in words}
 
 
 def _phrase_index(spellings: list[tuple[str, str]]) -> dict[str, tuple[Phrase, ...]]:
@@ -134,8 +141,12 @@ def locale_id(locale: str) -> str:
 def _load(shipped: str) -> Lexicon:
     data = _read(shipped)
     spellings = _spellings(data)
+    personal, consent = _personal(data), list(data["consent"])
     if shipped != ENGLISH:
-        spellings += _spellings(_read(ENGLISH))
+        english = _read(ENGLISH)
+        spellings += _spellings(english)
+        personal |= _personal(english)
+        consent += english["consent"]
     folding = dict(_FOLDED_PUNCTUATION)
     if data["fold_width"]:
         folding = {**_FULL_WIDTH, **folding}
@@ -162,6 +173,8 @@ def _load(shipped: str) -> Lexicon:
         telling=MappingProxyType(data["telling"]),
         type_words=MappingProxyType(type_words),
         spellings=MappingProxyType(_by_kind(spellings)),
+        personal=MappingProxyType(personal),
+        consent=tuple(consent),
     )
 
 

@@ -213,6 +213,15 @@ class Program:
 
         return output_schema(self._checked, self._entry(rule).rule)
 
+    def core_ir(self) -> dict[str, Any]:
+        """The module as Core IR (specification §14), JSON for other tools; without the modules it uses.
+
+        Raises `CoreIRTooDeep`.
+        """
+        from aster.policy.language.core_ir import core_ir
+
+        return core_ir(self._tree, self._source)
+
     def samples(self, rule: str | None = None, count: int = 1) -> list[dict[str, Any]]:
         """Contexts that fit a rule and that it decides, a typical one first; fewer than ``count`` if there are none."""
         from aster.policy.language.samples import ATTEMPTS, samples
