@@ -266,6 +266,53 @@ def test_personal_data_is_masked_in_traces() -> None:
     assert outcome.trace["finalResult"] == "***"
 
 
+SECRETS = "Define P has ssn as @pii(L3, id) Text, all as list of @pii(L3, id) Text, plain as list of Text.\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'Rule f given p as P, produce:\n  Return List.any(p.all, (s) => s is "TOLD").',
+        'Rule f given p as P, produce:\n  Let g be (s) => s is "TOLD".\n  Return List.map(p.all, g).',
+        (
+            "Rule f given p as P, produce:\n  Let g be function given s:\n"
+            '    If s is "TOLD"\n      Return 1.\n    Return 2.\n  Return List.map(p.all, g).'
+        ),
+        (
+            'Rule g given t as Text, produce Bool:\n  Return t is "TOLD".\n'
+            "Rule f given p as P, produce:\n  Return g(p.ssn)."
+        ),
+        (
+            "Rule g given t as Text, produce Bool:\n  Return h(t).\nRule h given t as Text, produce Bool:\n"
+            '  Return t is "TOLD".\nRule f given p as P, produce:\n  Return List.map(p.all, g).'
+        ),
+        (
+            "Rule g given p as P, produce @pii(L3, id) Text:\n  Return p.ssn.\n"
+            'Rule f given p as P, produce:\n  Let x be g(p).\n  Return x is "TOLD".'
+        ),
+    ],
+)
+def test_personal_data_stays_masked_wherever_it_is_passed(body: str) -> None:
+    program = compile_source(SECRETS + body)
+    outcome = program.evaluate("f", {"p": {"ssn": "TOLD", "all": ["TOLD"], "plain": []}}, trace=True)
+    told: list[Any] = []
+
+    def collect(steps: list[dict[str, Any]]) -> None:
+        for step in steps:
+            told.extend([step["operands"], step["result"]])
+            collect(step["children"])
+
+    collect(outcome.trace["steps"])
+    assert "TOLD" not in repr([told, outcome.trace["finalResult"]])
+
+
+def test_what_is_not_personal_data_is_shown_to_functions_beside_it() -> None:
+    rule = 'Rule f given p as P, produce:\n  Return List.any(p.plain, (t) => t is "TOLD").'
+    program = compile_source(SECRETS + rule)
+    trace = program.evaluate(context={"p": {"ssn": "x", "all": [], "plain": ["TOLD"]}}, trace=True).trace
+    assert trace["steps"][0]["children"][0]["operands"] == {"t": "TOLD"}
+
+
 WORKFLOW = """
 Rule f, produce. It performs io [Http]:
   workflow:

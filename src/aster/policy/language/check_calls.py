@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from aster.policy.language import core, tree
 from aster.policy.language.core import Expr
+from aster.policy.language.declarations import is_secret
 from aster.policy.language.effects import effect_of
 from aster.policy.language.library_types import SIGNATURES, Signature
 from aster.policy.language.repairs import Repair
@@ -18,6 +19,7 @@ from aster.policy.language.types import (
     conflicts,
 )
 
+_FOREIGN_NUMBERS = frozenset({"Int", "Long", "Float", "Decimal"})
 _SECRET_CLEANERS = frozenset({"redact", "tokenize", "Text.redact"})
 
 
@@ -31,8 +33,23 @@ class CallChecker(Scopes, ABC):
     def all(self, nodes: tuple[tree.Expression, ...]) -> tuple[Expr, ...]:
         return tuple(self.expression(node) for node in nodes)
 
+    passes_secret: bool | None = None
+    """Whether a function value that is checked gets personal data; None where it is not known who calls it."""
+
+    def _arguments(self, nodes: tuple[tree.Expression, ...]) -> tuple[Expr, ...]:
+        """Arguments, functions last: what they are given are the others."""
+        outer, self.passes_secret = self.passes_secret, None
+        found = {place: self.expression(node) for place, node in enumerate(nodes) if not isinstance(node, tree.Lambda)}
+        given = any_secret(tuple(found.values()))
+        for place, node in enumerate(nodes):
+            if place not in found:
+                self.passes_secret = given
+                found[place] = self.expression(node)
+        self.passes_secret = outer
+        return tuple(found[place] for place in range(len(nodes)))
+
     def _call(self, node: tree.Call) -> Expr:
-        arguments = self.all(node.arguments)
+        arguments = self._arguments(node.arguments)
         callee = node.callee
         if isinstance(callee, tree.Name):
             return self._call_name(node, callee.name, arguments)
@@ -77,6 +94,11 @@ class CallChecker(Scopes, ABC):
             self.report(
                 "E212" if "." in name else "E101", node.start, node.end, repair=self._called(node, name), name=name
             )
+        if "." in name:
+            kinds = dict.fromkeys(argument.type for argument in arguments if argument.type.kind in _FOREIGN_NUMBERS)
+            if len(kinds) > 1:
+                expected, actual = list(kinds)[:2]
+                self.report("E019", node.start, node.end, name=name, expected=expected, actual=actual)
         return self.fail_with(node.start, node.end, "UNDEFINED_FUNCTION", arguments, name=name)
 
     def _called(self, node: tree.Call, name: str) -> Repair | None:
@@ -112,13 +134,15 @@ class CallChecker(Scopes, ABC):
         passed = []
         for index, (declared, argument) in enumerate(zip(wanted, arguments, strict=True)):
             fitted = self.fitted(argument, declared)
+            if argument.secret:
+                self.promises.taint(rule, index)
             if fitted is None:
                 self.promises.distrust(rule, index)
                 self.report_misfit("E001", argument, declared)
             passed.append(fitted or argument)
         if called.type_parameters:
             self._check_bindings(called, arguments)
-        secret = any_secret(arguments)
+        secret = any_secret(arguments) or is_secret(called.returns)
         return core.CallRule(node.start, node.end, self.promises.result_of(rule), secret, rule, tuple(passed))
 
     def report_misfit(self, code: str, value: Expr, declared: Type) -> None:

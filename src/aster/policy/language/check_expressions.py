@@ -8,6 +8,7 @@ from typing import Any
 from aster.policy.language import core, tree
 from aster.policy.language.check_calls import CallChecker, any_secret
 from aster.policy.language.core import Expr, Stmt
+from aster.policy.language.declarations import is_secret
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
@@ -82,6 +83,8 @@ class ExpressionChecker(CallChecker, ABC):
         if rule is None:
             return None
         self.promises.distrust_all(rule)
+        if declarations.program.has_secrets:
+            self.promises.taint_all(rule)  # nobody knows who will call it
         return core.RuleValue(start, end, FUNCTION, False, rule)
 
     def _field(self, node: tree.Field) -> Expr:
@@ -285,14 +288,17 @@ class ExpressionChecker(CallChecker, ABC):
         first = self.slots
         self.captures.append((first, captured))
         parameters = []
+        outer, self.passes_secret = self.passes_secret, None
+        given = self.declarations.program.has_secrets if outer is None else outer
         for parameter in node.parameters:
-            secret = False
+            secret = given or is_secret(parameter.type)
             variable = self.define(parameter.name, UNKNOWN, secret, parameter.start, parameter.end)
             variable.used = True
             parameters.append(variable.slot)
             if parameter.type is not None:
                 self.declarations.resolve(parameter.type)
         body = self.function_body(node.body)
+        self.passes_secret = outer
         self.captures.pop()
         self.close_scope()
         self.flow.back()

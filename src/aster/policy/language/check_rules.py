@@ -34,10 +34,11 @@ class RuleChecker(ExpressionChecker):
         rule = self.rule
         parameters = tuple(self.declarations.parameter(parameter) for parameter in rule.parameters)
         trusted = tuple(self.promises.trusted[self.index])
-        for node, info, is_trusted in zip(rule.parameters, parameters, trusted, strict=True):
+        for place, (node, info, is_trusted) in enumerate(zip(rule.parameters, parameters, trusted, strict=True)):
             if node.name in self.scopes[-1]:
                 self.report("E104", node.start, node.end, name=node.name)
-            variable = self.define(node.name, info.type if is_trusted else UNKNOWN, info.secret, node.start, node.end)
+            secret = info.secret or (self.index, place) in self.promises.tainted
+            variable = self.define(node.name, info.type if is_trusted else UNKNOWN, secret, node.start, node.end)
             variable.used = True
         if rule.returns is not None:
             self.declared_returns = self.declarations.resolve(rule.returns)

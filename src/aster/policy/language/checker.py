@@ -32,6 +32,10 @@ class Promises:
             if rule.returns is not None and rule.body is not None:
                 self.returns[index] = declarations.resolve(rule.returns)
         self._broken: set[tuple[int, int]] = set()
+        self.tainted: set[tuple[int, int]] = set()
+        """Parameters that get personal data from somewhere in the program, whatever their types say."""
+
+        self._spread = False
 
     def result_of(self, rule: int) -> Type:
         self.consulted.add(rule)
@@ -43,9 +47,17 @@ class Promises:
     def distrust_all(self, rule: int) -> None:
         self._broken.update((rule, parameter) for parameter in range(len(self.trusted[rule])))
 
+    def taint(self, rule: int, parameter: int) -> None:
+        self._spread |= (rule, parameter) not in self.tainted
+        self.tainted.add((rule, parameter))
+
+    def taint_all(self, rule: int) -> None:
+        for parameter in range(len(self.trusted[rule])):
+            self.taint(rule, parameter)
+
     def withdraw(self) -> bool:
-        """Withdraw what was broken; whether anything was."""
-        changed = False
+        """Withdraw what was broken; whether anything was, or personal data came further."""
+        changed, self._spread = self._spread, False
         for rule, parameter in self._broken:
             changed |= self.trusted[rule][parameter]
             self.trusted[rule][parameter] = False
@@ -84,16 +96,18 @@ def check(tree: Module, source: SourceText, linked: Linked | None = None, *, tru
         if not changed:
             break
         if attempt + 2 >= _PASSES:
-            _rely_on_nothing(promises, count)
+            _rely_on_nothing(promises, count, has_secrets=program.has_secrets)
     return CheckedModule(
         tree.name, tuple(program.records.values()), tuple(program.enums.values()), tuple(rules), len(tree.rules)
     )
 
 
-def _rely_on_nothing(promises: Promises, count: int) -> None:
+def _rely_on_nothing(promises: Promises, count: int, *, has_secrets: bool = False) -> None:
     """The last resort when promises go on breaking one another, and the rule when nothing checks arguments."""
     for rule in range(count):
         promises.distrust_all(rule)
         promises.frozen.add(rule)
         promises.returns[rule] = UNKNOWN
+        if has_secrets:
+            promises.taint_all(rule)
     promises.withdraw()

@@ -4,7 +4,7 @@ Inside a module its own names are short; in the program, records, enums and rule
 whole name (`risk.core.Applicant`), which is unique. What a module imports it calls by the import's name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 from aster.policy.language.core import EnumInfo, FieldInfo, RecordInfo
@@ -41,6 +41,14 @@ class DeclaredProgram:
             declarations.declare_types()
         for declarations in self.modules.values():
             declarations.declare_fields()
+        self.has_secrets = any(map(is_secret, self._written_types()))
+
+    def _written_types(self) -> Iterator[TypeNode | None]:
+        for declarations in self.modules.values():
+            for record in declarations.tree.records:
+                yield from (field.type for field in record.fields)
+        for rule, _ in self.rules:
+            yield from (rule.returns, *(parameter.type for parameter in rule.parameters))
 
     def name_of(self, rule: int) -> str:
         """The whole name of a rule."""

@@ -112,6 +112,7 @@ CATALOGUE: Mapping[str, tuple[Severity, str]] = {
     "E016": ("warning", "'{name}' is matched twice"),
     "E017": ("warning", "this match does not cover {missing}"),
     "E018": ("warning", "this match does not cover {missing}"),
+    "E019": ("warning", "'{name}' is given {expected} and {actual}, numbers of different kinds"),
     "E020": ("error", "the list mixes {expected} and {actual}"),
     "E021": ("error", "{actual} may be null; {expected} is needed here (match it, or give a default)"),
     "E022": ("error", "the compensation of step '{name}' must yield a result, not {actual}"),

@@ -232,6 +232,10 @@ Rule f given a as A, produce Int:
     When X, Return 1.
   Return 2.
 
+E019 What is outside of the library may not know how they mix; pass numbers of one kind.
+Rule f given a as Int, b as Decimal, produce. It performs io with Payment:
+  Return Payment.charge(a, b).
+
 E020 A list holds values of one type.
 Rule f, produce:
   Return [1, "x"].

@@ -48,6 +48,8 @@ class Recorder:
         self._truncated = False
         self._secret_result = False
         self._rule: RuleInfo | None = None
+        fields = (field for record in module.records for field in record.fields)
+        self._secret_fields = frozenset(field.name for field in fields if field.secret)
 
     def words(self, start: int, end: int) -> str:
         """The user's own words."""
@@ -141,7 +143,18 @@ class Recorder:
         if isinstance(shown, str | list | dict) and len(json.dumps(shown)) > MAX_VALUE:
             self._truncated = True
             return {"truncated": True}
-        return shown
+        return self._masked(shown)
+
+    def _masked(self, shown: Any) -> Any:
+        """A value in JSON form whose fields of personal data are hidden, wherever they are in it."""
+        if not self._secret_fields or not isinstance(shown, dict | list):
+            return shown
+        if isinstance(shown, list):
+            return [self._masked(item) for item in shown]
+        secret = self._secret_fields
+        return {
+            name: MASK if name in secret and value is not None else self._masked(value) for name, value in shown.items()
+        }
 
     def finish(self, value: Any) -> dict[str, Any]:
         """The whole trace. ``value`` is the decision in JSON form."""
@@ -149,6 +162,6 @@ class Recorder:
             "moduleName": self._module.name,
             "functionName": self._rule.name if self._rule is not None else None,
             "steps": self._steps,
-            "finalResult": MASK if self._secret_result and value is not None else value,
+            "finalResult": MASK if self._secret_result and value is not None else self._masked(value),
             "truncated": self._truncated,
         }
