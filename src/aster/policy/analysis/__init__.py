@@ -1,7 +1,8 @@
 """Analysis of policies with an SMT solver (z3, extra `analysis`): what can't happen, and where two versions differ."""
 
-from aster.policy.analysis.coverage import Finding, NotAnalysed, RuleAnalysis, Witness, analyze_program
+from aster.policy.analysis.coverage import analyze_program
 from aster.policy.analysis.difference import Comparison, Difference, compare_programs
+from aster.policy.analysis.findings import Finding, NotAnalysed, RuleAnalysis, Witness
 from aster.policy.analysis.logic import AnalysisTooLarge
 from aster.policy.analysis.replay import Answer
 from aster.policy.analysis.signatures import Change

@@ -1,17 +1,20 @@
 """`analyze`: what can never happen in a rule, what always does, where it ends without an answer, where it can fail."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
+from aster.policy.analysis.decision_table import decision_table
 from aster.policy.analysis.equality import equal
 from aster.policy.analysis.execution import Execution, Observer
+from aster.policy.analysis.findings import GAP, Claims, Kind, RuleAnalysis, Witness, is_nothing
 from aster.policy.analysis.inputs import Example, Inputs
 from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, either, negated, z3
-from aster.policy.analysis.replay import Answer, differ, replay
+from aster.policy.analysis.replay import Answer, replay
 from aster.policy.analysis.signatures import landmarks_of, looks_into_texts
 from aster.policy.analysis.solving import OutOfTime, Solver, Undecided, holds
+from aster.policy.analysis.table_coverage import settle_table
 from aster.policy.analysis.values import Value
 from aster.policy.analysis.variants import without_branches
 from aster.policy.language import core
@@ -20,60 +23,9 @@ from aster.policy.language.core import Expr, RuleInfo
 from aster.policy.language.decision_index import path_key
 from aster.policy.language.program import Program
 
-Kind = Literal["unreachable", "always", "gap", "overlap", "fault"]
 DEFAULT_SECONDS = 30.0
 MAX_ATTEMPTS = 8
 LEAST_ROWS = 2
-SEVERITIES: dict[str, Literal["warning", "info"]] = {
-    "unreachable": "warning",
-    "always": "info",
-    "gap": "warning",
-    "overlap": "warning",
-    "fault": "info",
-}
-
-
-class Witness(msgspec.Struct, frozen=True):
-    """An input that shows a finding, and what the program answers to it; ``otherwise``, what the later branch would."""
-
-    context: dict[str, Any]
-    outcome: Answer
-    otherwise: Answer | None = None
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One claim about a rule. Those of "gap", "overlap" and "fault" have a witness, which has been replayed."""
-
-    kind: Kind
-    severity: Literal["warning", "info"]
-    rule: str
-    message: str
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-    witness: Witness | None = None
-    related_line: int | None = None
-
-
-class NotAnalysed(msgspec.Struct, frozen=True):
-    """A place about which nothing is said, and why."""
-
-    line: int
-    column: int
-    what: str
-
-
-class RuleAnalysis(msgspec.Struct, frozen=True):
-    """What is known about one rule. ``complete`` is false when anything was left open."""
-
-    rule: str
-    findings: tuple[Finding, ...]
-    not_analysed: tuple[NotAnalysed, ...]
-
-    @property
-    def complete(self) -> bool:
-        return not self.not_analysed
 
 
 def analyze_program(
@@ -129,24 +81,25 @@ class _Analysis:
         module = program.checked
         self.world = World(strings=looks_into_texts(module, rule), landmarks=landmarks_of(module, rule))
         self.solver = Solver(self.world, seconds)
-        self.findings: list[Finding] = []
-        self.open: dict[NotAnalysed, None] = {}
+        self.claims = Claims(program, rule)
         self.unreachable: set[int] = set()
 
     def run(self) -> RuleAnalysis:
         try:
             self._analyse()
         except OutOfTime:
-            self._leave_open(self.rule.start, "the rest of the rule: the time is over (--timeout)")
+            self.claims.leave_open(self.rule.start, "the rest of the rule: the time is over (--timeout)")
         except AnalysisTooLarge as error:
-            self._leave_open(self.rule.start, f"the rule: {error.message}")
+            self.claims.leave_open(self.rule.start, f"the rule: {error.message}")
         except z3.Z3Exception as error:
-            self._leave_open(self.rule.start, f"the rest of the rule: the solver gave up: {error}")
-        ordered = sorted(self.findings, key=lambda found: (found.line, found.column))
-        return RuleAnalysis(self.rule.name, tuple(ordered), tuple(sorted(self.open, key=lambda place: place.line)))
+            self.claims.leave_open(self.rule.start, f"the rest of the rule: the solver gave up: {error}")
+        return self.claims.analysis()
 
     def _analyse(self) -> None:
         module = self.program.checked
+        table = decision_table(module, self.rule)
+        if table is not None and settle_table(self.claims, table, constrained=not self.called, until=self.solver.until):
+            return
         inputs = Inputs(self.world, module, constrained=not self.called)
         arguments = [
             inputs.argument(self._within(index), parameter.name) for index, parameter in enumerate(self.rule.parameters)
@@ -156,7 +109,7 @@ class _Analysis:
         observed = _Branches()
         execution.call_rule(self.rule.index, arguments, observed)
         for skipped in execution.skipped:
-            self._leave_open(skipped.at, skipped.what)
+            self.claims.leave_open(skipped.at, skipped.what)
         self._judge_branches(observed.branches)
         self._judge_end(execution)
         self._judge_overlaps(observed)
@@ -189,9 +142,9 @@ class _Analysis:
             taken = self.solver.model(branch.reached, branch.holds)
             if taken is None and self.solver.model(branch.reached) is not None:
                 self.unreachable.add(branch.start)
-                self._claim("unreachable", branch.start, branch.end, f"this {what} never holds where it is asked")
+                self.claims.add("unreachable", branch.start, branch.end, f"this {what} never holds where it is asked")
         except Undecided as undecided:
-            self._leave_open(branch.start, f"this {what}: {undecided}")
+            self.claims.leave_open(branch.start, f"this {what}: {undecided}")
             return None
         return taken
 
@@ -201,9 +154,9 @@ class _Analysis:
             return
         try:
             if self.solver.model(branch.reached, negated(branch.holds)) is None:
-                self._claim("always", branch.start, branch.end, "this condition always holds where it is asked")
+                self.claims.add("always", branch.start, branch.end, "this condition always holds where it is asked")
         except Undecided as undecided:
-            self._leave_open(branch.start, f"this condition: {undecided}")
+            self.claims.leave_open(branch.start, f"this condition: {undecided}")
 
     def _judge_end(self, execution: Execution) -> None:
         if execution.fell_through is False or not self.rule.body:
@@ -211,9 +164,8 @@ class _Analysis:
         returns = self.rule.declared_returns
         if returns is not None and returns.kind in {"Maybe", "Option"}:
             return
-        message = "no branch returns for some inputs; the rule then yields nothing"
         start, end = self.rule.start, self.rule.start + len(self.rule.name)
-        self._show("gap", start, end, message, execution.fell_through, _is_nothing)
+        self._show("gap", start, end, GAP, execution.fell_through, is_nothing)
 
     def _judge_faults(self, execution: Execution) -> None:
         told: set[tuple[str, int]] = set()
@@ -251,7 +203,7 @@ class _Analysis:
             try:
                 self._judge_row(first, row, mine, earlier, conditions, observed)
             except Undecided as undecided:
-                self._leave_open(row.test.start, f"overlaps of this condition: {undecided}")
+                self.claims.leave_open(row.test.start, f"overlaps of this condition: {undecided}")
 
     def _judge_row(
         self,
@@ -296,12 +248,7 @@ class _Analysis:
         answer = replay(self.program, self.rule.name, context)
         rest = without_branches(self.program, self.rule.index, frozenset(each.test.start for each in earlier))
         otherwise = replay(rest, self.rule.name, context)
-        if answer.error is not None or otherwise.error is not None or not differ(answer, otherwise):
-            self._leave_open(row.test.start, "an overlap that could not be shown")
-            return
-        line = self.program.position(other.test.start)[0]
-        message = f"holds together with the condition in line {line}, which wins and answers differently"
-        self._claim("overlap", row.test.start, row.test.end, message, Witness(context, answer, otherwise), line)
+        self.claims.overlap(row.test, other.test, Witness(context, answer, otherwise))
 
     def _context(self, model: Any) -> dict[str, Any]:
         example = Example(self.world, model, self.program.checked)
@@ -323,38 +270,21 @@ class _Analysis:
                 context = self._context(model)
                 answer = replay(self.program, self.rule.name, context)
                 if shows(answer):
-                    self._claim(kind, start, end, message, Witness(context, answer))
+                    self.claims.add(kind, start, end, message, Witness(context, answer))
                     return True
                 same = [given == model.eval(given, model_completion=True) for given in self.world.inputs.values()]
                 blocked.append(negated(both(*same)) if same else False)
         except Undecided as undecided:
-            self._leave_open(start, f"{_OPEN[kind]}: {undecided}")
+            self.claims.leave_open(start, f"{_OPEN[kind]}: {undecided}")
             return False
         if blocked:
-            self._leave_open(start, f"{_OPEN[kind]}: no input was found that shows it")
+            self.claims.leave_open(start, f"{_OPEN[kind]}: no input was found that shows it")
         return False
-
-    def _claim(
-        self, kind: Kind, start: int, end: int, message: str, witness: Witness | None = None, related: int | None = None
-    ) -> None:
-        line, column = self.program.position(start)
-        end_line, end_column = self.program.position(end)
-        severity = SEVERITIES[kind]
-        self.findings.append(
-            Finding(kind, severity, self.rule.name, message, line, column, end_line, end_column, witness, related)
-        )
-
-    def _leave_open(self, at: int, what: str) -> None:
-        self.open[NotAnalysed(*self.program.position(at), what)] = None
 
 
 def _passes(model: Any, branch: _Branch) -> bool:
     """Whether a branch is reached and not taken in a model."""
     return holds(model, branch.reached) and not holds(model, branch.holds)
-
-
-def _is_nothing(answer: Answer) -> bool:
-    return answer.error is None and answer.value is None
 
 
 _OPEN = {"gap": "whether every input is answered", "fault": "whether this can fail", "overlap": "overlaps"}

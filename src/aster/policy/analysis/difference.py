@@ -6,13 +6,15 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from aster.policy.analysis.cells import NotSettled
 from aster.policy.analysis.equality import equal
 from aster.policy.analysis.execution import Execution, Observer, Skipped
-from aster.policy.analysis.inputs import Example, Inputs
+from aster.policy.analysis.inputs import Example, Inputs, context_at
 from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, chosen, compare, either, negated, z3
 from aster.policy.analysis.replay import Answer, differ, replay
 from aster.policy.analysis.signatures import Change, changes_of, landmarks_of, looks_into_texts
 from aster.policy.analysis.solving import OutOfTime, Solver, Undecided, holds
+from aster.policy.analysis.table_difference import disagreements, pair_of
 from aster.policy.analysis.values import Value
 from aster.policy.language import core
 from aster.policy.language.core import RuleInfo
@@ -139,7 +141,29 @@ class _Search:
             verdict, self.rules[0].name, tuple(self.found), self.changes, tuple(self.reasons), self.unmodelled
         )
 
+    def _settle(self) -> Verdict | None:
+        """The verdict on two decision tables, None if they are none or can't be settled so."""
+        (old, new), (mine, other) = self.programs, self.rules
+        pair = pair_of(old.checked, mine, new.checked, other, self.changes)
+        if pair is None:
+            return None
+        doubtful = False
+        try:
+            for example in disagreements(pair, self.solver.until):
+                if not self._confirm(context_at(old.checked, mine, example)):
+                    doubtful = True
+                elif len(self.found) >= self.limit:
+                    return "differ"
+        except NotSettled:
+            return None
+        if doubtful and not self.found:
+            return None
+        return "differ" if self.found else "same"
+
     def _search(self) -> Verdict:
+        settled = self._settle()
+        if settled is not None:
+            return settled
         accepted = [self._accept(program, rule) for program, rule in zip(self.programs, self.rules, strict=True)]
         self.solver.tell(either(condition for condition, _ in accepted))
         old, new = versions = [

@@ -5,6 +5,8 @@ same variable. What a version demands of its arguments (ranges, variants) is kep
 """
 
 import re
+from collections.abc import Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from zlib import crc32
@@ -24,8 +26,9 @@ from aster.policy.analysis.values import (
     Value,
     Wrapped,
 )
-from aster.policy.language.core import CheckedModule, FieldInfo
+from aster.policy.language.core import CheckedModule, FieldInfo, RuleInfo
 from aster.policy.language.dates import parse_iso
+from aster.policy.language.samples import samples
 from aster.policy.language.tree import Constraint
 from aster.policy.language.types import Type
 from aster.policy.language.values import FLOAT_MAX, INT_MAX, INT_MIN, SAFE_INTEGER
@@ -329,6 +332,25 @@ class Example:
         if sort == "null":
             return None
         return {} if sort == "other" else getattr(self, f"_{sort}")(Type(""), path, 0)
+
+
+def context_at(module: CheckedModule, rule: RuleInfo, example: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
+    """A typical input of a rule in JSON form, with the given values at some paths."""
+    context = next(samples(module, rule))
+    for (*names, last), value in example.items():
+        holder = context
+        for name in names:
+            holder = holder[name]
+        holder[last] = _json_form(value)
+    return context
+
+
+def _json_form(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > SAFE_INTEGER:
+        return str(value)
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) <= SAFE_INTEGER else value
 
 
 _LEAST: dict[str, Any] = {"List": [], "Map": {}}

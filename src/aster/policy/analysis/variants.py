@@ -1,4 +1,4 @@
-"""Programs that lack a branch: what would be decided without it."""
+"""Programs that lack branches: what would be decided without them."""
 
 import msgspec
 
@@ -6,11 +6,16 @@ from aster.policy.language import core
 from aster.policy.language.program import Program
 
 
+def with_body(program: Program, rule: int, body: tuple[core.Stmt, ...]) -> Program:
+    """The program whose rule has another body."""
+    rules = list(program.checked.rules)
+    rules[rule] = msgspec.structs.replace(rules[rule], body=body)
+    return program.with_rules(tuple(rules))
+
+
 def without_branches(program: Program, rule: int, starts: frozenset[int]) -> Program:
     """The program whose rule lacks the branches of `If` whose conditions begin at the given offsets."""
-    rules = list(program.checked.rules)
-    rules[rule] = msgspec.structs.replace(rules[rule], body=_without(rules[rule].body, starts))
-    return program.with_rules(tuple(rules))
+    return with_body(program, rule, _without(program.checked.rules[rule].body, starts))
 
 
 def _without(body: tuple[core.Stmt, ...], starts: frozenset[int]) -> tuple[core.Stmt, ...]:
