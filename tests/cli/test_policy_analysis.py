@@ -109,3 +109,41 @@ def test_the_chapter_of_the_guide_shows_what_the_commands_print() -> None:
         folder = root / "examples" / "policies"
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
         assert result.stdout == printed
+
+
+RISK = """\
+Module risk.
+
+Rule score given age as Int, produce Int:
+  Return 100 integer divided by (age minus 18).
+"""
+USER = """\
+Module user.
+
+Use risk.
+
+Rule decide given age as Int between 0 and 120, produce Int:
+  Return risk.score(age).
+"""
+
+
+def test_used_modules_are_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "risk.aster").write_text(RISK)
+    user = tmp_path / "user.aster"
+    user.write_text(USER)
+    result = aster("analyze", str(user))
+    assert f"{user}, in module risk:4:10: info fault: can fail: DIVISION_BY_ZERO" in result.stdout
+    assert "^" not in result.stdout
+    other = tmp_path / "other" / "user.aster"
+    other.parent.mkdir()
+    other.write_text(USER)
+    (other.parent / "risk.aster").write_text(RISK.replace("minus 18", "minus 17"))
+    assert aster("diff", str(user), str(user)).returncode == 0
+    assert aster("diff", str(user), str(other), "--modules", str(tmp_path)).returncode == 0
+    assert aster("diff", str(user), str(other)).returncode == 1
+
+
+def test_what_is_proved_the_same_is_told_with_the_ranges(loan: Path) -> None:
+    result = aster("diff", str(loan), str(loan))
+    assert result.returncode == 0
+    assert result.stdout.endswith("(proved):\n  age: Int, at least 0 and at most 120\n")

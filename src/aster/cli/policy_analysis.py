@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aster.cli import policy_files
-from aster.cli.policy_files import COLOURS, FileArgument, LocaleOption
+from aster.cli.policy_files import COLOURS, FileArgument, LocaleOption, ModulesOption
 from aster.cli.up import JsonOption
 from aster.foundation.errors import AsterError
 
 if TYPE_CHECKING:
-    from aster.policy.analysis import Answer, Comparison, Finding, RuleAnalysis
+    from aster.policy.analysis import Answer, Comparison, Finding, NotAnalysed, RuleAnalysis, Unmodelled
     from aster.policy.language import Program
 
 FOUND, UNUSABLE, UNKNOWN = 1, 2, 3
@@ -29,6 +29,7 @@ def analyze(
     file: FileArgument,
     rule: RuleOption = None,
     locale: LocaleOption = "en-US",
+    modules: ModulesOption = None,
     timeout: TimeoutOption = 30.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +44,7 @@ def analyze(
     with _unusable():
         from aster.policy.analysis import analyze_program
 
-        source, program = _compile(file, locale)
+        source, program = _compile(file, locale, modules)
         found = analyze_program(program, rule, seconds=timeout)
     warnings = sum(finding.severity == "warning" for each in found for finding in each.findings)
     if as_json:
@@ -64,6 +65,7 @@ def diff(
     rule: RuleOption = None,
     find_all: Annotated[bool, typer.Option("--all", help="Look for a difference in every pair of branches.")] = False,
     locale: LocaleOption = "en-US",
+    modules: ModulesOption = None,
     timeout: TimeoutOption = 30.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +79,7 @@ def diff(
     with _unusable():
         from aster.policy.analysis import compare_programs
 
-        before, after = _compile(old, locale)[1], _compile(new, locale)[1]
+        before, after = _compile(old, locale, modules)[1], _compile(new, locale, modules)[1]
         found = compare_programs(before, after, rule, find_all=find_all, seconds=timeout)
     if as_json:
         from aster.cli.terminal import print_json
@@ -102,12 +104,12 @@ def _unusable() -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from None
 
 
-def _compile(file: Path, locale: str) -> "tuple[str, Program]":
-    from aster.policy.language import PolicySyntaxError, compile_source
+def _compile(file: Path, locale: str, modules: Path | None) -> "tuple[str, Program]":
+    from aster.policy.language import PolicySyntaxError
 
     source = policy_files.read(file)
     try:
-        return source, compile_source(source, locale)
+        return source, policy_files.compiled(file, source, locale, modules)
     except PolicySyntaxError as error:
         policy_files.show(file, source, error.diagnostics)
         raise typer.Exit(UNUSABLE) from None
@@ -135,7 +137,7 @@ def _tell_analysis(file: Path, source: str, found: "Sequence[RuleAnalysis]") -> 
         for finding in each.findings:
             _tell_finding(console, file, lines, finding)
         for place in each.not_analysed:
-            console.print(f"{file}:{place.line}:{place.column}: ", end="", markup=False)
+            console.print(_place(file, place), end="", markup=False)
             console.print("not analysed", style="bold cyan", end="")
             console.print(f": {place.what} (rule '{each.rule}')", markup=False)
     counts = [sum(finding.severity == severity for each in found for finding in each.findings) for severity in COLOURS]
@@ -149,15 +151,21 @@ def _tell_analysis(file: Path, source: str, found: "Sequence[RuleAnalysis]") -> 
 
 
 def _tell_finding(console: Any, file: Path, lines: Sequence[str], finding: "Finding") -> None:
-    console.print(f"{file}:{finding.line}:{finding.column}: ", end="", markup=False)
+    console.print(_place(file, finding), end="", markup=False)
     console.print(f"{finding.severity} {finding.kind}", style=COLOURS[finding.severity], end="")
     console.print(f": {finding.message}", markup=False)
-    _excerpt(console, lines, finding)
+    if finding.module is None:
+        _excerpt(console, lines, finding)
     if finding.witness is not None:
         console.print(f"  input   {_json(finding.witness.context)}", markup=False)
         console.print(f"  answer  {finding.witness.outcome}", markup=False)
         if finding.witness.otherwise is not None:
             console.print(f"  without the earlier row  {finding.witness.otherwise}", markup=False)
+
+
+def _place(file: Path, place: "Finding | NotAnalysed | Unmodelled") -> str:
+    where = file if place.module is None else f"{file}, in module {place.module}"
+    return f"{where}:{place.line}:{place.column}: "
 
 
 def _excerpt(console: Any, lines: Sequence[str], finding: "Finding") -> None:
@@ -184,10 +192,13 @@ def _tell_comparison(old: Path, new: Path, found: "Comparison") -> None:
         for file, answer in ((old, difference.old), (new, difference.new)):
             console.print(f"  {file}: {_answer(answer)}", markup=False)
     console.print(*_summary(found), markup=False)
+    if found.verdict == "same":
+        for given in found.inputs:
+            console.print(f"  {given.path}: {given.allowed}", markup=False)
     if found.verdict == "unknown":
         for place in found.unmodelled:
             file = old if place.version == "old" else new
-            console.print(f"  {file}:{place.line}:{place.column}: not analysed: {place.what}", markup=False)
+            console.print(f"  {_place(file, place)}not analysed: {place.what}", markup=False)
 
 
 def _answer(answer: "Answer") -> str:
@@ -196,7 +207,8 @@ def _answer(answer: "Answer") -> str:
 
 def _summary(found: "Comparison") -> tuple[str]:
     if found.verdict == "same":
-        return (f"same: rule '{found.rule}' decides alike on every input within the declared ranges (proved)",)
+        words = "decides alike on every input within the declared ranges (proved)"
+        return (f"same: rule '{found.rule}' {words}{': ' if found.inputs else ''}".rstrip(),)
     if found.verdict == "differ":
         count = len(found.differences)
         return (f"rule '{found.rule}' decides differently; {count} input{'s' if count > 1 else ''} shown",)

@@ -115,6 +115,12 @@ def test_texts_are_looked_into_where_it_matters() -> None:
     assert kinds(analysed(text)) == [("unreachable", 2), ("unreachable", 4)]
 
 
+def test_a_text_that_is_read_as_a_date_may_be_none() -> None:
+    found = analysed("Rule f given t as DateTime, produce Int:\n  Return Date.fromISO(t).\n")
+    assert [(each.kind, each.message) for each in found.findings] == [("fault", "can fail: DATE_INVALID")]
+    assert found.complete
+
+
 def test_time_that_is_over_is_told() -> None:
     found = analysed(BRACKETS, seconds=0.0)
     assert not found.complete

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from tests.policy.analysis.generation import Writer, contexts, mutated
 
-from aster.policy import PolicySyntaxError, compile_source
+from aster.policy import PolicyEvaluationError, PolicySyntaxError, Program, compile_source
 from aster.policy.analysis import Comparison, compare_programs
 from aster.policy.analysis.replay import differ, replay
 from aster.policy.language.errors import RuleNotFound
@@ -29,6 +29,15 @@ Rule decide given applicant as Applicant, amount as Int between 0 and 1000000, p
 
 def compared(old: str, new: str, rule: str | None = None, **options: Any) -> Comparison:
     return compare_programs(compile_source(old), compile_source(new), rule, **options)
+
+
+def answered(program: Program, context: dict[str, Any], interpret: bool) -> str:
+    """What one of the evaluators says."""
+    try:
+        value = program.evaluate("main", context, interpret=interpret, max_seconds=3600).value
+        return f"{type(value).__name__} {value!r}"
+    except PolicyEvaluationError as error:
+        return f"error {error.code}"
 
 
 def body(text: str, given: str = "x as Int between -100 and 100") -> str:
@@ -153,6 +162,33 @@ def test_a_changed_rule_that_is_called_counts_even_where_it_is_not_modelled() ->
     assert compared(old, old.replace("Text.trim(t)", "Text.toUpper(t)"), "f").verdict != "same"
 
 
+DATES = """\
+Rule f given start as DateTime, finish as Text, produce Int:
+  If Date.daysBetween(Date.fromISO(start), Date.fromISO(finish)) over 30
+    Return 1.
+  If Date.fromISO(start) under Date.fromISO("2024-02-29")
+    Return 2.
+  Return 3.
+"""
+
+
+@pytest.mark.parametrize(("old", "new"), [("over 30", "over 31"), ("under Date", "at most Date"), ("2024-02-29", "x")])
+def test_dates_are_days(old: str, new: str) -> None:
+    assert compared(DATES, DATES, "f").verdict == "same"
+    assert compared(DATES, DATES.replace("over 30", "at least 31"), "f").verdict == "same"
+    assert compared(DATES, DATES.replace(old, new), "f").verdict == "differ"
+
+
+def test_the_inputs_that_a_verdict_is_about_are_told() -> None:
+    found = compared(LOAN, LOAN)
+    assert [(each.path, each.allowed) for each in found.inputs] == [
+        ("applicant.age", "Int, at least 0 and at most 120"),
+        ("applicant.income", "Int, at least 0 and at most 1000000"),
+        ("applicant.job", "Text"),
+        ("amount", "Int, at least 0 and at most 1000000"),
+    ]
+
+
 def test_time_that_is_over_is_unknown() -> None:
     found = compared(LOAN, LOAN.replace('"no"', '"nope"'), seconds=0.0)
     assert found.verdict == "unknown"
@@ -189,3 +225,6 @@ def test_random_programs_and_mutations_agree_with_trying_every_input(seed: int, 
     found = compare_programs(old, new, "main", seconds=3600)
     really = any(differ(replay(old, "main", each, 3600), replay(new, "main", each, 3600)) for each in contexts())
     assert found.verdict == ("differ" if really else "same"), (found, source)
+    for difference in found.differences:
+        for interpret in (False, True):
+            assert answered(old, difference.context, interpret) != answered(new, difference.context, interpret)

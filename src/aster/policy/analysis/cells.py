@@ -65,6 +65,7 @@ def walk(lists: Sequence[Sequence[Row]], domains: Mapping[Path, Domain]) -> Iter
         if path is None:
             yield Cell(example, active)
             continue
+        inside = []
         for value, left in _split(lists, active, path, domains[path]):
             key = (*example, path), tuple(left)
             if key in seen:
@@ -72,7 +73,8 @@ def walk(lists: Sequence[Sequence[Row]], domains: Mapping[Path, Domain]) -> Iter
             seen.add(key)
             if len(seen) > MAX_CELLS:
                 raise NotSettled("conditions that cross one another too often")
-            pending.append(({**example, path: value}, tuple(left)))
+            inside.append(({**example, path: value}, tuple(left)))
+        pending += reversed(inside)
 
 
 def _undecided(

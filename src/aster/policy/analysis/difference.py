@@ -12,7 +12,7 @@ from aster.policy.analysis.execution import Execution, Observer, Skipped
 from aster.policy.analysis.inputs import Example, Inputs, context_at
 from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, chosen, compare, either, negated, z3
 from aster.policy.analysis.replay import Answer, differ, replay
-from aster.policy.analysis.signatures import Change, changes_of, landmarks_of, looks_into_texts
+from aster.policy.analysis.signatures import Change, Input, changes_of, inputs_of, landmarks_of, looks_into_texts
 from aster.policy.analysis.solving import OutOfTime, Solver, Undecided, holds
 from aster.policy.analysis.table_difference import disagreements, pair_of
 from aster.policy.analysis.values import Value
@@ -41,10 +41,11 @@ class Unmodelled(msgspec.Struct, frozen=True):
     line: int
     column: int
     what: str
+    module: str | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """The result of `compare_programs`. ``reasons`` say why a verdict is "unknown"."""
+    """The result of `compare_programs`. ``reasons`` say why a verdict is "unknown"; ``inputs``, what it is about."""
 
     verdict: Verdict
     rule: str
@@ -52,6 +53,7 @@ class Comparison(msgspec.Struct, frozen=True):
     signature: tuple[Change, ...] = ()
     reasons: tuple[str, ...] = ()
     unmodelled: tuple[Unmodelled, ...] = ()
+    inputs: tuple[Input, ...] = ()
 
 
 class _Ways(Observer):
@@ -138,7 +140,13 @@ class _Search:
         if self.found:
             verdict = "differ"
         return Comparison(
-            verdict, self.rules[0].name, tuple(self.found), self.changes, tuple(self.reasons), self.unmodelled
+            verdict,
+            self.rules[0].name,
+            tuple(self.found),
+            self.changes,
+            tuple(self.reasons),
+            self.unmodelled,
+            inputs_of(self.programs[1].checked, self.rules[1]),
         )
 
     def _settle(self) -> Verdict | None:
@@ -312,4 +320,4 @@ def _places(versions: list[_Version]) -> Iterator[Unmodelled]:
     for version in versions:
         for skipped in version.skipped:
             line, column = version.program.position(skipped.at)
-            yield Unmodelled(version.name, line, column, skipped.what)
+            yield Unmodelled(version.name, line, column, skipped.what, version.program.module_at(skipped.at))

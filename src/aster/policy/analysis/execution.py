@@ -6,14 +6,12 @@ branch, variables hold what either way left in them, so the work is linear in th
 
 from collections.abc import Callable
 from functools import partial
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-import msgspec
-
-from aster.policy.analysis import operations, standard
-from aster.policy.analysis.equality import is_named, truth
+from aster.policy.analysis import matching, operations, standard
+from aster.policy.analysis.equality import truth
 from aster.policy.analysis.logic import AnalysisTooLarge, Condition, World, both, either, negated
+from aster.policy.analysis.prints import Prints
 from aster.policy.analysis.values import (
     MAX_ALTERNATIVES,
     NEVER,
@@ -22,7 +20,6 @@ from aster.policy.analysis.values import (
     Constant,
     Items,
     Never,
-    Null,
     Number,
     Opaque,
     Record,
@@ -35,8 +32,7 @@ from aster.policy.analysis.values import (
     merge_all,
 )
 from aster.policy.language import core
-from aster.policy.language.budget import walk
-from aster.policy.language.core import CheckedModule, Expr, Stmt, Test
+from aster.policy.language.core import CheckedModule, Expr, Stmt
 from aster.policy.language.types import Type
 
 MAX_CALL_DEPTH = 40
@@ -82,6 +78,10 @@ class Frame:
         self.returned: list[tuple[Condition, Value]] = []
         self.observer = observer
 
+    def store(self, slot: int, value: Value) -> None:
+        self.slots += [NULL] * (slot + 1 - len(self.slots))
+        self.slots[slot] = value
+
 
 class Execution:
     """Runs rules of one module on symbolic arguments.
@@ -104,7 +104,7 @@ class Execution:
         self.calls = 0
         self.at = 0
         self._stack: list[int] = []
-        self._prints: dict[int, str] = {}
+        self.prints = Prints(world, module)
 
     # ways
 
@@ -160,7 +160,7 @@ class Execution:
         self.calls += 1
         if recursion >= MAX_RECURSION or len(self._stack) >= MAX_CALL_DEPTH or self.calls > MAX_CALLS:
             self.skip(f"calls of '{rule.name}' nested this deep")
-            key = (self.fingerprint(index), *(identity(self.world, argument) for argument in arguments))
+            key = (self.prints.of_rule(index), *(identity(self.world, argument) for argument in arguments))
             self.may_fail(key)
             return self.free(rule.returns, key)
         self._stack.append(index)
@@ -212,12 +212,7 @@ class Execution:
 
     def _bind(self, frame: Frame, node: core.Bind) -> None:
         value = self.expression(frame, node.value)
-        self._store(frame, node.slot, value)
-
-    @staticmethod
-    def _store(frame: Frame, slot: int, value: Value) -> None:
-        frame.slots += [NULL] * (slot + 1 - len(frame.slots))
-        frame.slots[slot] = value
+        frame.store(node.slot, value)
 
     def _return(self, frame: Frame, node: core.Return) -> None:
         value = self.expression(frame, node.value)
@@ -276,7 +271,7 @@ class Execution:
         ways: list[tuple[Condition, list[Value]]] = []
         for arm in node.arms:
             frame.slots = list(slots)
-            matches = self.test(frame, arm.pattern, subject)
+            matches = matching.matches(self, frame, arm.pattern, subject)
             if frame.observer is not None:
                 frame.observer.arm(arm, self.alive, matches)
             rest = self.world.named(both(self.alive, negated(matches)))
@@ -286,84 +281,6 @@ class Execution:
             self.alive = rest
         ways.append((self.alive, slots))
         self._join(frame, ways, start if self.losses == losses else None)
-
-    def test(self, frame: Frame, pattern: Test, value: Value) -> Condition:
-        """Where a pattern matches; names it binds are bound as if it did."""
-        if isinstance(pattern, core.TestAny):
-            return True
-        if isinstance(pattern, core.TestNull):
-            return self._is_null(value)
-        if isinstance(pattern, core.TestBind):
-            self._store(frame, pattern.slot, value if pattern.nullable else self._given(value))
-            return True if pattern.nullable else negated(self._is_null(value))
-        if isinstance(pattern, core.TestValue):
-            return operations.equals(self, value, operations.literal(pattern.value))
-        if isinstance(pattern, core.TestParts):
-            return self._test_parts(frame, pattern, value)
-        name: str = pattern.name  # type: ignore[attr-defined]  # what is left are names
-        return is_named(self.world, value, name)
-
-    def _is_null(self, value: Value) -> Condition:
-        if isinstance(value, Several):
-            return either(both(guard, self._is_null(each)) for guard, each in value.alternatives)
-        if isinstance(value, Opaque):
-            return False if value.kind else self.world.variable("Bool", ("null", value.key))
-        return isinstance(value, Null)
-
-    @staticmethod
-    def _given(value: Value) -> Value:
-        if not isinstance(value, Several):
-            return value
-        rest = tuple(each for each in value.alternatives if not isinstance(each[1], Null))
-        return Several(rest) if len(rest) > 1 else rest[0][1] if rest else NEVER
-
-    def _test_parts(self, frame: Frame, pattern: core.TestParts, value: Value) -> Condition:
-        if isinstance(value, Several):
-            cases = [(guard, self._parts_of(pattern, each)) for guard, each in value.alternatives]
-            cases = [(guard, parts) for guard, parts in cases if parts is not None]
-            if not cases:
-                self._bind_parts(frame, pattern, [NULL] * len(pattern.parts))
-                return False
-            parts = [
-                merge_all(self.world, [(guard, found[index]) for guard, found in cases if found is not None])
-                for index in range(len(pattern.parts))
-            ]
-            fits = self._bind_parts(frame, pattern, parts)
-            made = either(both(guard, self._has_parts(pattern, each)) for guard, each in value.alternatives)
-            return both(made, fits)
-        found = self._parts_of(pattern, value)
-        if found is None:
-            self._bind_parts(frame, pattern, [NULL] * len(pattern.parts))
-            return False
-        return both(self._has_parts(pattern, value), self._bind_parts(frame, pattern, found))
-
-    def _bind_parts(self, frame: Frame, pattern: core.TestParts, values: list[Value]) -> Condition:
-        return both(*[self.test(frame, part, value) for part, value in zip(pattern.parts, values, strict=True)])
-
-    def _has_parts(self, pattern: core.TestParts, value: Value) -> Condition:
-        if isinstance(value, Opaque):
-            if value.kind:
-                return False
-            return self.world.variable("Bool", ("parts", value.key, pattern.name, len(pattern.parts)))
-        if isinstance(value, Constant):
-            return is_named(self.world, value, pattern.name)
-        return self._parts_of(pattern, value) is not None
-
-    def _parts_of(self, pattern: core.TestParts, value: Value) -> list[Value] | None:
-        """The parts of a value made by a pattern's constructor; None if it can't have been."""
-        count = len(pattern.parts)
-        if isinstance(value, Wrapped):
-            return [value.value][:count] if value.kind == pattern.name and count <= 1 else None
-        if isinstance(value, Record):
-            names = list(pattern.fields or value.fields)
-            if value.name != pattern.name or count > len(names):
-                return None
-            return [value.fields.get(name, NULL) for name in names[:count]]
-        if isinstance(value, Opaque) and not value.kind:
-            return [Opaque(("part", value.key, pattern.name, index)) for index in range(count)]
-        if isinstance(value, Constant) and count == 0:
-            return []
-        return None
 
     # expressions
 
@@ -502,57 +419,6 @@ class Execution:
         if kind.kind in {"Text", "DateTime"}:
             return Text(world.variable("Text", ("free", key)))
         return Opaque(("free", key), {"List": "list", "Map": "map"}.get(kind.kind, ""))
-
-    def fingerprint(self, rule: int) -> str:
-        """What a rule does, without where it stands: rules of two versions with one print do the same."""
-        found = self._prints.get(rule)
-        if found is None:
-            bodies = [self.module.rules[index] for index in sorted(reachable(self.module, rule))]
-            told = [(each.name, len(each.parameters), self.print_of(each.body)) for each in bodies]
-            found = self._prints[rule] = sha256(repr(sorted(told)).encode()).hexdigest()
-        return found
-
-    def closure_print(self, closure: Closure) -> Any:
-        """What a function value does, and with which variables."""
-        called = sorted({node.rule for node in walk((core.Discard(0, 0, closure.node),)) if isinstance(node, _CALLS)})
-        prints = tuple(self.fingerprint(rule) for rule in called)
-        captured = closure.node.captured if isinstance(closure.node, core.Function) else ()
-        slots = tuple((slot, identity(self.world, closure.slots[slot])) for slot in captured)
-        return "function", repr(self.print_of(closure.node)), prints, slots
-
-    def print_of(self, node: Any) -> Any:
-        """A piece of a program without its places; rules, records and enums by name."""
-        if isinstance(node, core.CallRule | core.RuleValue):
-            arguments = tuple(self.print_of(part) for part in getattr(node, "arguments", ()))
-            return type(node).__name__, self.module.rules[node.rule].name, arguments
-        if isinstance(node, core.Make):
-            record = self.module.records[node.record]
-            names = tuple(field.name for field in record.fields)
-            return "Make", record.name, names, tuple(self.print_of(part) for part in node.values)
-        if isinstance(node, core.Variant):
-            return "Variant", self.module.enums[node.enum].name, node.name
-        if isinstance(node, msgspec.Struct):
-            names = tuple(name for name in type(node).__struct_fields__ if name not in _PLACES)
-            return type(node).__name__, tuple(self.print_of(getattr(node, name)) for name in names)
-        if isinstance(node, tuple):
-            return tuple(self.print_of(part) for part in node)
-        return type(node).__name__, str(node)
-
-
-_PLACES = frozenset({"start", "end", "secret", "type"})
-_CALLS = (core.CallRule, core.RuleValue)
-
-
-def reachable(module: CheckedModule, rule: int) -> set[int]:
-    """A rule and every rule it may call."""
-    found = {rule}
-    pending = [rule]
-    while pending:
-        for node in walk(module.rules[pending.pop()].body):
-            if isinstance(node, _CALLS) and node.rule not in found:
-                found.add(node.rule)
-                pending.append(node.rule)
-    return found
 
 
 _STATEMENTS: dict[type, Callable[[Execution, Frame, Any], None]] = {

@@ -28,7 +28,10 @@ class Witness(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One claim about a rule. Those of "gap", "overlap" and "fault" have a witness, which has been replayed."""
+    """One claim about a rule. Those of "gap", "overlap" and "fault" have a witness, which has been replayed.
+
+    ``module`` is the used module that the place is in, None for the policy itself.
+    """
 
     kind: Kind
     severity: Literal["warning", "info"]
@@ -40,6 +43,7 @@ class Finding(msgspec.Struct, frozen=True):
     end_column: int
     witness: Witness | None = None
     related_line: int | None = None
+    module: str | None = None
 
 
 class NotAnalysed(msgspec.Struct, frozen=True):
@@ -48,6 +52,7 @@ class NotAnalysed(msgspec.Struct, frozen=True):
     line: int
     column: int
     what: str
+    module: str | None = None
 
 
 class RuleAnalysis(msgspec.Struct, frozen=True):
@@ -76,9 +81,10 @@ class Claims:
     ) -> None:
         line, column = self.program.position(start)
         end_line, end_column = self.program.position(end)
-        severity = SEVERITIES[kind]
+        place = line, column, end_line, end_column
+        module = self.program.module_at(start)
         self._findings.append(
-            Finding(kind, severity, self.rule.name, message, line, column, end_line, end_column, witness, related)
+            Finding(kind, SEVERITIES[kind], self.rule.name, message, *place, witness, related, module)
         )
 
     def overlap(self, row: Expr, other: Expr, witness: Witness) -> None:
@@ -93,11 +99,11 @@ class Claims:
 
     def leave_open(self, at: int, what: str) -> None:
         """Say of a place that nothing is said."""
-        self._open[NotAnalysed(*self.program.position(at), what)] = None
+        self._open[NotAnalysed(*self.program.position(at), what, self.program.module_at(at))] = None
 
     def analysis(self) -> RuleAnalysis:
         """Everything said, in the order of the text."""
-        findings = sorted(self._findings, key=lambda found: (found.line, found.column))
+        findings = sorted(self._findings, key=lambda found: (found.module or "", found.line, found.column))
         return RuleAnalysis(self.rule.name, tuple(findings), tuple(sorted(self._open, key=lambda place: place.line)))
 
 

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 from zlib import crc32
 
+from aster.policy.analysis.dates import written
 from aster.policy.analysis.logic import Condition, World, both, compare, either, implies, negated, z3
 from aster.policy.analysis.regular import expression_of
 from aster.policy.analysis.values import (
@@ -280,6 +281,9 @@ class Example:
 
     def _text(self, kind: Type, path: str, depth: int) -> Any:
         found = self._ask("Text", path, "text")
+        day = written(self.world, self.model, self.world.given("Text", path, "text"))
+        if day is not None:
+            return day
         if self.world.strings:
             return unescaped(found.as_string())
         index = int(found.as_long())
@@ -297,7 +301,9 @@ class Example:
         if parse_iso(found[:10]) is not None:
             return found
         number = crc32(found.encode())
-        return f"{1970 + number % 90:04}-{1 + number % 12:02}-01"
+        day = f"{1970 + number % 90:04}-{1 + number % 12:02}-01"
+        read = self.world.is_known("Bool", ("is date", self.world.key(self.world.given("Text", path, "text"))))
+        return f"{day}T00:00:00" if read else day  # a moment is no date: what is read as one has been written above
 
     def _enum(self, kind: Type, path: str, depth: int) -> Any:
         index = self._whole(path, "variant")

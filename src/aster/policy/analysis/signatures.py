@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from aster.policy.analysis.arithmetic import EXACT_INTEGERS
-from aster.policy.analysis.execution import reachable
+from aster.policy.analysis.prints import reachable
 from aster.policy.analysis.standard import LOOKS_INTO_TEXTS
 from aster.policy.language import core
 from aster.policy.language.budget import walk
@@ -22,6 +22,32 @@ class Change(msgspec.Struct, frozen=True):
     path: str
     message: str
     incompatible: bool
+
+
+class Input(msgspec.Struct, frozen=True):
+    """What a rule may be given at one path: ``allowed`` is the type, and the declared limits."""
+
+    path: str
+    allowed: str
+
+
+def inputs_of(module: CheckedModule, rule: RuleInfo) -> tuple[Input, ...]:
+    """Everything a rule may be given, in words; of records, their fields."""
+    records = {record.name: record for record in module.records}
+    found: list[Input] = []
+
+    def tell(fields: tuple[FieldInfo, ...], path: str, inside: frozenset[str]) -> None:
+        for field in fields:
+            place = f"{path}.{field.name}" if path else field.name
+            kind = field.declared
+            if kind is not None and kind.kind == "Record" and kind.name not in inside:
+                tell(records[kind.name].fields, place, inside | {kind.name})
+                continue
+            limits = [_limit(limit) for limit in field.constraints]
+            found.append(Input(place, ", ".join([_told(field), *limits])))
+
+    tell(rule.parameters, "", frozenset())
+    return tuple(found)
 
 
 def changes_of(old: CheckedModule, mine: RuleInfo, new: CheckedModule, other: RuleInfo) -> tuple[Change, ...]:
@@ -83,7 +109,7 @@ def _compare_field(
 
 def _limit(constraint: Any) -> str:
     if constraint.kind == "range":
-        return " ".join(
+        return " and ".join(
             f"{words} {bound}"
             for words, bound in (("at least", constraint.low), ("at most", constraint.high))
             if bound is not None

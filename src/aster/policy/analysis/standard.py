@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aster.policy.analysis import operations
 from aster.policy.analysis.arithmetic import absolute, rounded_to, whole
+from aster.policy.analysis.dates import DATES
 from aster.policy.analysis.equality import equal
 from aster.policy.analysis.logic import (
     Condition,
@@ -42,7 +43,6 @@ from aster.policy.analysis.values import (
     merge,
     merge_all,
 )
-from aster.policy.language.dates import FIRST_DAY, LAST_DAY
 from aster.policy.language.library_types import SIGNATURES
 from aster.policy.language.types import Type
 
@@ -86,7 +86,7 @@ def unknown(run: "Execution", name: str, arguments: list[Value], returns: Type) 
 
 
 def _identity(run: "Execution", value: Value) -> Any:
-    return run.closure_print(value) if isinstance(value, Closure) else identity(run.world, value)
+    return run.prints.of_closure(value) if isinstance(value, Closure) else identity(run.world, value)
 
 
 def _mismatch(run: "Execution", value: Value) -> Value | None:
@@ -429,28 +429,6 @@ def _decimal_divide(run: "Execution", left: Value, right: Value, scale: Value, m
     return None if is_term(divisor) else _units(run, rounded_to(dividend / number(real(divisor)), *known), known[0])
 
 
-def _days_between(run: "Execution", start: Value, end: Value) -> Value | None:
-    for value in (end, start):
-        if not isinstance(value, Number) or value.kind != "int":
-            return None
-        run.fault("DATE_OUT_OF_RANGE", _no_day(value.term))
-    return Number("int", end.term - start.term)  # type: ignore[attr-defined]  # both are numbers
-
-
-def _add_days(run: "Execution", days: Value, count: Value) -> Value | None:
-    for value in (days, count):
-        if not isinstance(value, Number) or value.kind != "int":
-            return None
-    run.fault("DATE_OUT_OF_RANGE", _no_day(days.term))  # type: ignore[attr-defined]  # both are numbers
-    found = days.term + count.term  # type: ignore[attr-defined]  # as above
-    run.fault("DATE_OUT_OF_RANGE", _no_day(found))
-    return Number("int", found)
-
-
-def _no_day(term: Term) -> Condition:
-    return either((compare("<", term, FIRST_DAY), compare(">", term, LAST_DAY)))
-
-
 _WHOLE: dict[str, frozenset[int]] = {
     "List.append": frozenset({1}),
     "List.contains": frozenset({1}),
@@ -507,8 +485,7 @@ _MODELS: dict[str, Modelled] = {
     "Math.round": lambda run, value: _to_whole(run, value, "round"),
     "Decimal.round": _decimal_round,
     "Decimal.divide": _decimal_divide,
-    "Date.daysBetween": _days_between,
-    "Date.addDays": _add_days,
+    **DATES,
     **{f"{space}.{name}": model for space in ("Maybe", "Option") for name, model in _OPTION.items()},
 }
 LOOKS_INTO_TEXTS = frozenset({"Text.startsWith", "Text.endsWith", "Text.contains", "Text.length"})

@@ -44,10 +44,15 @@ class _Walk:
             first = active[0] if active else len(self.rows)
             self.taken.setdefault(first, cell.example)
             for later in active[1:]:
-                if later not in self.overlaps and self.rows[later].result != self.rows[first].result:
+                if later not in self.overlaps and self._clash(first, later):
                     example = None if self._is_case(first, later) else self._where(later, cell.example)
                     if example is not None:
                         self.overlaps[later] = first, example
+
+    def _clash(self, first: int, later: int) -> bool:
+        """Whether rows answer differently and ask about the same: one that asks about more is put first on purpose."""
+        mine, other = self.rows[first], self.rows[later]
+        return mine.result != other.result and mine.tests.keys() == other.tests.keys()
 
     def _is_case(self, first: int, later: int) -> bool:
         """Whether a row only holds where a later one does: an exception to it, which is no accident."""

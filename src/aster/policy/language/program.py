@@ -111,6 +111,10 @@ class Program:
         """Line and column, 1-based, of an offset of the checked tree."""
         return self._source.position(offset)
 
+    def module_at(self, offset: int) -> str | None:
+        """The used module an offset of the checked tree lies in, None for the program's own text."""
+        return self._source.module_at(offset)
+
     def with_rules(self, rules: tuple[RuleInfo, ...]) -> "Program":
         """The same program with other checked rules: what it would decide if they were different."""
         checked = self._checked
