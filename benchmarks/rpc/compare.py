@@ -1,13 +1,17 @@
 """Aster RPC beside its rivals and its floors, in one interleaved run; every variant is two processes on loopback.
 
+    python benchmarks/rpc/compare.py --prepare
     python tools/private_network.py python benchmarks/rpc/compare.py [--quick] [--rounds 3] [--seconds 1] [--plot FILE]
 
 Variants: ours (asyncio, and on uvloop), ``grpc.aio`` in the clear and on TLS with the same messages and codec, the
 earlier ``aster-rpc`` 0.1.2, and as floors one raw QUIC stream of our transport and plain TCP, which only echo frames.
-Needs `requirements/bench.txt` and the ``openssl`` program. The earlier package is called ``aster`` like ours: it runs
-on a Python of its own: ``--earlier-python FILE``, or a venv made once under ``--cache``; without either it is left out.
+Needs `requirements/bench.txt` and the ``openssl`` program. The earlier package is called ``aster`` like ours and runs
+on a Python of its own: ``--earlier-python FILE``, or the venv under ``--cache`` that ``--prepare`` makes once, outside
+of the private network, where packages can be had. ``--no-earlier`` leaves it out.
 
-Prints medians of the rounds, ratios, and whether each bar is met. Ratios are what to read; they are good to about 1.5x.
+Prints medians of the rounds, ratios, and whether each bar is met; what was not measured is named at the end. Ratios are
+what to read; they are good to about 1.5x. The load of the machine at the beginning and the end is printed: ours is
+bound by waking threads on an idle machine, by its share of the cores on a busy one.
 """
 
 import argparse
@@ -28,6 +32,8 @@ EARLIER = "aster-rpc==0.1.2"
 LEVELS = (1, 16, 64, 256)
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+NOT_MEASURED = "not measured"
 
 Answer = dict[str, float]
 Key = tuple[str, str]
@@ -201,8 +207,8 @@ COLUMNS = (
 )
 
 
-def report(results: Results, names: list[str]) -> None:
-    print(f"\n{machine()}\n")
+def report(results: Results, names: list[str], load_before: str) -> None:
+    print(f"\n{machine()}; load {load_before} before, {load()} after\n")
     print("| variant | " + " | ".join(column[0] for column in COLUMNS) + " |")
     print("|---" * (len(COLUMNS) + 1) + "|")
     for name in names:
@@ -211,14 +217,19 @@ def report(results: Results, names: list[str]) -> None:
             value = results.median(name, what, figure)
             cells.append("" if value is None else form.format(value * factor))
         print(f"| {name} | " + " | ".join(cells) + " |")
+    unmeasured = []
     print("\n| bar | rival | asked | " + " | ".join(name for name in names if name.startswith("ours")) + " |")
     print("|---|---|---|" + "---|" * sum(name.startswith("ours") for name in names))
     for bar in BARS:
         cells = [
             _verdict(results.ratio(name, bar.rival, bar.what, bar.figure), bar) for name in names if _is_ours(name)
         ]
+        if all(cell == NOT_MEASURED for cell in cells):
+            unmeasured.append(f"{bar.words}, against {bar.rival}")
         asked = f"{'≥' if bar.at_least else '≤'} {bar.bound:g}x"
         print(f"| {bar.words} | {bar.rival} | {asked} | " + " | ".join(cells) + " |")
+    if unmeasured:
+        print("\nNOT MEASURED, so neither met nor missed: " + "; ".join(unmeasured))
 
 
 def _is_ours(name: str) -> bool:
@@ -227,7 +238,7 @@ def _is_ours(name: str) -> bool:
 
 def _verdict(ratio: float | None, bar: Bar) -> str:
     if ratio is None:
-        return "not measured"
+        return NOT_MEASURED
     is_met = ratio >= bar.bound if bar.at_least else ratio <= bar.bound
     return f"{ratio:.3g}x {'met' if is_met else 'NOT MET'}"
 
@@ -242,8 +253,12 @@ def machine() -> str:
         platform.machine(),
     )
     packages = ", ".join(f"{name} {version(name)}" for name in ("iroh", "grpcio", "msgspec", "uvloop"))
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    return f"{model}, {os.cpu_count()} cores, load {load}; Python {platform.python_version()}, {packages}"
+    return f"{model}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}"
+
+
+def load() -> str:
+    """Of the last minute, of all programs."""
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 def plot(results: Results, names: list[str], file: str) -> None:
@@ -265,22 +280,46 @@ def plot(results: Results, names: list[str], file: str) -> None:
     print(f"\nplot: {file}")
 
 
-def earlier_python(options: argparse.Namespace) -> str | None:
-    """A Python with the earlier package: the one given, or a venv made once under the cache folder."""
-    if options.earlier_python or options.no_earlier:
-        return str(options.earlier_python) if options.earlier_python else None
-    home = Path(options.cache) / EARLIER.replace("==", "-")
+def prepare(home: Path) -> None:
+    """Make the venv with the earlier package; a broken one is made anew."""
     python = home / "bin" / "python"
-    if not python.exists():
-        print(f"making a venv for {EARLIER} in {home}", file=sys.stderr)
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, stdout=subprocess.DEVNULL)
-            subprocess.run([str(python), "-m", "pip", "install", "--quiet", EARLIER], check=True)
-        except (subprocess.CalledProcessError, OSError) as error:
-            print(f"without the earlier package: {error}", file=sys.stderr)
-            python.unlink(missing_ok=True)
-            return None
+    if _has_earlier(python):
+        print(f"{EARLIER} is in {home} already")
+        return
+    print(f"making a venv for {EARLIER} in {home}")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", EARLIER]
+    if subprocess.run(install).returncode:
+        raise SystemExit(f"{EARLIER} can't be installed; outside of the private network, where packages can be had?")
+    if not _has_earlier(python):
+        raise SystemExit(f"{EARLIER} was installed in {home} and can't be imported")
+    print("ready")
+
+
+def earlier_python(options: argparse.Namespace) -> str | None:
+    """A Python with the earlier package: the one given, or the one prepared. Ends the program when there is none."""
+    if options.no_earlier:
+        return None
+    python = Path(options.earlier_python) if options.earlier_python else _earlier_home(options) / "bin" / "python"
+    if not _has_earlier(python):
+        raise SystemExit(
+            f"{python} has no {EARLIER}: run this program once with --prepare outside of the private network, "
+            "or leave the package and its bar out with --no-earlier"
+        )
     return str(python)
+
+
+def _earlier_home(options: argparse.Namespace) -> Path:
+    return Path(options.cache) / EARLIER.replace("==", "-")
+
+
+def _has_earlier(python: Path) -> bool:
+    asked = [str(python), "-c", "from importlib.metadata import version; print('aster-rpc==' + version('aster-rpc'))"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, env={"PATH": os.environ.get("PATH", "")})
+    except OSError:
+        return False
+    return said.stdout.strip() == EARLIER
 
 
 def make_certificate(folder: str) -> None:
@@ -298,10 +337,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="variants by name, with commas")
     parser.add_argument("--plot", metavar="FILE", help="write calls a second by calls in flight")
     parser.add_argument("--json", metavar="FILE", help="write every figure")
-    parser.add_argument("--earlier-python", metavar="FILE")
-    parser.add_argument("--no-earlier", action="store_true")
+    parser.add_argument("--prepare", action="store_true", help="make the earlier package's venv, and do nothing else")
+    parser.add_argument("--earlier-python", metavar="FILE", help="a Python that has the earlier package")
+    parser.add_argument("--no-earlier", action="store_true", help="leave the earlier package out")
     parser.add_argument("--cache", default=str(Path.home() / ".cache" / "aster-benchmarks"))
     options = parser.parse_args()
+    if options.prepare:
+        prepare(_earlier_home(options))
+        return
+    load_before = load()
     if options.quick:
         options.rounds, options.seconds = 1, min(options.seconds, 0.2)
     with tempfile.TemporaryDirectory() as folder:
@@ -314,9 +358,9 @@ def main() -> None:
             Variant("stream", "floors.py", {"ASTER_BENCHMARK_FLOOR": "stream"}),
             Variant("tcp", "floors.py", {"ASTER_BENCHMARK_FLOOR": "tcp"}),
         ]
-        if python := earlier_python(options):
-            variants.append(Variant("earlier", "earlier.py", python=python))
         wanted = [each for each in options.only.split(",") if each]
+        if (not wanted or "earlier" in wanted) and (python := earlier_python(options)):
+            variants.append(Variant("earlier", "earlier.py", python=python))
         variants = [variant for variant in variants if not wanted or variant.name in wanted]
         running: list[Running] = []
         try:
@@ -326,7 +370,7 @@ def main() -> None:
             for each in running:
                 each.stop()
     names = [variant.name for variant in variants]
-    report(Results(found), names)
+    report(Results(found), names, load_before)
     if options.json:
         Path(options.json).write_text(json.dumps({f"{name}: {what}": rows for (name, what), rows in found.items()}))
     if options.plot:

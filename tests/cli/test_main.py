@@ -19,6 +19,9 @@ HEAVY = (
     "cryptography",
     "structlog",
     "rich",
+    "msgspec",
+    "asyncio",
+    "urllib.request",
 )
 
 

@@ -1,6 +1,5 @@
 """`aster trust deny`, `allow`, `denied`: the deny-list of a server, whether it runs or not."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -78,6 +77,8 @@ def list_denied(storage: StorageOption, as_json: JsonOption = False) -> None:
 
 
 def _with_list(storage: Path, work: "Callable[[DenyList], Awaitable[T]]") -> T:
+    import asyncio
+
     from aster.trust.denials import DenyList
     from aster.trust.nonces import StoredJournal
 

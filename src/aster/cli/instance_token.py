@@ -1,6 +1,5 @@
 """`aster enroll token`: what proves to others on which cloud machine a node runs."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,6 +39,8 @@ def token(
     Run it on a timer with --out, and set ASTER_ENROLLMENT_CREDENTIAL_IID=@FILE: an AWS token lasts 15 minutes, a GCP
     one an hour, an Azure one six hours.
     """
+    import asyncio
+
     from aster.cli.terminal import print_json
     from aster.foundation.extras import load_extra
     from aster.foundation.private_file import write_private_file

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from xml.sax.saxutils import escape, quoteattr
 
 import typer
 
@@ -157,6 +156,9 @@ class _Suite:
         }
 
     def junit(self) -> str:
+        # It brings an HTTP client with it, which no other command waits for.
+        from xml.sax.saxutils import escape, quoteattr
+
         counts = f'tests="{len(self.verdicts)}" failures="{len(self.failures)}"'
         lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuite name="aster policy" {counts}>']
         for file, verdict in self.verdicts:

@@ -1,6 +1,5 @@
 """`aster shell`: look around on a server and call what is there."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +25,8 @@ def shell(
 
     Lines from a pipe are run one after the other; the exit code is 1 when one of them failed.
     """
+    import asyncio
+
     from aster.cli.running import run_async
     from aster.cli.shell_session import ShellSession
     from aster.foundation.extras import load_extra
