@@ -2,15 +2,34 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from typing import Any
 
+import httpx
+import msgspec
 import pytest
 
 from aster.foundation.errors import ConfigError
-from aster.rpc import InvalidArgumentError, LocalClient, RpcError, StatusCode, UnauthenticatedError
+from aster.rpc import (
+    InvalidArgumentError,
+    LocalClient,
+    PermissionDeniedError,
+    RpcError,
+    StatusCode,
+    UnauthenticatedError,
+)
+from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.settings import GatewaySettings, resolve_settings
+from astrocyte.mcp.tools import TOOLS, Headers, call_tool
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
-from astrocyte.requests import ForgetRequest, HistoryRequest, RecallRequest, RetainBatchRequest, RetainRequest
+from astrocyte.requests import (
+    ForgetRequest,
+    HistoryRequest,
+    RecallRequest,
+    ReflectRequest,
+    RetainBatchRequest,
+    RetainRequest,
+)
 from astrocyte.rpc_service import MemoryService
 
 
@@ -80,3 +99,48 @@ async def test_a_mode_asks_for_the_same_over_rpc(plain: Astrocyte) -> None:
                 await memory.recall(RecallRequest(query="x", bank_id="b"), metadata=metadata)
         found = await memory.recall(RecallRequest(query="x", bank_id="b"), metadata={**claimed, "x-api-key": "k" * 16})
         assert found.hits == []
+
+
+AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
+DENIED: dict[str, Any] = {
+    "retain": RetainRequest(content="x", bank_id="user-ann"),
+    "retain_batch": RetainBatchRequest(bank_id="user-ann", memories=[NewMemory(content="x")]),
+    "recall": RecallRequest(query="x", bank_id="user-ann"),
+    "reflect": ReflectRequest(query="x", bank_id="user-ann"),
+    "history": HistoryRequest(query="x", bank_id="user-ann", as_of=AS_OF),
+    "forget": ForgetRequest(bank_id="user-ann", memory_ids=["0"]),
+}
+
+
+@pytest.fixture
+async def guarded(url: str) -> AsyncIterator[Astrocyte]:
+    """An engine in which nobody but ann may touch her bank; nothing was touched when the test is over."""
+    values = {"storage": {"url": url}, "embedding": {"provider": "none"}, "access_control": {"enabled": True}}
+    async with Astrocyte.from_config_dict(values) as engine:
+        yield engine
+        assert await engine.list_banks() == ([], False)
+        assert {record.event["action"] for record in engine.audit.records("memory")} == {"denied"}
+
+
+async def test_no_method_lets_a_caller_through_who_has_no_grant(guarded: Astrocyte) -> None:
+    methods = {name for name in vars(MemoryService) if not name.startswith("_")}
+    assert methods == DENIED.keys(), "a new method needs a request here"
+    async with LocalClient([MemoryService(guarded)]) as client:
+        memory: Any = await client.client(MemoryService)
+        for name, request in DENIED.items():
+            with pytest.raises(PermissionDeniedError):
+                await getattr(memory, name)(request, metadata={"x-astrocyte-principal": "user:mallory"})
+
+
+async def test_no_tool_lets_a_caller_through_who_has_no_grant(guarded: Astrocyte) -> None:
+    transport = httpx.ASGITransport(app=create_gateway(guarded))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+
+        async def ask(method: str, path: str, body: bytes | None, headers: Headers) -> tuple[int, bytes]:
+            answer = await http.request(method, path, content=body, headers=dict(headers))
+            return answer.status_code, answer.content
+
+        for name, tool in TOOLS.items():
+            request = msgspec.to_builtins(DENIED[name.removeprefix("memory_")])
+            done, answer = await call_tool(tool, request, ask, {"x-astrocyte-principal": "user:mallory"})
+            assert (done, answer["code"]) == (False, "ACCESS_DENIED"), name

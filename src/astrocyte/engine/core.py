@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from aster.foundation.audit import AuditLog
 from aster.foundation.errors import AsterError
 from aster.foundation.sql import Database, Durability
-from astrocyte.access.decisions import Authorizer
+from astrocyte.access.decisions import Authorizer, Decision
 from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.access.reload import FollowedRules
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
@@ -203,7 +203,10 @@ class Engine:
         decision = self.authorizer.authorize(context, operation, banks)
         if not decision.allowed:
             event = {"action": "denied", "operation": operation, "banks": list(banks), "principal": decision.principal}
-            await self._opened.store.record({**event, "rule": decision.rule, "reason": decision.reason})
+            await self._opened.store.record({**event, **_grounds(decision)})
+        elif decision.trace:
+            event = {"action": "allowed", "operation": operation, "banks": list(banks), "principal": decision.principal}
+            await self._opened.store.record({**event, **_grounds(decision)})
         decision.enforce()
 
     async def _search(self, plan: RecallPlan) -> RecallResult:
@@ -217,3 +220,9 @@ class Engine:
 
     def _event(self, action: str, bank: str, context: AstrocyteContext | None) -> dict[str, Any]:
         return {"action": action, "bank": bank, "principal": principal_label(context)}
+
+
+def _grounds(decision: Decision) -> dict[str, Any]:
+    """Why, for the audit log; with the access policy's trace where there is one."""
+    found: dict[str, Any] = {"rule": decision.rule, "reason": decision.reason}
+    return found | ({"trace": [trace for trace in decision.trace if trace is not None]} if decision.trace else {})

@@ -12,11 +12,14 @@ from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.engine.core import Engine
 from astrocyte.errors import InvalidInput, MemoryNotFound
 from astrocyte.inputs import bank_name, checked_memory
-from astrocyte.memories import UNCHANGED, MemoryPage, MemoryRecord, Metadata, NewMemory, Unchanged, as_retained
+from astrocyte.memories import UNCHANGED, Memory, MemoryPage, MemoryRecord, Metadata, NewMemory, Unchanged, as_retained
 from astrocyte.paging import page_cursor, page_start
 from astrocyte.retain.preparation import prepare
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.store import PreparedMemory
+
+LOOKED_THROUGH = 500
+"""Memories read at once while some of one layer are looked for."""
 
 
 class CurationOperations(Engine):
@@ -36,22 +39,33 @@ class CurationOperations(Engine):
         *,
         cursor: str | None = None,
         limit: int = 100,
+        layer: str | None = None,
         context: AstrocyteContext | None = None,
     ) -> MemoryPage:
         """A bank's memories in the order in which they were retained (or last changed), archived ones included.
 
-        ``limit`` (1 to ``max_results``) a page.
+        ``limit`` (1 to ``max_results``) a page; with ``layer`` those of one layer, looked for among all (time grows
+        with the bank).
         """
         bank = bank_name(bank_id)
         await self._authorize(context, "list", [bank])
         after = page_start(cursor)
         size = min(max(1, limit), self.settings.limits.max_results)
-        rows = await asyncio.to_thread(self._opened.store.page, bank, after, size + 1)
+        rows = await asyncio.to_thread(self._page, bank, after, size + 1, layer)
         more = len(rows) > size
         return MemoryPage(
             memories=[memory.record for memory in rows[:size]],
             next_cursor=page_cursor(rows[size - 1].row) if more else None,
         )
+
+    def _page(self, bank: str, after: int, size: int, layer: str | None) -> list[Memory]:
+        if layer is None:
+            return list(self._opened.store.page(bank, after, size))
+        found: list[Memory] = []
+        while len(found) < size and (rows := self._opened.store.page(bank, after, LOOKED_THROUGH)):
+            found += [memory for memory in rows if memory.record.layer == layer]
+            after = rows[-1].row
+        return found[:size]
 
     async def update_memory(
         self,
