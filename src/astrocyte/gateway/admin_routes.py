@@ -21,7 +21,7 @@ from astrocyte.sources.opening import Sources
 if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
 
-ERRORS = (401, 403, 503)
+ERRORS = (400, 401, 403, 413, 415, 429, 503)
 
 
 class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
