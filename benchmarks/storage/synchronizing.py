@@ -14,7 +14,8 @@ import msgspec
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import COUNTER_BITS
 from aster.storage.docs.entries import check_entry, sign_entry
-from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.docs.replica import DocReplica
+from aster.storage.docs.store import DocStore
 
 MAX_BYTES = 1 << 20
 

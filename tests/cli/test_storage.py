@@ -14,6 +14,7 @@ import pytest
 from tests.cli.serving import ROOT, aster
 
 from aster.storage.blobs.chunks import hash_of
+from aster.storage.blobs.store import BlobStore
 
 LARGE = os.urandom(600_000)
 
@@ -46,7 +47,13 @@ class TestBlobs:
         assert aster("blob", "get", "mine", "-o", "out", cwd=tmp_path).returncode == 0
         assert (tmp_path / "out").read_bytes() == LARGE
         (row,) = json.loads(aster("blob", "ls", "--json", cwd=tmp_path).stdout)
-        assert row == {"hash": digest, "size": len(LARGE), "is_collection": False, "tags": ["mine"]}
+        assert row == {
+            "hash": digest,
+            "size": len(LARGE),
+            "is_collection": False,
+            "bytes_present": len(LARGE),
+            "tags": ["mine"],
+        }
         assert "585.9 KiB" in aster("blob", "ls", cwd=tmp_path).stdout
         assert aster("blob", "rm", "mine", cwd=tmp_path).stdout == f"removed {digest}\n"
         assert aster("blob", "rm", digest, cwd=tmp_path).returncode == 1
@@ -62,6 +69,32 @@ class TestBlobs:
         assert aster("blob", "gc", "--grace", "0", cwd=tmp_path).stdout == "removed 1 blobs, 3 B\n"
         assert aster("blob", "tag", "name", kept, cwd=tmp_path).returncode == 0
         assert aster("blob", "get", "name", "-o", "-", cwd=tmp_path).stdout == "kept"
+
+    def test_an_unfinished_download_is_listed_and_can_be_removed(self, tmp_path: Path) -> None:
+        source, store = BlobStore.in_memory(), BlobStore.at(tmp_path / ".aster" / "storage")
+        ref = source.add_bytes(LARGE)
+        partial = store.partial(ref)
+        with source.open(ref) as reader:
+            partial.take_list(ref.size, iter([reader.hashes(0, reader.chunks)]))
+            partial.put(1, reader.chunk(1))
+        busy = aster("blob", "rm", ref.hash, cwd=tmp_path)
+        assert busy.returncode == 1
+        assert "is being fetched" in busy.stderr
+        partial.leave()
+        store.close()
+        source.close()
+        (row,) = json.loads(aster("blob", "ls", "--json", cwd=tmp_path).stdout)
+        assert (row["hash"], row["bytes_present"], row["size"]) == (ref.hash, 256 * 1024, len(LARGE))
+        assert "partial     256.0 KiB have come" in aster("blob", "ls", cwd=tmp_path).stdout
+        assert aster("blob", "rm", ref.hash, cwd=tmp_path).stdout == f"removed {ref.hash}\n"
+        assert aster("blob", "ls", cwd=tmp_path).stdout == "0 blobs, 0 B\n"
+
+    def test_a_file_is_shared_by_its_path(self, tmp_path: Path) -> None:
+        (tmp_path / "in").write_bytes(LARGE)
+        (tmp_path / "there").mkdir()
+        with serving("blob", "share", "in", cwd=tmp_path) as ticket:
+            assert aster("blob", "get", ticket, "-o", "out", cwd=tmp_path / "there").returncode == 0
+        assert (tmp_path / "there" / "out").read_bytes() == LARGE
 
     def test_damage_is_named(self, tmp_path: Path) -> None:
         (tmp_path / "in").write_bytes(LARGE)

@@ -54,7 +54,7 @@ from aster.config import AsterConfig
 from aster.rpc import AsterServer
 from aster.storage.docs.clock import COUNTER_BITS
 from aster.storage.docs.entries import sign_entry
-from aster.storage.docs.store import DocReplica
+from aster.storage.docs.replica import DocReplica
 
 goes_on, answers, original = threading.Event(), [], DocReplica.answer
 

@@ -108,33 +108,43 @@ def get(
 
 @app.command(name="ls")
 def list_blobs(storage: StorageOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List what is in the store, with its tags."""
+    """List what is in the store with its tags, and what has come of unfinished downloads."""
+    import msgspec
+
     from aster.cli.terminal import print_json
+    from aster.storage.blobs.model import BlobRef
 
     with blob_store(storage, config) as store:
         names: dict[str, list[str]] = {}
         for each in store.tags():
             names.setdefault(each.hash, []).append(each.name)
         rows = [(ref, names.get(ref.hash, [])) for ref in store.refs()]
-        used = store.usage()
+        used, partials = store.usage(), list(store.partials())
     if as_json:
-        print_json(
-            [
-                {"hash": ref.hash, "size": ref.size, "is_collection": ref.is_collection, "tags": tags}
-                for ref, tags in rows
-            ]
-        )
+        whole = [{**msgspec.to_builtins(ref), "bytes_present": ref.size, "tags": tags} for ref, tags in rows]
+        part = [
+            {**msgspec.to_builtins(BlobRef(came.hash, came.size)), "bytes_present": came.bytes_present, "tags": []}
+            for came in partials
+        ]
+        print_json(whole + part)
         return
     for ref, tags in rows:
         shown = ", ".join(tag for tag in tags if tag != ref.hash)
         kind = "collection" if ref.is_collection else ""
         typer.echo(f"{ref.hash}  {human_bytes(ref.size):>10}  {kind:<10}  {shown}".rstrip())
+    for came in partials:
+        typer.echo(
+            f"{came.hash}  {human_bytes(came.size):>10}  partial     {human_bytes(came.bytes_present)} have come"
+        )
     typer.echo(f"{used.blobs} blobs, {human_bytes(used.bytes)}")
 
 
 @app.command()
 def rm(what: WhatArgument, storage: StorageOption = None, config: ConfigOption = None) -> None:
-    """Remove a tag, or a blob with its tags; a blob that a doc or a collection keeps stays. Exit code 1 without one."""
+    """Remove a tag, a blob with its tags, or what has come of an unfinished download. Exit code 1 without one.
+
+    A blob that a doc or a collection keeps stays.
+    """
     with blob_store(storage, config) as store:
         digest = store.tagged(what) or what
         for name in store.status(digest).tags:
@@ -143,7 +153,9 @@ def rm(what: WhatArgument, storage: StorageOption = None, config: ConfigOption =
         if store.status(digest).tags:
             typer.echo(f"untagged {what}")
             return
-        if not store.remove(digest):
+        if any(each.hash == digest for each in store.partials()):
+            store.discard_partial(digest)
+        elif not store.remove(digest):
             typer.echo(f"no blob {what} here", err=True)
             raise typer.Exit(1)
     typer.echo(f"removed {digest}")

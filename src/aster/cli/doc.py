@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aster.rpc.server import AsterServer
-    from aster.storage.docs.store import Change
+    from aster.storage.docs.replica import Change
 
 app = typer.Typer(no_args_is_help=True, help="Signed key-value documents: create, edit, share, join, watch.")
 

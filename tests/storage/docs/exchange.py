@@ -9,7 +9,8 @@ import msgspec
 from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import milliseconds_now
 from aster.storage.docs.reconciling import Message
-from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.docs.replica import DocReplica
+from aster.storage.docs.store import DocStore
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS, StorageLimits
 
 MAX_BYTES = 256 * 1024

@@ -13,7 +13,8 @@ from tests.storage.docs.exchange import MAX_BYTES, doc_store, exchange, state
 from aster.storage.docs.clock import milliseconds_now
 from aster.storage.docs.entries import Entry, Rank, check_entry, sign_entry
 from aster.storage.docs.reconciling import Entries, Message, Part, answer, opening
-from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.docs.replica import DocReplica
+from aster.storage.docs.store import DocStore
 from aster.storage.limits import DEFAULT_STORAGE_LIMITS
 from aster.trust.keys import SigningKey
 

@@ -13,7 +13,8 @@ from aster.storage.blobs.store import BlobStore
 from aster.storage.docs.clock import COUNTER_BITS, HybridClock
 from aster.storage.docs.entries import Entry, sign_entry
 from aster.storage.docs.reconciling import LISTED, Entries, answer
-from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.docs.replica import DocReplica
+from aster.storage.docs.store import DocStore
 from aster.storage.docs.summary import BLOCK, MODULUS, Summary
 from aster.storage.errors import BlobNotFound, DocNotFound, DocReadOnly, NameInvalid, QuotaExceeded
 from aster.storage.limits import StorageLimits
@@ -58,7 +59,7 @@ def test_keys_are_found_by_prefix_in_order(docs: DocStore) -> None:
 
 
 def test_more_keys_than_a_page_are_listed(docs: DocStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aster.storage.docs.store.PAGE", 3)
+    monkeypatch.setattr("aster.storage.docs.replica.PAGE", 3)
     doc = docs.create()
     for number in range(10):
         doc.set(f"{number:03}", b"")

@@ -139,6 +139,14 @@ class Blobs:
         """Every blob that is whole, by hash."""
         return await self._run(lambda store: list(store.refs()))
 
+    async def partials(self) -> Sequence[BlobStatus]:
+        """Downloads that are under way or were left. No garbage collection takes them: go on, or discard them."""
+        return await self._run(lambda store: list(store.partials()))
+
+    async def discard_partial(self, reference: Reference) -> None:
+        """Remove what an unfinished download has left; `StorageBusy` while it runs."""
+        await self._run(BlobStore.discard_partial, reference)
+
     async def tag(self, name: str, reference: Reference) -> None:
         """Name a blob, and keep it; a name that is in use moves."""
         await self._run(BlobStore.tag, name, reference)

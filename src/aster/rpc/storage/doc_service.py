@@ -19,7 +19,8 @@ from aster.rpc.storage.following import Following
 from aster.storage.blobs.writing import BlobWriter
 from aster.storage.docs.entries import Entry
 from aster.storage.docs.reconciling import Message
-from aster.storage.docs.store import DocReplica, DocStore
+from aster.storage.docs.replica import DocReplica
+from aster.storage.docs.store import DocStore
 from aster.storage.errors import ChunkRefused, QuotaExceeded
 
 MESSAGE_BYTES = 1 << 20

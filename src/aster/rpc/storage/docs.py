@@ -19,7 +19,8 @@ from aster.rpc.storage.following import Following
 from aster.rpc.storage.sources import Source
 from aster.rpc.stub import Caller
 from aster.storage.docs.reconciling import Entries
-from aster.storage.docs.store import Change, DocInfo, DocReplica, DocStore
+from aster.storage.docs.replica import Change, DocReplica
+from aster.storage.docs.store import DocInfo, DocStore
 from aster.storage.errors import DownloadFailed
 from aster.storage.tickets import DocTicket, parse_doc_ticket
 from aster.trust.keys import SigningKey

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from aster.storage.docs.store import Change, DocReplica, DocStore
+from aster.storage.docs.replica import Change, DocReplica
+from aster.storage.docs.store import DocStore
 
 LOOK_SECONDS = 1.0
 """How often what other processes wrote is looked for; changes of this one are told at once."""

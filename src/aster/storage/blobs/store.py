@@ -281,8 +281,15 @@ class BlobStore:
         self._remove_files(digest)
         return removed
 
+    def partials(self) -> Iterator[BlobStatus]:
+        """Downloads that are under way or were left, by hash."""
+        for name in self._shelf.drafts():
+            status = self.status(name)
+            if status.state is BlobState.PARTIAL:
+                yield status
+
     def discard_partial(self, reference: "BlobRef | str") -> None:
-        """Remove what an unfinished download has left."""
+        """Remove what an unfinished download has left; `StorageBusy` while it runs."""
         self.partial(reference).discard()
 
     def verify(self) -> Iterator[Damage]:

@@ -40,7 +40,10 @@ class BlobWriter:
         """Take the next bytes; `QuotaExceeded` and `StorageFull` end the addition."""
         view = memoryview(piece).cast("B")
         if self.size + len(view) > self._max_bytes:
-            raise QuotaExceeded(f"a blob of more than the {self._max_bytes} bytes that there is room for")
+            raise QuotaExceeded(
+                f"there is room for a blob of {self._max_bytes} bytes, and this one is larger",
+                hint="untag what is not needed and collect garbage, or raise max_total_bytes or max_blob_bytes",
+            )
         if self._tail:
             taken = view[: CHUNK_BYTES - len(self._tail)]
             self._tail += taken
