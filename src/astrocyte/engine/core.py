@@ -22,12 +22,14 @@ from astrocyte.models.ladder import load_provider
 from astrocyte.models.language import LanguageModel, OpenAiModel
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.indexes import BankIndexes
+from astrocyte.recall.legs import scanned
 from astrocyte.recall.plan import RecallPlan
+from astrocyte.recall.remote_vectors import RemoteVectors, VectorSource
 from astrocyte.recall.reranking import load_reranker
 from astrocyte.recall.search import Searcher
 from astrocyte.retain.duplicates import DuplicateRule
 from astrocyte.retain.privacy import BarrierAction
-from astrocyte.stores.sqlite import SqliteStore
+from astrocyte.stores.opening import open_store
 from astrocyte.stores.store import Space, Store
 
 T = TypeVar("T")
@@ -60,7 +62,7 @@ class Opened:
         durability: Durability = "full" if settings.durability == "full" else "normal"
         self.database = Database.open(settings.storage_url, durability=durability)
         try:
-            store = SqliteStore(self.database)
+            store = open_store(self.database)
         except BaseException:
             self.database.close_now()
             raise
@@ -74,6 +76,7 @@ class Opened:
             provider,
             reranker=load_reranker(settings.rerank, settings.rerank_model, provider),
             rerank_candidates=settings.rerank_candidates,
+            vectors=RemoteVectors(store) if isinstance(store, VectorSource) else scanned,
         )
 
 

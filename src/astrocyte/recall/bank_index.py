@@ -88,6 +88,11 @@ class BankIndex:
         return len(self.rows)
 
     @property
+    def is_remote(self) -> bool:
+        """Whether there are vectors, and the store keeps them to itself."""
+        return self.vectors is None and self.space is not None
+
+    @property
     def is_sparse(self) -> bool:
         """Whether so much is forgotten that building anew is due."""
         return self.living < self.size * COMPACT_SHARE
@@ -187,7 +192,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
     growth.retained_at.extend(np.fromiter((row.retained_at for row in added), np.int64, len(added)))
     growth.layers.extend(np.fromiter((LAYERS.index(row.layer) for row in added), np.int8, len(added)))
     speaker_words = _add_speakers(growth, added, index.speaker_words)
-    _add_vectors(growth, added, changes.space, first)
+    _add_vectors(growth, added, None if changes.is_remote else changes.space, first)
     for place, row in enumerate(added, start=first):
         for tag in row.tags:
             growth.tag_places.setdefault(tag, []).append(place)

@@ -40,7 +40,8 @@ class BankIndexes:
     def _followed(self, bank_id: str, kept: BankIndex | None, changes: Changes) -> BankIndex | None:
         index = None
         is_same_space = kept is None or kept.space is None or kept.space == changes.space
-        if kept is not None and is_same_space and len(changes.dropped) <= FOLLOWED_DROPS:
+        is_same_place = kept is None or kept.space is None or kept.is_remote == changes.is_remote
+        if kept is not None and is_same_space and is_same_place and len(changes.dropped) <= FOLLOWED_DROPS:
             index = self._finished(bank_id, kept.followed(changes))
         if index is None or index.is_sparse:
             everything = changes if kept is None else self._store.changes(bank_id, None)

@@ -55,6 +55,36 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
     return Keywords(scores, covered / total_weight if total_weight else covered)
 
 
+@dataclass(frozen=True, slots=True)
+class Closeness:
+    """The cosine at every place, NaN where it is not known.
+
+    ``mean`` and ``spread`` are those of all places, when the known ones are chosen for being high.
+    """
+
+    cosines: "NDArray[np.float32]"
+    mean: float | None = None
+    spread: float | None = None
+
+    def standardised(self, mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
+        """As `standardised`; what is not known counts as average."""
+        import numpy as np
+
+        if self.mean is None or self.spread is None:
+            return standardised(self.cosines, mask)
+        result = (self.cosines - self.mean) / max(self.spread, 1e-9)
+        result[~mask | np.isnan(self.cosines)] = 0.0
+        return np.asarray(result, dtype=np.float32)
+
+
+def scanned(
+    index: BankIndex, vector: "NDArray[np.float32]", mask: "NDArray[np.bool_]", words: "NDArray[np.float32]"
+) -> Closeness | None:
+    """The vector leg of a bank whose vectors are in this process; None for one without vectors."""
+    cosines = semantic_scores(index, vector)
+    return None if cosines is None else Closeness(cosines)
+
+
 def semantic_scores(index: BankIndex, vector: "NDArray[np.float32]") -> "NDArray[np.float32] | None":
     """The cosine at every place, NaN at those without a vector; None in a bank without vectors."""
     import numpy as np

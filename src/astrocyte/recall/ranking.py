@@ -5,7 +5,7 @@ of z-scores beats both legs (``benchmarks/memory``).
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,13 @@ from astrocyte.recall.entities import entity_gain
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence
 from astrocyte.recall.legs import (
+    Closeness,
     Keywords,
     best_places,
     keyword_scores,
     named_speaker,
     neighbour_gain,
-    semantic_scores,
+    scanned,
     session_best,
     standardised,
     time_gain,
@@ -28,6 +29,9 @@ from astrocyte.recall.legs import (
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+VectorLeg = Callable[[BankIndex, "NDArray[np.float32]", "NDArray[np.bool_]", "NDArray[np.float32]"], Closeness | None]
+"""From an index, the question's vector, what is admitted, and the keyword scores."""
 
 SEMANTIC_COSINE = 0.2
 """From this cosine on, closeness in meaning is named as evidence."""
@@ -76,6 +80,7 @@ def rank(
     *,
     limit: int,
     weights: Weights,
+    vectors: VectorLeg = scanned,
 ) -> Ranking:
     """At most ``limit`` hits; none when nothing in the bank answers the question."""
     started = time.perf_counter()
@@ -85,9 +90,10 @@ def rank(
         return Ranking()
     keywords = keyword_scores(index, query)
     counted = time.perf_counter()
-    cosines = semantic_scores(index, vector) if vector is not None else None
+    close = vectors(index, vector, mask, keywords.scores) if vector is not None else None
+    cosines = None if close is None else close.cosines
     scored = time.perf_counter()
-    fused = _fuse(index, query, keywords, cosines, mask, weights)
+    fused = _fuse(index, query, keywords, close, mask, weights)
     places = best_places(fused.scores, mask, limit)
     hits = _hits(index, places, keywords, cosines, fused)
     fused_at = time.perf_counter()
@@ -119,13 +125,13 @@ def _fuse(
     index: BankIndex,
     query: str,
     keywords: Keywords,
-    cosines: "NDArray[np.float32] | None",
+    close: Closeness | None,
     mask: "NDArray[np.bool_]",
     weights: Weights,
 ) -> _Fused:
     fused = weights.keyword * standardised(keywords.scores, mask)
-    if cosines is not None:
-        fused = fused + weights.semantic * standardised(cosines, mask)
+    if close is not None:
+        fused = fused + weights.semantic * close.standardised(mask)
     gains = neighbour_gain(index, fused, mask, weights.neighbours)
     fused = fused + gains
     lifted = {"neighbour": gains > 0}

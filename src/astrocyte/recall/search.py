@@ -12,9 +12,9 @@ from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.diversity import diversified
 from astrocyte.recall.honesty import never_rising
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.recall.legs import best_places, semantic_scores, standardised
+from astrocyte.recall.legs import best_places, scanned, standardised
 from astrocyte.recall.plan import RecallPlan
-from astrocyte.recall.ranking import Hit, Ranking, Weights, rank
+from astrocyte.recall.ranking import Hit, Ranking, VectorLeg, Weights, rank
 from astrocyte.recall.reranking import Reranker
 from astrocyte.stores.store import Space, Store, check_space
 
@@ -71,7 +71,9 @@ class Searcher:
         weights: Weights | None = None,
         reranker: Reranker | None = None,
         rerank_candidates: int = 60,
+        vectors: VectorLeg = scanned,
     ) -> None:
+        self._vectors = vectors
         self._store = store
         self._indexes = indexes
         self._provider = provider
@@ -120,7 +122,9 @@ class Searcher:
         reranker = self._reranker if plan.rerank else None
         limit = max(wanted, self._rerank_candidates) if reranker else wanted
         limit = max(limit, DIVERSE_CANDIDATES * wanted) if plan.diversity else limit
-        ranking = rank(index, plan.query, vector, plan.admitted, limit=limit, weights=self._weights)
+        ranking = rank(
+            index, plan.query, vector, plan.admitted, limit=limit, weights=self._weights, vectors=self._vectors
+        )
         spent.add(ranking)
         hits = ranking.hits
         if reranker is not None and hits:
@@ -151,11 +155,15 @@ class Searcher:
         self, bank_id: str, vector: "NDArray[np.float32]", *, at_least: float, count: int
     ) -> list[FoundPassage]:
         """The passages of a bank whose cosine with a vector is ``at_least`` that, nearest first."""
+        import numpy as np
+
         index = self._indexes.current(bank_id)
-        scores = None if index is None else semantic_scores(index, vector)
-        if index is None or scores is None:
+        if index is None:
             return []
-        places = best_places(scores, index.alive & (scores >= at_least), count)
+        close = self._vectors(index, vector, index.alive, np.zeros(index.size, np.float32))
+        if close is None:
+            return []
+        places = best_places(close.cosines, index.alive & (close.cosines >= at_least), count)
         rows = [int(index.rows[place]) for place in places]
         passages = self._store.fetch(bank_id, rows)
         return [passages[row] for row in rows if row in passages]

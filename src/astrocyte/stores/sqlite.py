@@ -50,6 +50,8 @@ _SEARCH = (
     " WHERE p.bank = ? AND p.id > ? ORDER BY p.id LIMIT ?"
 )
 
+_SEARCH_REMOTE = _SEARCH.replace("p.vector", "CASE WHEN p.vector IS NOT NULL THEN CAST('' AS BLOB) END")
+
 
 class SqliteStore(BankTable, Curation, TaskQueue):
     """The store of one database file. The caller owns the `Database` and closes it."""
@@ -118,9 +120,14 @@ class SqliteStore(BankTable, Curation, TaskQueue):
             ).fetchone()
             if found is None or (since is not None and since.version == found[1]):
                 return None
-            return _changes(connection, found, since or Position(found[0], 0))
+            is_remote = self._is_remote(connection, found[0])
+            return _changes(connection, found, since or Position(found[0], 0), is_remote=is_remote)
 
-        return self._database.read_now(lambda connection: _at_one_moment(connection, query))
+        return self._database.read_now(lambda connection: at_one_moment(connection, query))
+
+    def _is_remote(self, connection: Connection, bank: int) -> bool:
+        """Whether this store searches a bank's vectors itself."""
+        return False
 
     def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, FoundPassage]:
         def query(connection: Connection) -> dict[int, FoundPassage]:
@@ -166,7 +173,7 @@ class SqliteStore(BankTable, Curation, TaskQueue):
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
 
 
-def _at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> T:
+def at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> T:
     connection.execute("BEGIN")
     try:
         return query(connection)
@@ -174,11 +181,11 @@ def _at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> 
         connection.execute("ROLLBACK")
 
 
-def _changes(connection: Connection, bank: Sequence[Any], since: Position) -> Changes:
+def _changes(connection: Connection, bank: Sequence[Any], since: Position, *, is_remote: bool) -> Changes:
     number, version, model, dimension = bank
     added = [
         SearchRow(row[0], row[1], row[2], row[3], read_tags(row[4]), row[5], row[6], row[7], row[8], row[9])
-        for row in connection.execute(_SEARCH, (number, since.row, CHANGES))
+        for row in connection.execute(_SEARCH_REMOTE if is_remote else _SEARCH, (number, since.row, CHANGES))
     ]
     if len(added) == CHANGES:
         added, version = _whole_memories(added), UNFINISHED
@@ -195,7 +202,7 @@ def _changes(connection: Connection, bank: Sequence[Any], since: Position) -> Ch
     total = 0
     if since.row == 0:
         total = connection.execute("SELECT count(*) FROM memory_passages WHERE bank = ?", (number,)).fetchone()[0]
-    return Changes(position, space, added, [row for _, row in dropped], total)
+    return Changes(position, space, added, [row for _, row in dropped], total, is_remote)
 
 
 def _whole_memories(added: list[SearchRow]) -> list[SearchRow]:

@@ -175,7 +175,8 @@ class Position:
 class Changes:
     """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it.
 
-    ``total`` is how many passages the bank has, told with the first changes of all.
+    ``total`` is how many passages the bank has, told with the first changes of all. When the bank ``is_remote``, the
+    store searches its vectors itself, and a row's is empty when it has one.
     """
 
     position: Position
@@ -183,6 +184,7 @@ class Changes:
     added: Sequence[SearchRow]
     dropped: Sequence[int]
     total: int = 0
+    is_remote: bool = False
 
 
 class Store(Protocol):

@@ -71,6 +71,7 @@ class Database(ABC):
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
+        self._after_writes: list[Callable[[Connection], None]] = []
         self._thread = threading.Thread(target=self._write_groups, name=f"writer:{name}", daemon=True)
 
     @staticmethod
@@ -108,6 +109,10 @@ class Database(ABC):
     def write_now(self, work: Callable[[Connection], T]) -> T:
         """`write`, blocking the calling thread. Not for the event loop."""
         return self._submit(work).result()
+
+    def after_writes(self, work: Callable[[Connection], None]) -> None:
+        """Run ``work`` at the end of every transaction from now on: what it derives is committed with its source."""
+        self._after_writes.append(work)
 
     @abstractmethod
     def read_now(self, query: Callable[[Connection], T]) -> T:
@@ -212,6 +217,8 @@ class Database(ABC):
                     for write in group:
                         value, error = self._run(connection, write)
                         outcomes.append((write, value, error))
+                for work in self._after_writes:
+                    work(connection)
         except BaseException as error:  # noqa: BLE001 - whatever broke the group is every member's answer
             outcomes = [(write, None, error) for write in group]
         for write, value, failure in outcomes:

@@ -122,6 +122,12 @@ class PostgresDatabase(Database):
             except _Lost as lost:
                 raise lost.error from None
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """A connection of its own, outside every transaction: for what can't be in one, such as building an index."""
+        with self._errors(), self._connect("") as connection:
+            yield _Connection(connection)
+
     def notify(self, connection: Connection, channel: str, text: str) -> None:
         connection.execute("SELECT pg_notify(?, ?)", (self._channel(channel), text))
 

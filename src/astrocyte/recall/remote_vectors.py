@@ -1,0 +1,111 @@
+"""The vector leg of a bank whose vectors stay in the database: the nearest by index, the likeliest by words exactly.
+
+Standardising needs the mean and the spread of all cosines: they are those of a sample of the bank that is kept here.
+The places that neither leg names count as average, which is what is known of them.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from astrocyte.recall.bank_index import BankIndex
+from astrocyte.recall.legs import Closeness, best_places, scanned
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NEAREST = 200
+"""Admitted passages that are asked of the index, and of the keyword leg's best."""
+
+SCANNED = 3000
+"""A filter that admits no more than this is answered exactly: an index would walk past most of what it finds."""
+
+MOST_NEAREST = 4000
+SAMPLE = 1000
+SAMPLED_BANKS = 64
+
+
+@runtime_checkable
+class VectorSource(Protocol):
+    """A store that searches vectors itself."""
+
+    def nearest_rows(
+        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
+    ) -> list[tuple[int, float]]: ...
+    def packed_vectors(self, rows: Sequence[int]) -> dict[int, bytes]: ...
+
+
+class RemoteVectors:
+    """Scores banks in this process where their vectors are here, in the store where they are not. Thread-safe."""
+
+    def __init__(self, source: VectorSource) -> None:
+        self._source = source
+        self._samples: OrderedDict[tuple[int, int], NDArray[np.float32]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(
+        self,
+        index: BankIndex,
+        vector: "NDArray[np.float32]",
+        mask: "NDArray[np.bool_]",
+        words: "NDArray[np.float32]",
+    ) -> Closeness | None:
+        """``words`` are the keyword scores, of which the best get exact cosines."""
+        import numpy as np
+
+        if index.space is None or not index.is_remote:
+            return scanned(index, vector, mask, words)
+        cosines = np.full(index.size, np.nan, np.float32)
+        admitted = int(mask.sum())
+        if admitted <= SCANNED:
+            self._fill(index, cosines, np.flatnonzero(mask), vector)
+            return Closeness(cosines)
+        count = min(MOST_NEAREST, NEAREST * index.living // admitted)
+        for row, cosine in self._source.nearest_rows((index.position.bank, index.space.dimension), vector, count):
+            place = int(np.searchsorted(index.rows, row))
+            if place < index.size and index.rows[place] == row:
+                cosines[place] = cosine
+        likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), NEAREST), np.int64)
+        self._fill(index, cosines, likely, vector)
+        sample = self._sample(index) @ vector
+        return Closeness(cosines, float(sample.mean()), float(sample.std()))
+
+    def _fill(
+        self,
+        index: BankIndex,
+        cosines: "NDArray[np.float32]",
+        places: "NDArray[np.int64]",
+        vector: "NDArray[np.float32]",
+    ) -> None:
+        found = self._source.packed_vectors([int(row) for row in index.rows[places]])
+        for place in places.tolist():
+            packed = found.get(int(index.rows[place]))
+            if packed is not None:
+                cosines[place] = _unpacked([packed], len(vector))[0] @ vector
+
+    def _sample(self, index: BankIndex) -> "NDArray[np.float32]":
+        """Vectors spread evenly over a bank's life; taken anew when it has grown by half."""
+        import numpy as np
+
+        key = (index.position.bank, int(np.log(index.size) / np.log(1.5)))
+        with self._lock:
+            if key in self._samples:
+                self._samples.move_to_end(key)
+                return self._samples[key]
+        places = np.flatnonzero(index.alive & index.has_vector)
+        chosen = places[:: max(1, len(places) // SAMPLE)]
+        packed = self._source.packed_vectors([int(row) for row in index.rows[chosen]])
+        sample = _unpacked(list(packed.values()), 0 if index.space is None else index.space.dimension)
+        with self._lock:
+            self._samples[key] = sample
+            while len(self._samples) > SAMPLED_BANKS:
+                self._samples.popitem(last=False)
+        return sample
+
+
+def _unpacked(packed: Sequence[bytes], dimension: int) -> "NDArray[np.float32]":
+    import numpy as np
+
+    return np.frombuffer(b"".join(packed), "<f2").reshape(-1, dimension).astype(np.float32)

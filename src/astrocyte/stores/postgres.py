@@ -1,0 +1,189 @@
+"""Memories in PostgreSQL: the same rows and statements as in SQLite, and pgvector for banks that outgrow a scan.
+
+A bank of up to `EXACT_ROWS` passages is scanned exactly, in this process. A larger one gets an HNSW index of its own (a
+partial index ``WHERE bank = n``): a filter on the bank can then not starve the search, as it does in one index for all,
+where a bank that is a twentieth of the table finds a fifth of its true neighbours. Iterative scans give as many rows as
+are asked for, whatever other conditions remove.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from aster.foundation.audit import utc_now
+from aster.foundation.errors import AsterError, StorageError
+from aster.foundation.logs import get_logger
+from aster.foundation.sql import Connection
+from aster.foundation.sql.postgres import PostgresDatabase
+from astrocyte.stores.sqlite import SqliteStore, at_one_moment
+from astrocyte.stores.store import Changes, Position
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = get_logger("astrocyte.store")
+
+EXACT_ROWS = 10_000
+"""Passages up to which a bank is scanned: exact, and quicker than an index."""
+
+TAKEN_AT_ONCE = 1000
+EF_SEARCH = 200
+MOST_EF_SEARCH = 1000  # pgvector's own limit
+BUILD_MEMORY = "256MB"
+BUILD_LOCK = 0x61737662
+"""First half of the advisory lock of whoever builds a bank's index ("asvb"); the second half is the bank."""
+
+
+class PostgresStore(SqliteStore):
+    """The store of one PostgreSQL database. The caller owns the `Database` and closes it."""
+
+    def __init__(self, database: PostgresDatabase, *, now: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(database, now=now)
+        self._server = database
+        try:
+            database.migrate("memory-vectors", "astrocyte.stores.vectors")
+        except StorageError as error:
+            raise type(error)(
+                f"{error.message}: memories need the extension pgvector",
+                hint="install pgvector on the server; as a superuser: CREATE EXTENSION vector",
+            ) from error
+        database.after_writes(follow)
+        self._passages: dict[str, int] = {}
+        self._building: set[str] = set()
+
+    def changes(self, bank_id: str, since: Position | None) -> Changes | None:
+        changes = super().changes(bank_id, since)
+        if changes is not None and not changes.is_remote and changes.space is not None:
+            known = 0 if since is None or since.row == 0 else self._passages.get(bank_id, 0)
+            self._passages[bank_id] = known + len(changes.added)
+            if max(self._passages[bank_id], changes.total) > EXACT_ROWS and bank_id not in self._building:
+                self._building.add(bank_id)
+                threading.Thread(
+                    target=self._build_quietly, args=(bank_id,), name=f"vectors:{bank_id}", daemon=True
+                ).start()
+        return changes
+
+    def build_vector_index(self, bank_id: str) -> bool:
+        """Give a bank its HNSW index; false when another process is doing so. Time grows with the bank.
+
+        Reads and writes go on meanwhile; until it is done the bank is scanned.
+        """
+        number, dimension = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT id, dimension FROM memory_banks WHERE name = ? AND dimension IS NOT NULL", (bank_id,)
+            ).fetchone()
+        )
+        with self._server.alone() as connection:
+            (is_ours,) = connection.execute("SELECT pg_try_advisory_lock(?, ?)", (BUILD_LOCK, number)).fetchone()
+            if not is_ours:
+                return False
+            self._server.write_now(
+                lambda link: link.execute(
+                    "INSERT INTO memory_vector_banks VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING", (number, dimension)
+                )
+            )
+            while self._server.write_now(lambda link: _take_over(link, number)):
+                pass
+            index = _index_name(number)
+            connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'")
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")  # one that was not finished
+            connection.execute(
+                f"CREATE INDEX CONCURRENTLY {index} ON memory_neighbours"
+                f" USING hnsw ((embedding::halfvec({dimension})) halfvec_ip_ops) WHERE bank = {number}"
+            )
+            while not self._server.write_now(lambda link: _finish(link, number)):
+                pass
+        return True
+
+    def nearest_rows(
+        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
+    ) -> list[tuple[int, float]]:
+        """About the ``count`` passages nearest to a vector, with their cosines; ``space`` is bank and dimension."""
+        bank, dimension = space
+        # The bank and the dimension are numbers of ours and part of the text: a partial index serves no parameter.
+        query = (
+            f"SELECT passage, -(embedding::halfvec({dimension}) <#> ?::halfvec({dimension})) FROM memory_neighbours"  # noqa: S608
+            f" WHERE bank = {bank} ORDER BY embedding::halfvec({dimension}) <#> ?::halfvec({dimension}) LIMIT ?"
+        )
+        text = _as_text(vector)
+
+        def search(connection: Connection) -> list[tuple[int, float]]:
+            connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+            connection.execute(f"SET LOCAL hnsw.ef_search = {min(max(EF_SEARCH, count), MOST_EF_SEARCH)}")
+            return connection.execute(query, (text, text, count)).fetchall()
+
+        return self._database.read_now(lambda connection: at_one_moment(connection, search))
+
+    def packed_vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """The float16 vectors of passages, by passage."""
+        found = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT id, vector FROM memory_passages WHERE id = ANY(?) AND vector IS NOT NULL", (list(rows),)
+            ).fetchall()
+        )
+        return dict(found)
+
+    def _is_remote(self, connection: Connection, bank: int) -> bool:
+        found = connection.execute("SELECT is_ready FROM memory_vector_banks WHERE bank = ?", (bank,)).fetchone()
+        return found is not None and bool(found[0])
+
+    def _build_quietly(self, bank_id: str) -> None:
+        try:
+            self.build_vector_index(bank_id)
+        except AsterError as error:
+            logger.warning("a bank has no vector index yet", bank=bank_id, code=error.code, reason=error.message)
+        finally:
+            self._building.discard(bank_id)
+
+
+def follow(connection: Connection) -> None:
+    """Take over what was added to banks that are ready."""
+    behind = connection.execute(
+        "SELECT DISTINCT v.bank FROM memory_vector_banks v JOIN memory_passages p ON p.bank = v.bank AND p.id > v.last"
+        " WHERE v.is_ready = 1"
+    ).fetchall()
+    for (bank,) in behind:
+        while _take_over(connection, bank):
+            pass
+
+
+def _take_over(connection: Connection, bank: int) -> int:
+    """Copy the next passages' vectors; how many passages there were."""
+    rows = connection.execute(
+        "SELECT p.id, p.vector FROM memory_vector_banks v JOIN memory_passages p ON p.bank = v.bank AND p.id > v.last"
+        " WHERE v.bank = ? ORDER BY p.id LIMIT ?",
+        (bank, TAKEN_AT_ONCE),
+    ).fetchall()
+    if rows:
+        connection.executemany(
+            "INSERT INTO memory_neighbours VALUES (?, ?, CAST(? AS halfvec)) ON CONFLICT DO NOTHING",
+            [(row, bank, _packed_as_text(vector)) for row, vector in rows if vector is not None],
+        )
+        connection.execute("UPDATE memory_vector_banks SET last = ? WHERE bank = ?", (rows[-1][0], bank))
+    return len(rows)
+
+
+def _finish(connection: Connection, bank: int) -> bool:
+    """Take over what came while the index was built; ready, in the transaction in which nothing was left."""
+    if _take_over(connection, bank):
+        return False
+    connection.execute("UPDATE memory_vector_banks SET is_ready = 1 WHERE bank = ?", (bank,))
+    # Replicas that hold the bank's vectors learn that they need not.
+    connection.execute("UPDATE memory_banks SET version = version + 1 WHERE id = ?", (bank,))
+    return True
+
+
+def _index_name(bank: int) -> str:
+    return f"memory_neighbours_of_{bank}"
+
+
+def _packed_as_text(packed: bytes) -> str:
+    import numpy as np
+
+    return _as_text(np.frombuffer(packed, "<f2"))
+
+
+def _as_text(vector: Any) -> str:
+    return "[" + ",".join(map(repr, vector.tolist())) + "]"
