@@ -28,7 +28,7 @@ FORGOTTEN_OF = 3
 
 @dataclass
 class Outcome:
-    """What one process did: memory ids by bank that must be there, those that must not, counts, megabytes by quarter."""
+    """What one process did: ids by bank that must be there, those that must not, counts, megabytes by quarter."""
 
     kept: dict[str, set[str]] = field(default_factory=dict)
     gone: dict[str, set[str]] = field(default_factory=dict)
