@@ -53,8 +53,11 @@ _BEGIN = (
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;"
     f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, hashtext(current_schema()))"
 )
-_WRITER_OPTIONS = f"-c lock_timeout={BUSY_MS} -c idle_in_transaction_session_timeout={IDLE_MS}"
-_READER_OPTIONS = r"-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
+_PLANS = "-c plan_cache_mode=force_custom_plan -c jit=off"
+"""A plan that was kept from when a table was small scans it when it has grown within one large transaction."""
+
+_WRITER_OPTIONS = f"{_PLANS} -c lock_timeout={BUSY_MS} -c idle_in_transaction_session_timeout={IDLE_MS}"
+_READER_OPTIONS = rf"{_PLANS} -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
 
 _UNREACHABLE = (StorageUnavailable, "the server does not answer")
 _DENIED = (StorageUnwritable, "access is not permitted")
