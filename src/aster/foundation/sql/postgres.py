@@ -40,6 +40,9 @@ READERS = 16
 
 CONNECT_SECONDS = 5
 BUSY_MS = 5_000
+TURN_MS = 30_000
+"""How long a write waits for the writes of other processes."""
+
 LISTEN_SECONDS = 0.5
 """How long closing waits for a listener, and a listener for a server that went away."""
 
@@ -56,7 +59,7 @@ _BEGIN = (
 _PLANS = "-c plan_cache_mode=force_custom_plan -c jit=off"
 """A plan that was kept from when a table was small scans it when it has grown within one large transaction."""
 
-_WRITER_OPTIONS = f"{_PLANS} -c lock_timeout={BUSY_MS} -c idle_in_transaction_session_timeout={IDLE_MS}"
+_WRITER_OPTIONS = f"{_PLANS} -c lock_timeout={TURN_MS} -c idle_in_transaction_session_timeout={IDLE_MS}"
 _READER_OPTIONS = rf"{_PLANS} -c default_transaction_read_only=on -c default_transaction_isolation=repeatable\ read"
 
 _UNREACHABLE = (StorageUnavailable, "the server does not answer")
