@@ -164,7 +164,8 @@ def main() -> None:
     options = parser.parse_args()
     rounds: dict[Case, list[Measured]] = {case: [] for case in CASES}
     with ExitStack() as servers:
-        ports = {kind: options.port + offset for offset, kind in enumerate(KINDS)}
+        measured = {case.kind for case in CASES}
+        ports = {kind: options.port + offset for offset, kind in enumerate(KINDS) if kind in measured}
         pids = {kind: servers.enter_context(running(kind, port)) for kind, port in ports.items()}
         for case in CASES:
             measure(case, ports[case.kind], pids[case.kind], 400)

@@ -2,7 +2,8 @@
 
 ``echo`` is the floor: a bare ASGI app on the same uvicorn that reads the body, hashes it and checks one HMAC. The
 others are the policy service as `aster policy serve` runs it, without its rate limits; ``unaudited`` leaves out audit
-records and nonce rows, ``single`` commits each request alone.
+records and nonce rows, ``single`` commits each request alone, ``small`` remembers 10,000 used nonces in memory instead
+of 200,000, so that a soak soon sees that memory full.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ from typing import Any
 import uvicorn
 
 SECRET = "benchmark"
-KINDS = ("echo", "policy", "unaudited", "single")
+KINDS = ("echo", "policy", "unaudited", "single", "small")
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -32,10 +33,12 @@ def service(kind: str, folder: str) -> Any:
 
     from aster.foundation.http.metrics import RequestMetrics
     from aster.foundation.sql import Database
-    from aster.policy.service import journal
+    from aster.policy.service import journal, nonces
     from aster.policy.service.app import create_policy_service
     from aster.policy.service.settings import PolicySettings
 
+    if kind == "small":
+        nonces.FRONT_CLAIMS = 5_000
     if kind == "single":
         journal.GROUP_ENTRIES = 1
     if kind == "unaudited":

@@ -7,6 +7,7 @@ from aster import __version__
 from aster.foundation.http.openapi import openapi_document
 from aster.foundation.http.routes import Route
 from aster.policy.service.envelope import ErrorBody as PolicyErrorBody
+from aster.policy.service.queries import QUERY_TYPES
 from astrocyte.gateway.bodies import ErrorBody as MemoryErrorBody
 
 
@@ -50,5 +51,10 @@ def memory_document(routes: Sequence[Route]) -> dict[str, Any]:
 
 def policy_document(routes: Sequence[Route]) -> dict[str, Any]:
     return openapi_document(
-        routes, title="Aster Policy Engine", version=__version__, security=POLICY_SECURITY, error=PolicyErrorBody
+        routes,
+        title="Aster Policy Engine",
+        version=__version__,
+        security=POLICY_SECURITY,
+        error=PolicyErrorBody,
+        query_types=QUERY_TYPES,
     )

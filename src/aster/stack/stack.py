@@ -25,6 +25,7 @@ from aster.stack.app import PrefixApp, document_route
 from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
 from aster.stack.options import StackOptions
+from aster.stack.viewer_routes import viewer_routes
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.memory import Astrocyte
@@ -42,6 +43,7 @@ class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
     url: str
     health: str
     openapi: list[str]
+    docs: str
     data: str
     memory: str | None = None
     policy: str | None = None
@@ -54,6 +56,7 @@ class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
                 yield name, value
         yield "health", self.health
         yield "OpenAPI", " ".join(self.openapi)
+        yield "API docs", self.docs
         yield "data", self.data
 
 
@@ -116,7 +119,9 @@ class Stack:
         metrics = RequestMetrics(self.health.registry)
         parts = [await part(opening, metrics) for part in self._wanted()]
         node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None
-        own = plain_service("stack", [*self.health.routes, *(part.document for part in parts)])
+        documents = [part.document for part in parts]
+        viewer = viewer_routes([document.path for document in documents])
+        own = plain_service("stack", [*self.health.routes, *documents, *viewer])
         await server.start(PrefixApp([(prefix, part.app) for part in parts for prefix in part.prefixes], own))
         opening.push_async_callback(server.close)
         self._addresses = self._reached_at(server.url, parts, node)
@@ -183,6 +188,7 @@ class Stack:
             p2p=node.address if node is not None else None,
             health=f"{url}/readyz",
             openapi=[f"{url}{part.document.path}" for part in parts],
+            docs=f"{url}/docs",
             data=str(self._options.data),
         )
 

@@ -89,7 +89,7 @@ def test_every_route_is_present_and_nothing_else(document: dict[str, Any]) -> No
     assert listed == {(route.method, route.path) for route in ROUTES}
     for route in ROUTES:
         operation = document["paths"][route.path][route.method.lower()]
-        assert set(operation["responses"]) == {str(status) for status in (route.status, *route.errors)}
+        assert set(operation["responses"]) == {"default", *(str(status) for status in (route.status, *route.errors))}
         assert ("requestBody" in operation) == (route.body is not None)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from aster.foundation.sql import Database
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.settings import PolicySettings
 
+ROOT = Path(__file__).resolve().parents[3]
 TARGET = "/api/v1/policies/evaluate-source"
 BODY = msgspec.json.encode({"source": 'Module demo.\n\nRule ping produce Text:\n  Return "pong".\n'})
 SERVER = f"""
@@ -85,3 +88,14 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, answers: in
         assert (await send(service, "POST", TARGET, BODY, headers)).status == 409
     assert AuditLog(database).verify("policy:acme-corp").records == verified.records
     await database.close()
+
+
+def test_nothing_acknowledged_is_lost_in_kills_on_one_file() -> None:
+    """A few rounds of the program that does a hundred: evaluations and deployments, restarts on the same database."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "benchmarks.policy_http.kill", "--rounds", "3", "--port", str(port)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr
+    assert "nothing was lost in 3 kills" in done.stdout

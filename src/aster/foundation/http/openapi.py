@@ -10,6 +10,7 @@ import msgspec
 
 from aster.foundation.http.routes import Route
 
+_TYPES = {str: "string", int: "integer", bool: "boolean"}
 _REF = "#/components/schemas/{name}"
 
 
@@ -22,11 +23,13 @@ def openapi_document(
     security: Mapping[str, Mapping[str, Any]] | None = None,
     alternatives: Sequence[Sequence[str]] | None = None,
     error: Any = None,
+    query_types: Mapping[str, type] | None = None,
 ) -> dict[str, Any]:
     """The document of one service.
 
     ``security`` names the schemes. A caller needs all of them, or all of one of the ``alternatives`` where those are
-    given. ``error`` is the type of an error's body.
+    given. ``error`` is the type of an error's body, whatever its status. ``query_types`` are those of the query
+    parameters that are not texts.
     """
     types = [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     types = list(dict.fromkeys([*types, *([error] if error is not None else [])]))
@@ -35,7 +38,10 @@ def openapi_document(
     paths: dict[str, dict[str, Any]] = {}
     handlers = Counter(route.handler.__name__ for route in routes)
     for route in routes:
-        operation = {"operationId": _operation_id(route, handlers), **_operation(route, by_type, error)}
+        operation = {
+            "operationId": _operation_id(route, handlers),
+            **_operation(route, by_type, error, query_types or {}),
+        }
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     schemes = dict(security or {})
     return {
@@ -54,17 +60,22 @@ def _operation_id(route: Route, handlers: Mapping[str, int]) -> str:
     return f"{name}_{route.method.lower()}_{re.sub(r'[^a-z0-9]+', '_', route.path.lower()).strip('_')}"
 
 
-def _operation(route: Route, schemas: Mapping[Any, Any], error: Any) -> dict[str, Any]:
+def _operation(route: Route, schemas: Mapping[Any, Any], error: Any, query_types: Mapping[str, type]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.summary,
         "parameters": [
             *map(_path_parameter, re.findall(r"\{(\w+)\}", route.path)),
-            *map(_query_parameter, route.query),
+            *(_query_parameter(name, query_types.get(name, str)) for name in route.query),
         ],
-        "responses": {str(route.status): _response(route.status, schemas.get(route.answer) if route.answer else None)},
+        "responses": {
+            str(status): _response(status, schemas.get(route.answer) if route.answer else None)
+            for status in (route.status, *route.also)
+        },
     }
     for status in route.errors:
         operation["responses"][str(status)] = _response(status, schemas.get(error) if error is not None else None)
+    if error is not None:
+        operation["responses"]["default"] = {**_response(400, schemas.get(error)), "description": "Refused"}
     if route.body is not None:
         operation["requestBody"] = {
             "required": not route.optional_body,
@@ -86,5 +97,5 @@ def _path_parameter(name: str) -> dict[str, Any]:
     return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
 
 
-def _query_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": {"type": "string"}}
+def _query_parameter(name: str, kind: type) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": {"type": _TYPES[kind]}}

@@ -25,7 +25,7 @@ class Route:
 
     ``access`` is the service's own word for what a caller must have: a role, a permission. ``answer`` documents the
     body of ``status``; ``errors`` the other statuses a caller should expect. With ``optional_body`` an empty body is
-    None.
+    None. ``also``: other statuses with the same answer.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Route:
     errors: Sequence[int] = ()
     query: Sequence[str] = ()
     optional_body: bool = False
+    also: Sequence[int] = ()
     _decoder: msgspec.json.Decoder[Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:

@@ -25,8 +25,8 @@ FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
 RETRIED_STATUSES = frozenset({429, 503})
 CHANGING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-UNKEPT = frozenset({"/api/v1/tenant/keys"})
-"""Changes whose answers the service does not keep for an ``Idempotency-Key``: they hold a secret."""
+UNKEPT = frozenset({"/api/v1/tenant/keys", "/graphql"})
+"""Where the service keeps no answers for an ``Idempotency-Key``: they hold a secret, or are of many changes."""
 
 _REFUSED = 400
 

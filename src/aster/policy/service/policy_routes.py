@@ -55,6 +55,7 @@ class PolicyRoutes:
                 body=DeployRequest,
                 answer=DeployAnswer,
                 status=201,
+                also=(200,),
                 errors=(409, 422),
             ),
             Route(

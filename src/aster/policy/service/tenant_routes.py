@@ -123,6 +123,7 @@ class TenantRoutes:
                 owner,
                 AssignmentRequest,
                 AssignmentAnswer,
+                also=(201,),
                 errors=(409,),
             ),
             Route(

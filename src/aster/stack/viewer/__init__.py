@@ -1,0 +1,1 @@
+"""The page that shows OpenAPI documents: markup, style and script."""
