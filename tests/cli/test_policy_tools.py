@@ -145,3 +145,37 @@ f(9)
     assert "error UNDEFINED_FUNCTION: 'foo' is not a function" in lines
     assert "10" not in lines
     assert lines[-1] == "1"
+
+
+GERMAN = """\
+# locale: de-DE
+Regel f gegeben n als Ganzzahl, liefert Text:
+  wenn n groesser als 3
+    gib zurueck "ja".
+  gib zurueck "nein".
+"""
+
+
+def test_a_file_says_which_language_it_is_in(tmp_path: Path) -> None:
+    commented, named = tmp_path / "f.aster", tmp_path / "g.de-DE.aster"
+    commented.write_text(GERMAN)
+    named.write_text(GERMAN.partition("\n")[2])
+    for file in (commented, named):
+        assert aster("check", str(file)).returncode == 0
+        assert json.loads(aster("eval", str(file), "--context", '{"n": 4}').stdout) == "ja"
+        assert "wurde gefragt" in aster("explain", str(file), "--context", '{"n": 4}').stdout
+        assert aster("fmt", "--check", str(file)).returncode == 0
+    assert aster("check", str(commented), "--locale", "en-US").returncode == 1
+    translated = aster("translate", str(commented), "--to", "en_us").stdout
+    assert translated.startswith("# locale: en-US\n")
+    assert "Return" in translated
+
+
+def test_a_shipped_vocabulary_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "f.aster"
+    file.write_text(
+        "Rule f given applicant as Applicant, produce Int: Return applicant.age.\nDefine Applicant has age as Int.\n"
+    )
+    translated = aster("translate", str(file), "--to", "de-DE", "--to-vocabulary", "finance.loan")
+    assert "antragsteller.alter" in translated.stdout
+    assert "can't be read" in aster("translate", str(file), "--to", "de-DE", "--vocabulary", "finance.stocks").stderr

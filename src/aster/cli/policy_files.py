@@ -24,6 +24,16 @@ LocaleOption = Annotated[
         "--locale", help="The policy's language: en-US, zh-CN, de-DE or hi-IN.", autocompletion=lambda: list(LOCALES)
     ),
 ]
+AUTO = "auto"
+FileLocaleOption = Annotated[
+    str,
+    typer.Option(
+        "--locale",
+        help="The policy's language: en-US, zh-CN, de-DE or hi-IN; auto: what a comment `# locale: zh-CN` near its top "
+        "or its name (x.zh-CN.aster) says, else en-US.",
+        autocompletion=lambda: [AUTO, *LOCALES],
+    ),
+]
 RuleOption = Annotated[str | None, typer.Option("--rule", help="Which rule; the entry rule when left out.")]
 ContextOption = Annotated[
     str, typer.Option("--context", help="JSON object of arguments by name, @FILE, or - for standard input.")
@@ -38,7 +48,7 @@ TAB = "  "
 
 def check(
     files: FilesArgument,
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     modules: ModulesOption = None,
     fix: Annotated[bool, typer.Option("--fix", help="Rewrite the files with what can't change their meaning.")] = False,
     unsafe: Annotated[
@@ -76,7 +86,7 @@ def evaluate(
     file: FileArgument,
     rule: RuleOption = None,
     context: ContextOption = "{}",
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     modules: ModulesOption = None,
     trace: Annotated[bool, typer.Option("--trace", help="Print why, too.")] = False,
 ) -> None:
@@ -141,7 +151,14 @@ def compiled(file: Path, source: str, locale: str, modules: Path | None) -> "Pro
     from aster.policy.language import ModuleFolder, compile_source
 
     folder = modules or (Path() if str(file) == "-" else file.parent)
-    return compile_source(source, locale, modules=ModuleFolder(folder))
+    return compile_source(source, language_of(file, source, locale), modules=ModuleFolder(folder))
+
+
+def language_of(file: Path, source: str, locale: str) -> str:
+    """The locale that is meant by a ``--locale``, which may be `auto`."""
+    from aster.policy.language.locale_of import locale_of
+
+    return locale_of(str(file), source) if locale == AUTO else locale
 
 
 def findings(file: Path, source: str, locale: str, modules: Path | None) -> Sequence["Diagnostic"]:

@@ -47,7 +47,8 @@ def finding(
     )
     console.print(Text(told.way_out))
     if told.example is not None:
-        console.print(Text("".join(f"  {line}\n" for line in ("", *told.example.splitlines())), style="dim"), end="")
+        console.print()
+        console.print(Text("".join(f"  {line}\n" for line in told.example.splitlines()), style="dim"), end="")
 
 
 def _fields(way_out: str, example: str | None) -> dict[str, str | None]:

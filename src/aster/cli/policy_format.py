@@ -4,17 +4,30 @@ import difflib
 import os
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aster.cli.policy_files import LOCALES, FileArgument, FilesArgument, LocaleOption, policies, read, show
+from aster.cli.policy_files import (
+    AUTO,
+    LOCALES,
+    FileArgument,
+    FileLocaleOption,
+    FilesArgument,
+    language_of,
+    policies,
+    read,
+    show,
+)
 from aster.foundation.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aster.policy.language import Vocabulary
 
 
 def fmt(
     files: FilesArgument,
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 if a file would change.")] = False,
     diff: Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")] = False,
 ) -> None:
@@ -29,7 +42,7 @@ def fmt(
         total += 1
         source = read(file)
         try:
-            formatted = format_source(source, locale)
+            formatted = format_source(source, language_of(file, source, locale))
         except PolicySyntaxError as error:
             show(file, source, error.diagnostics, err=True)
             failed += 1
@@ -56,25 +69,35 @@ def translate(
     to: Annotated[
         str, typer.Option("--to", help="The language to translate to.", autocompletion=lambda: list(LOCALES))
     ],
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     vocabulary: Annotated[
-        Path | None, typer.Option("--vocabulary", help="A domain vocabulary (JSON) of the policy's own language.")
+        str | None,
+        typer.Option("--vocabulary", help="A domain vocabulary of the policy's own language: a name or a file."),
     ] = None,
     to_vocabulary: Annotated[
-        Path | None, typer.Option("--to-vocabulary", help="A domain vocabulary (JSON) of the other language.")
+        str | None, typer.Option("--to-vocabulary", help="A domain vocabulary of the other language: a name or a file.")
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
 ) -> None:
-    """Print a policy in another language: keywords and punctuation change; names, texts and comments stay."""
+    """Print a policy in another language: keywords and punctuation change; names, texts and comments stay.
+
+    A comment `# locale: …` tells the new language. A vocabulary is one of those shipped (finance.loan, insurance.auto)
+    or a file.
+    """
     from aster.policy.language import PolicySyntaxError, translate_source
+    from aster.policy.language.lexicon import locale_id
+    from aster.policy.language.locale_of import relabelled
 
     source = read(file)
-    words = [None if path is None else _vocabulary(path) for path in (vocabulary, to_vocabulary)]
+    spoken = language_of(file, source, locale)
+    pairs = ((vocabulary, spoken), (to_vocabulary, to))
+    words = [None if named is None else _vocabulary(named, language) for named, language in pairs]
     try:
-        translated = translate_source(source, locale, to, vocabulary=words[0], target_vocabulary=words[1])
+        translated = translate_source(source, spoken, to, vocabulary=words[0], target_vocabulary=words[1])
     except PolicySyntaxError as error:
         show(file, source, error.diagnostics, err=True)
         raise typer.Exit(1) from None
+    translated = relabelled(translated, locale_id(to))
     if output is None:
         typer.echo(translated, nl=False)
     else:
@@ -101,15 +124,18 @@ def write_whole(file: Path, text: str) -> None:
         raise ConfigError(f"{file} can't be written: {error.strerror or error}") from error
 
 
-def _vocabulary(path: Path):  # type: ignore[no-untyped-def]  # its type is imported where it is made
+def _vocabulary(named: str, locale: str) -> "Vocabulary":
+    """A shipped vocabulary by its name, or one in a file. Raises `ConfigError` and `VocabularyInvalid`."""
     import msgspec
 
-    from aster.policy.language import read_vocabulary
+    from aster.policy.language import VOCABULARIES, load_vocabulary, read_vocabulary
 
+    if named.partition("+")[0] in VOCABULARIES:
+        return load_vocabulary(named, locale)
     try:
-        return read_vocabulary(msgspec.json.decode(read(path), type=dict))
+        return read_vocabulary(msgspec.json.decode(read(Path(named)), type=dict))
     except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} is not a vocabulary: {error}") from None
+        raise ConfigError(f"{named} is not a vocabulary: {error}") from None
 
 
 def _print_diff(file: Path, source: str, formatted: str) -> None:

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 
 from aster.cli.policy_files import (
+    AUTO,
     ContextOption,
     FileArgument,
-    LocaleOption,
+    FileLocaleOption,
     ModulesOption,
     RuleOption,
     arguments,
@@ -21,7 +22,7 @@ def explain(
     file: FileArgument,
     rule: RuleOption = None,
     context: ContextOption = "{}",
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     modules: ModulesOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +34,7 @@ def explain(
     program = program_of(file, locale, modules)
     outcome = program.evaluate(rule, context=values, trace=True)
     warn_of_unknown(program, rule, values)
-    sentences = explain(outcome.trace, locale)
+    sentences = explain(outcome.trace, program.locale)
     if as_json:
         print_json({"value": outcome.trace["finalResult"], "sentences": sentences, "trace": outcome.trace})
         return
@@ -45,7 +46,7 @@ def explain(
 def schema(
     file: FileArgument,
     rule: RuleOption = None,
-    locale: LocaleOption = "en-US",
+    locale: FileLocaleOption = AUTO,
     modules: ModulesOption = None,
     output: Annotated[bool, typer.Option("--output", help="What it yields instead of what it takes.")] = False,
     sample: Annotated[
@@ -63,7 +64,7 @@ def schema(
         print_json(program.output_schema(rule) if output else program.input_schema(rule))
 
 
-def core_ir(file: FileArgument, locale: LocaleOption = "en-US", modules: ModulesOption = None) -> None:
+def core_ir(file: FileArgument, locale: FileLocaleOption = AUTO, modules: ModulesOption = None) -> None:
     """Print a policy as Core IR: its tree as JSON, for other tools. The same whatever language it is written in."""
     from aster.cli.terminal import print_json
 

@@ -179,6 +179,8 @@ def test_an_imported_module_is_bound_by_the_same_number_of_words() -> None:
         ("Rule f, produce:\n   Return 1.", "L003"),
         ("Rule f, produce:\n    If true\n        Return 1.\n      Return 2.", "L004"),
         ("Rule f given pаyment, produce:\n  Return 1.", "L009"),
+        ('Rule f, produce:\n  Return "user\u202e \u2066// ok".', "L001"),
+        ("Rule f, produce:\n  // \u2067 Return 1.\n  Return 2.", "L001"),
         ("Rule f given n, produce:\n  Return 1 < n < 5.", "P016"),
         ("Rule f-g, produce:\n  Return 1.", "P005"),
         ("Rule f, produce:\n", "P013"),

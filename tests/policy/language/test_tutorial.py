@@ -31,9 +31,13 @@ def test_policies_decide_as_the_tutorial_says(locale: str, source: str, cases: s
         assert program.evaluate(context=json.loads(context)).value == json.loads(value)
 
 
-def prepared(folder: Path) -> Path:
+def prepared(folder: Path, *, fixed: bool = False) -> Path:
     (folder / "loan.aster").write_text(POLICIES[0][1], encoding="utf-8")
     (folder / "loan.cases.json").write_text(re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)[0], encoding="utf-8")
+    (folder / "typo.aster").write_text(re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)[0], encoding="utf-8")
+    if fixed:
+        typo = (folder / "typo.aster").read_text(encoding="utf-8")
+        (folder / "typo.aster").write_text(typo.replace("age < 18", "age and age < 18").replace("agee", "age"))
     return folder
 
 
@@ -45,7 +49,7 @@ def test_commands_print_what_the_tutorial_shows(tmp_path: Path, command: str, pr
         [sys.executable, "-m", "aster", *arguments],
         capture_output=True,
         text=True,
-        cwd=prepared(tmp_path),
+        cwd=prepared(tmp_path, fixed="typo.aster --context" in command),
         timeout=60,
     )
     assert run.stdout.replace(f"{tmp_path.resolve()}/", "") == printed, run.stderr

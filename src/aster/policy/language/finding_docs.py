@@ -25,7 +25,7 @@ def _read(text: str) -> Mapping[str, FindingDoc]:
 
 
 FINDINGS: Mapping[str, FindingDoc] = _read("""
-L001 The language has no such sign; texts take the escapes `\\\\n \\\\t \\\\r \\\\" \\\\\\\\ \\\\u0041` and no others. Write words (`and`, `not`) or put it into a text.
+L001 The language has no such sign; texts take the escapes `\\\\n \\\\t \\\\r \\\\" \\\\\\\\ \\\\u0041` and no others. Write words (`and`, `not`) or put it into a text. Signs that turn the direction of reading are not allowed anywhere; in a text, write `\\u202e`.
 Rule f given n as Int, produce Int:
   Return n & 1.
 

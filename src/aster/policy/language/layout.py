@@ -45,6 +45,9 @@ _OPERAND_FOLLOWS = (_CONTINUING_KINDS - {"IS", "IS_NOT"}) | {
 }
 """After these, a word that looks like an operator is a name."""
 
+_STATEMENT_HEADS = frozenset({"RETURN", "LET", "SET", "MATCH", "WHEN", "FUNC_TO", "TYPE_DEF", "MODULE_DECL"})
+"""A line that begins with one of these goes on with none; so an operand that is missing is told where it is."""
+
 LONGEST_PHRASE = 5
 """Words of the longest keyword that may end a line."""
 
@@ -103,6 +106,8 @@ def _continues(laid: list[Token], token: Token, head: Token, deeper: bool) -> bo
     """Whether a line goes on with the one before it: an operator ends that one or begins this one, or what its first
     token ``head`` begins is not at its end."""
     previous = laid[-1]
+    if token.phrases and _is(token, _STATEMENT_HEADS):
+        return False
     if previous.value not in {".", ":"}:
         if token.kind is SIGN and token.value == ".":
             return True

@@ -123,6 +123,7 @@ class Program:
 
     @property
     def locale(self) -> str:
+        """The language it is written in."""
         return self._source.lexicon.id
 
     @property

@@ -44,6 +44,9 @@ _TEXT_END = {
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {'"': '"', "'": "'", "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "0": "\0"}
 _ESCAPES.update({"„": "„", "“": "“", "”": "”", "「": "「", "」": "」"})
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""What makes a text read in another order than it is, in comments and texts as well (CVE-2021-42574)."""
+
 _BRACKETS = frozenset("()[]")
 _NOTHING = Opening(NO_PHRASES, {})
 
@@ -53,6 +56,9 @@ _Longer = dict[str, tuple[Phrase, ...]]
 
 def tokenize(source: SourceText) -> list[Token]:
     """All tokens of a source, ending with `END`. What can't be read is reported to the source."""
+    if not source.text.isascii():
+        for found in _TURNS.finditer(source.text):
+            source.report("L001", found.start(), found.end(), found=f"U+{ord(found[0]):04X}")
     tokens, lines = _scan(source)
     if source.max_tokens is not None and len(tokens) + len(lines) - 1 > source.max_tokens:
         source.report("L011", 0, 0, limit=source.max_tokens)

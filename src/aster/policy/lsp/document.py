@@ -1,12 +1,12 @@
 """One policy in an editor: its text, its findings, its tree, and where its names are."""
 
-import re
 from functools import cached_property
 
 from aster.policy.language import tree
 from aster.policy.language.diagnostics import Diagnostic
-from aster.policy.language.errors import PolicySyntaxError, UnsupportedLocale
-from aster.policy.language.lexicon import ENGLISH, LOCALES, Lexicon, load_lexicon, locale_id
+from aster.policy.language.errors import PolicySyntaxError
+from aster.policy.language.lexicon import ENGLISH, Lexicon, load_lexicon
+from aster.policy.language.locale_of import LOCALE_COMMENT, locale_of
 from aster.policy.language.modules import Resolver
 from aster.policy.language.parser import parse
 from aster.policy.language.program import Program, compile_source
@@ -15,21 +15,6 @@ from aster.policy.language.source import MAX_SOURCE, MAX_TOKENS, SourceText
 from aster.policy.language.tokens import Token
 from aster.policy.lsp.positions import Lines
 from aster.policy.lsp.symbols import Symbols
-
-_LOCALE_COMMENT = re.compile(r"^[ \t]*(?:#|//)[ \t]*locale:[ \t]*([A-Za-z]{2}[-_][A-Za-z]{2})[ \t]*$", re.MULTILINE)
-_LOCALE_SUFFIX = re.compile(r"\.([A-Za-z]{2}[-_][A-Za-z]{2})\.aster$")
-_HEAD = 400
-
-
-def locale_of(uri: str, text: str, default: str = ENGLISH) -> str:
-    """A file's locale: of a comment `# locale: zh-CN` near its top, of its name (`x.zh-CN.aster`), or the default."""
-    for found in (_LOCALE_COMMENT.search(text[:_HEAD]), _LOCALE_SUFFIX.search(uri)):
-        if found is not None:
-            try:
-                return locale_id(found[1])
-            except UnsupportedLocale:
-                continue
-    return default if default in LOCALES else ENGLISH
 
 
 class Document:
@@ -92,6 +77,6 @@ class Document:
         found: list[str] = []
         while lines and (lines[-1].lstrip().startswith(("#", "//", "@"))):
             line = lines.pop().strip()
-            if not line.startswith("@") and not _LOCALE_COMMENT.match(line):
+            if not line.startswith("@") and not LOCALE_COMMENT.match(line):
                 found.append(line.lstrip("#/").strip())
         return "\n".join(reversed(found))
