@@ -231,13 +231,14 @@ def direct(
     rule: RuleInfo,
     functions: dict[str, Any],
     otherwise: Callable[[Any], Any],
+    build: type[DirectCompiler] = DirectCompiler,
 ) -> Callable[[Any], Any] | None:
     """A rule's direct function, None if there is none. ``functions`` are the compiled ones it may call."""
     constants = Constants(module, classes)
     constants.names.update({name: made for name, made in functions.items() if name[0] == "f"})
     constants.names.update(_GLOBALS, o_otherwise=otherwise)
     try:
-        body = DirectCompiler(Emitter(source), plans, constants, rule, classes).decision()
+        body = build(Emitter(source), plans, constants, rule, classes).decision()
         load_functions([body], constants)
     except (NotDirect, RecursionError):
         return None
