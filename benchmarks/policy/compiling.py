@@ -2,7 +2,7 @@
 
 Usage: python -m benchmarks.policy.compiling [--rounds 9]
 
-CPU time. Sources are compiled whole: read, parsed, checked, turned into functions. The first row is told twice: medians,
+CPU time. Sources are compiled whole: read, parsed, checked, made functions. The first row is told twice: medians,
 and the fastest twentieth of the turns, which is what it costs when neighbours do not take the caches.
 """
 

@@ -17,7 +17,7 @@ from aster.policy.language.source import SourceText
 from aster.policy.language.whitelist import inspect_tree
 
 FILE = "<policy>"
-RULES_AT_ONCE = 16
+RULES_AT_ONCE = 4
 """Rules whose nodes live at one time: few enough for the processor's cache, and for the garbage collector."""
 
 

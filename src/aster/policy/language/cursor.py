@@ -274,10 +274,11 @@ class Cursor:
     def at_field(self) -> bool:
         """Whether a field of the value before is named here: `.age`, `'s age`, or with a word between, `的 年龄`."""
         token = self.token
-        if token.kind is WORD:
-            alone = all(length == 1 for _, length in token.phrases)
-            return token.value in self.possessives and alone and self.peek().kind is WORD
-        return self.name_adjacent()
+        if token.kind is SIGN:
+            return bool(token.value == ".") and self.name_adjacent()
+        if token.kind is not WORD or token.value not in self.possessives:
+            return False
+        return all(length == 1 for _, length in token.phrases) and self.peek().kind is WORD
 
     def take_field(self) -> str:
         """The name of the field that `at_field` saw."""

@@ -34,8 +34,7 @@ class Emitter:
         self._last = offset
         if not self._begin <= offset < self._end:
             self._line, self._begin, self._end = self._source.line_at(offset)
-        line, column = self._line, offset - self._begin
-        self.here = {"lineno": line, "col_offset": column, "end_lineno": line, "end_col_offset": column + 1}
+        self.here = {"lineno": self._line, "col_offset": offset - self._begin}
 
     def node(self, kind: type[Node], **fields: Any) -> Node:
         """A node of all its fields, here. Past the constructor of `ast`, which takes three times as long."""

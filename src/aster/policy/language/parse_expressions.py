@@ -6,7 +6,7 @@ from decimal import Decimal
 from aster.policy.language.parse_primaries import PrimaryParser
 from aster.policy.language.repairs import Repair
 from aster.policy.language.terms import Term
-from aster.policy.language.tokens import NUMBER, SIGN, TEXT, WORD, LongLiteral
+from aster.policy.language.tokens import NEWLINE, NUMBER, SIGN, TEXT, WORD, LongLiteral
 from aster.policy.language.tree import (
     Arithmetic,
     Call,
@@ -174,8 +174,9 @@ class ExpressionParser(PrimaryParser, ABC):
     def _sum(self) -> Expression:
         token = self.token
         if token.kind is NUMBER or token.kind is TEXT:
-            after = self.tokens[self.index + 1]  # there is one: the last token is not a literal
-            if after.kind is not SIGN and not after.phrases:
+            after = self.tokens[self.index + 1]  # there is one: the last token is neither a literal nor a sign
+            ends = after.kind is SIGN and after.value == "." and self.tokens[self.index + 2].kind is NEWLINE
+            if ends or (after.kind is not SIGN and not after.phrases):
                 self.advance()
                 return Literal(token.start, token.end, token.value)
         first = self._product()
