@@ -189,6 +189,31 @@ class TestAPeerWithAPart:
             await server.blobs.share("ab" * 32)
 
 
+class TestAPeerThatDoesNotAnswer:
+    @pytest.mark.parametrize("has_begun", [False, True])
+    async def test_it_holds_nobody_up(
+        self, server: AsterServer, client: AsterClient, monkeypatch: pytest.MonkeyPatch, has_begun: bool
+    ) -> None:
+        ref, original = await _public(server), Source.describe
+        async with AsterServer([], config=LOOPBACK) as dead:
+            address, name = dead.address, dead.endpoint_id
+        if has_begun:
+            gate = Gate(monkeypatch, stop_at=20)
+            begun = asyncio.ensure_future(client.blobs.download(ref.hash))
+            await gate.reached.wait()
+            begun.cancel()
+            await asyncio.wait([begun])
+            gate.stop_at = CHUNKS
+
+        async def silent(source: Source, digest: bytes) -> BlobDescribed:
+            if source.name == name:
+                await asyncio.Event().wait()
+            return await original(source, digest)
+
+        monkeypatch.setattr(Source, "describe", silent)
+        assert await client.blobs.download(ref.hash, peers=[address, server.address]) == ref
+
+
 class TestRepair:
     async def test_only_what_is_damaged_is_fetched(
         self, server: AsterServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,13 +6,15 @@ itself gives what it has. What has arrived stays when all else fails, and the ne
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from aster.foundation.errors import AsterError, StorageError
 from aster.foundation.logs import get_logger
-from aster.rpc.storage.blob_service import HASHES_AT_ONCE
+from aster.rpc.storage.blob_service import HASHES_AT_ONCE, BlobDescribed
 from aster.rpc.storage.sources import Run, Source, Work
 from aster.storage.blobs.chunks import CHUNK_BYTES, chunk_count
 from aster.storage.blobs.model import BlobRef
@@ -45,10 +47,10 @@ class Download:
         """
         async with self._opened() as partial:
             if partial.size is None:
-                said = await self._first_of(lambda source: self._learn(source, partial))
+                said = await self._learn(partial)
                 is_collection = said if is_collection is None else is_collection
             elif is_collection is None:
-                is_collection = await self._first_of(self._is_collection)
+                is_collection = await self._ask_whether_collection()
             self._tell(partial)
             if not partial.is_whole:
                 await self._fetch_all(partial)
@@ -59,40 +61,78 @@ class Download:
             ref = await asyncio.to_thread(self.store.mark_collection, ref)
         return ref
 
-    async def _first_of(self, ask: Callable[[Source], Awaitable[bool]]) -> bool:
-        """The answer of the first peer that gives one."""
-        for source in self.sources:
-            try:
-                return await ask(source)
-            except StorageError:
-                raise
-            except AsterError as error:
-                self._give_up_on(source, error)
+    async def _learn(self, partial: PartialBlob) -> bool:
+        """Take the size and the chunk list from the first peer whose list fits the hash; is it a collection?"""
+        async with contextlib.aclosing(self._answers()) as answers:
+            async for source, described in answers:
+                try:
+                    await self._take_list(source, partial, described.size)
+                except StorageError:
+                    raise
+                except AsterError as error:
+                    self._give_up_on(source, error)
+                else:
+                    return described.is_collection
         raise self._failed()
 
-    async def _is_collection(self, source: Source) -> bool:
-        return (await source.describe(self.digest)).is_collection
+    async def _ask_whether_collection(self) -> bool:
+        async with contextlib.aclosing(self._answers()) as answers:
+            async for _, described in answers:
+                return described.is_collection
+        raise self._failed()
 
-    async def _learn(self, source: Source, partial: PartialBlob) -> bool:
-        """Take the size and the chunk list: 32 bytes for each 256 KiB, 1.25 MiB of a blob of 10 GiB, piece by piece."""
-        described = await source.describe(self.digest)
-        await asyncio.to_thread(self.store.check_room, described.size)
-        count, taking = chunk_count(described.size), ListTaking(partial, described.size)
+    async def _answers(self) -> AsyncGenerator[tuple[Source, BlobDescribed], None]:
+        """What peers say of the blob, as they answer: one that is dead or slow holds nobody up."""
+        asked = {asyncio.ensure_future(source.describe(self.digest)): source for source in self.sources}
+        waiting = set(asked)
+        try:
+            while waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    try:
+                        described = task.result()
+                    except AsterError as error:
+                        self._give_up_on(asked[task], error)
+                    else:
+                        yield asked[task], described
+        finally:
+            await _ended(asked)
+
+    async def _take_list(self, source: Source, partial: PartialBlob, size: int) -> None:
+        """32 bytes for each 256 KiB: 1.25 MiB of a blob of 10 GiB, a piece at a time."""
+        await asyncio.to_thread(self.store.check_room, size)
+        count, taking = chunk_count(size), ListTaking(partial, size)
         for first in range(0, count, HASHES_AT_ONCE):
             piece = await source.hashes(self.digest, first, min(HASHES_AT_ONCE, count - first))
             await asyncio.to_thread(taking.add, piece)
         await asyncio.to_thread(taking.finish)
-        return described.is_collection
 
     async def _fetch_all(self, partial: PartialBlob) -> None:
         """Until everything is here or no peer has more; a peer that is given up on leaves its chunks to the others."""
         work = Work(await asyncio.to_thread(partial.absent), self.sources)
         usable = [source for source in self.sources if source.failure is None]
+        asked = {asyncio.ensure_future(self._fetch_with(source, work, partial)) for source in usable}
+        waiting = asked
+        try:
+            while work.left and waiting:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+        finally:
+            await _ended(asked)
+
+    async def _fetch_with(self, source: Source, work: Work, partial: PartialBlob) -> None:
+        """A peer is given work once it has answered."""
+        try:
+            if not source.is_known:
+                await source.describe(self.digest)
+        except AsterError as error:
+            self._give_up_on(source, error)
+            return
         try:
             async with asyncio.TaskGroup() as group:
-                for source in usable:
-                    for _ in range(REQUESTS_AT_ONCE):
-                        group.create_task(self._fetch_from(source, work, partial))
+                for _ in range(REQUESTS_AT_ONCE):
+                    group.create_task(self._fetch_from(source, work, partial))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
@@ -160,3 +200,9 @@ def _put_all(partial: PartialBlob, run: Run, data: bytes) -> None:
         partial.put(first + number, data[number * CHUNK_BYTES : (number + 1) * CHUNK_BYTES])
     if len(data) > count * CHUNK_BYTES:
         raise ChunkRefused(f"more bytes than the chunks {first} to {first + count} have")
+
+
+async def _ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -27,12 +27,16 @@ Run = tuple[int, int]
 
 @dataclass(slots=True)
 class Source:
-    """A peer that may have the blob; ``name`` is what errors call it, ``here`` which chunks it has (empty: all)."""
+    """A peer that may have the blob; ``name`` is what errors call it.
+
+    ``is_known`` once it has answered; ``here`` says which chunks it has (empty: all).
+    """
 
     name: str
     caller: Caller
     secret: bytes = b""
     failure: str | None = None
+    is_known: bool = False
     here: bytes = b""
     cursor: int = 0
 
@@ -47,7 +51,7 @@ class Source:
         )
         if described.here and len(described.here) * 8 < chunk_count(described.size):
             raise UnavailableError("it does not say of every chunk whether it is there")
-        self.here = described.here
+        self.is_known, self.here = True, described.here
         return described
 
     async def has_more(self, digest: bytes) -> bool:
