@@ -53,52 +53,104 @@ def memory_of_row(bank_id: str, row: Sequence[Any]) -> Memory:
     return Memory(row[0], record)
 
 
-def equal_memory(connection: Connection, bank: int, prepared: PreparedMemory) -> str | None:
-    """The id of a stored memory that is the same as a prepared one."""
-    row = connection.execute(
-        "SELECT memory_id FROM memories WHERE bank = ? AND memory_id = ?"
-        " UNION ALL SELECT memory_id FROM memories WHERE bank = ? AND fingerprint = ? AND archived_at IS NULL LIMIT 1",
-        (bank, prepared.memory_id, bank, prepared.fingerprint),
-    ).fetchone()
-    return None if row is None else str(row[0])
+def equal_memories(connection: Connection, bank: int, memories: Sequence[PreparedMemory]) -> list[str | None]:
+    """For each memory the id of one that is the same, stored or before it in the list; None for what is new."""
+    ids = {row[0] for row in _among(connection, bank, "memory_id", [one.memory_id for one in memories])}
+    prints: dict[bytes, str] = {}
+    given = [one.fingerprint for one in memories if one.fingerprint is not None]
+    for memory_id, fingerprint in _among(connection, bank, "archived_at IS NULL AND fingerprint", given):
+        prints.setdefault(bytes(fingerprint), memory_id)
+    equals: list[str | None] = []
+    for one in memories:
+        same = one.memory_id if one.memory_id in ids else prints.get(one.fingerprint or b"")
+        equals.append(same)
+        if same is None:
+            ids.add(one.memory_id)
+            if one.fingerprint is not None and one.archived_at is None:
+                prints.setdefault(one.fingerprint, one.memory_id)
+    return equals
+
+
+def _among(connection: Connection, bank: int, column: str, values: Sequence[Any]) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for part in parts(values):
+        query = f"SELECT memory_id, fingerprint FROM memories WHERE bank = ? AND {column} IN ({_marks(len(part))})"  # noqa: S608
+        found += connection.execute(f"{query} ORDER BY id", (bank, *part)).fetchall()
+    return found
 
 
 def insert_memory(connection: Connection, bank: int, prepared: PreparedMemory, now: int) -> int:
     """Write a memory and its passages; returns the number of its row."""
-    memory = prepared.memory
-    (row,) = connection.execute(
-        "INSERT INTO memories (bank, memory_id, content, metadata, tags, session_id, speaker, source, occurred_at,"
-        " content_type, fingerprint, retained_at, updated_at, archived_at, retained_by, layer)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            bank,
-            prepared.memory_id,
-            memory.content,
-            _encode(memory.metadata).decode(),
-            _encode(memory.tags).decode(),
-            memory.session_id,
-            memory.speaker,
-            memory.source,
-            None if memory.occurred_at is None else microseconds(memory.occurred_at),
-            memory.content_type,
-            prepared.fingerprint,
-            now if prepared.retained_at is None else microseconds(prepared.retained_at),
-            None if prepared.updated_at is None else microseconds(prepared.updated_at),
-            None if prepared.archived_at is None else microseconds(prepared.archived_at),
-            prepared.retained_by,
-            prepared.layer,
-        ),
-    ).fetchone()
-    if prepared.archived_at is None:
-        connection.executemany(
-            "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                (bank, row, ordinal, passage.start, passage.stop, passage.terms, passage.vector)
-                for ordinal, passage in enumerate(prepared.passages)
-            ],
+    return insert_memories(connection, bank, [prepared], now)[0]
+
+
+def insert_memories(connection: Connection, bank: int, memories: Sequence[PreparedMemory], now: int) -> list[int]:
+    """Write memories and their passages, in order; returns the numbers of their rows. Few statements for many."""
+    numbers: dict[str, int] = {}
+    for part in parts(memories, PARAMETERS // len(_INSERTED)):
+        rows = ", ".join([f"({_marks(len(_INSERTED))})"] * len(part))
+        inserted = connection.execute(
+            f"INSERT INTO memories ({', '.join(_INSERTED)}) VALUES {rows} RETURNING memory_id, id",  # noqa: S608
+            [value for one in part for value in _values(bank, one, now)],
         )
-    return int(row)
+        numbers.update(inserted.fetchall())
+    connection.executemany(
+        "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+            (bank, numbers[one.memory_id], ordinal, passage.start, passage.stop, passage.terms, passage.vector)
+            for one in memories
+            if one.archived_at is None
+            for ordinal, passage in enumerate(one.passages)
+        ],
+    )
+    return [numbers[one.memory_id] for one in memories]
+
+
+_INSERTED = (
+    "bank",
+    "memory_id",
+    "content",
+    "metadata",
+    "tags",
+    "session_id",
+    "speaker",
+    "source",
+    "occurred_at",
+    "content_type",
+    "fingerprint",
+    "retained_at",
+    "updated_at",
+    "archived_at",
+    "retained_by",
+    "layer",
+)
+
+
+def _values(bank: int, prepared: PreparedMemory, now: int) -> tuple[Any, ...]:
+    """The values of `_INSERTED`."""
+    memory = prepared.memory
+    return (
+        bank,
+        prepared.memory_id,
+        memory.content,
+        _encode(memory.metadata).decode(),
+        _encode(memory.tags).decode(),
+        memory.session_id,
+        memory.speaker,
+        memory.source,
+        None if memory.occurred_at is None else microseconds(memory.occurred_at),
+        memory.content_type,
+        prepared.fingerprint,
+        now if prepared.retained_at is None else microseconds(prepared.retained_at),
+        None if prepared.updated_at is None else microseconds(prepared.updated_at),
+        None if prepared.archived_at is None else microseconds(prepared.archived_at),
+        prepared.retained_by,
+        prepared.layer,
+    )
+
+
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
 
 
 def selected_rows(connection: Connection, bank: int, selection: Selection) -> list[tuple[int, str]]:
@@ -219,6 +271,6 @@ def touch(connection: Connection, bank: int) -> None:
     connection.execute("UPDATE memory_banks SET version = version + 1 WHERE id = ?", (bank,))
 
 
-def parts(values: Sequence[T]) -> Iterable[Sequence[T]]:
-    for start in range(0, len(values), PARAMETERS):
-        yield values[start : start + PARAMETERS]
+def parts(values: Sequence[T], size: int = PARAMETERS) -> Iterable[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -20,8 +20,8 @@ from astrocyte.stores.rows import (
     COLUMNS,
     WIDTH,
     ask_for,
-    equal_memory,
-    insert_memory,
+    equal_memories,
+    insert_memories,
     memory_of_row,
     parts,
     read_tags,
@@ -76,12 +76,9 @@ class SqliteStore(BankTable, Curation, TaskQueue):
 
         def work(connection: Connection) -> list[str | None]:
             bank = bank_for_writing(connection, bank_id, space, now)
-            equals = []
-            for prepared in memories:
-                equal = equal_memory(connection, bank, prepared)
-                equals.append(equal)
-                if equal is None:
-                    insert_memory(connection, bank, prepared, now)
+            equals = equal_memories(connection, bank, memories)
+            fresh = [one for one, equal in zip(memories, equals, strict=True) if equal is None]
+            insert_memories(connection, bank, fresh, now)
             touch(connection, bank)
             stored = [one.memory_id for one, equal in zip(memories, equals, strict=True) if equal is None]
             if stored and tasks:
