@@ -260,6 +260,25 @@ async def test_what_one_keyless_client_shows_admits_no_other(tmp_path: Path) -> 
             await stranger.close()
 
 
+async def test_a_node_that_serves_calls_from_its_own_endpoint_and_goes_on_without_it() -> None:
+    async with serving(Greeter()) as other:
+        config = AsterConfig(secret_key=SigningKey.generate().seed, bind_addr="127.0.0.1:0", allow_all_consumers=True)
+        node = await started(Greeter(), config)
+        client = AsterClient(address=other.address, config=config, limits=LIMITS, reconnect=SOON)
+        stub = await client.client(Greeter)
+        assert client._lease is not None
+        assert client._lease.endpoint is node._endpoint
+        async with AsterClient(address=node.address, config=OWN) as guest:
+            assert (await (await guest.client(Greeter)).hello(Ask("a"))).text == "hello a"
+        assert (await stub.hello(Ask("b"))).text == "hello b"
+        await node.close()
+        assert (await stub.hello(Ask("c"), timeout=60)).text == "hello c"
+        assert client._lease.endpoint is not node._endpoint
+        assert client.endpoint_id == node.endpoint_id
+        await client.close()
+    assert (shared._endpoints, shared._servers) == ({}, {})
+
+
 async def test_a_peer_that_was_dialled_is_dialled_again_when_it_comes_back() -> None:
     endpoint = await Endpoint.bind(EndpointSettings(bind_addr="127.0.0.1:0"))
     async with serving(Greeter()) as server:

@@ -118,7 +118,7 @@ class AsterClient(Redialing, Server):
         refuse_unsupported(self._config)
         target = self._target()
         identity = find_identity(self._config, "consumer", self._peer)
-        if self._lease is None:
+        if self._lease is None or not self._lease.endpoint.is_open:
             if self._config.enable_monitoring:
                 logger.warning("enable_monitoring shows in a server's /metrics; a client has none: nothing is shown")
             shown = own_presentation(self._config, identity)

@@ -7,7 +7,7 @@ from pathlib import Path
 from aster.config import AsterConfig
 from aster.foundation.errors import ConfigError
 from aster.foundation.logs import ROOTS, configure_logging, get_logger
-from aster.transport.endpoint import Endpoint, EndpointSettings
+from aster.transport.endpoint import EndpointSettings
 from aster.transport.errors import BindFailed
 from aster.transport.proxy import ProxyChoice, one_proxy, proxy_from_environment
 from aster.transport.relays import DISABLED
@@ -89,11 +89,6 @@ def _instance_token(config: AsterConfig) -> str | None:
     if len(token.encode()) > MAX_TOKEN_BYTES:
         raise ConfigError(f"{source}: expected a token of at most {MAX_TOKEN_BYTES} bytes")
     return token
-
-
-async def bind_endpoint(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> Endpoint:
-    """Bind as the settings say; `BindFailed` for an address that is not free, or for settings that can't be."""
-    return await Endpoint.bind(endpoint_settings(config, identity, alpns))
 
 
 def endpoint_settings(config: AsterConfig, identity: NodeIdentity, alpns: tuple[bytes, ...] = ()) -> EndpointSettings:

@@ -26,8 +26,8 @@ from aster.rpc.limits import DEFAULT_LIMITS, RpcLimits
 from aster.rpc.node import (
     ALPN,
     apply_log_settings,
-    bind_endpoint,
     current_presentation,
+    endpoint_settings,
     find_identity,
     own_presentation,
 )
@@ -39,6 +39,7 @@ from aster.storage.limits import StorageLimits
 from aster.transport.address import parse_address
 from aster.transport.endpoint import Connection, Endpoint
 from aster.transport.pipe import Pipe
+from aster.transport.shared import offer_endpoint, withdraw_endpoint
 from aster.trust.admission import Admission
 from aster.trust.denials import Denial, DenyList
 from aster.trust.nonces import MemoryJournal, StoredJournal
@@ -125,7 +126,9 @@ class AsterServer:
         try:
             await self._open_storage()
             trust = resolve_trust(self._config, anchors, self._journal or MemoryJournal(), self._refusals, self._denied)
-            self._endpoint = await bind_endpoint(self._config, identity, (ALPN, ADMISSION_ALPN))
+            settings = endpoint_settings(self._config, identity, (ALPN, ADMISSION_ALPN))
+            self._endpoint = await Endpoint.bind(settings)
+            offer_endpoint(self._endpoint, settings)
             self._dialer = Dialer(self._endpoint, self._limits, own, producer_check(self._config, identity))
             await check_own_enrollment(self._config, anchors, own, self._endpoint.endpoint_id)
             self._trust, self._config = trust, with_hooks(trust.config, self._hook)
@@ -188,6 +191,8 @@ class AsterServer:
 
     async def close(self) -> None:
         """Cancel every handler, tell every peer, close the endpoint. Safe to call twice."""
+        if self._endpoint is not None:
+            withdraw_endpoint(self._endpoint)
         if self._acceptor is not None:
             await self._acceptor.close()
         elif self._endpoint is not None:

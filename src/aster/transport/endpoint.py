@@ -174,6 +174,11 @@ class Endpoint:
                 raise
         return endpoint
 
+    @property
+    def is_open(self) -> bool:
+        """May it still be used?"""
+        return self._bound is not None
+
     def address(self) -> NodeAddress:
         """Key, relay and direct addresses as known now."""
         known = called(self._raw.addr, TransportError)
@@ -194,12 +199,14 @@ class Endpoint:
             lambda: iroh.EndpointAddr(iroh.EndpointId.from_string(address.endpoint_id), dialled, list(direct)),
             InvalidAddress,
         )
-        peer = address.endpoint_id[:10]
+        peer, bound = address.endpoint_id[:10], self._bound
+        if bound is None:
+            raise ConnectFailed("this endpoint was closed")
         try:
             async with asyncio.timeout(within):
                 return Connection(
                     await settled(
-                        self._raw.connect(target, alpn), lambda words: ConnectFailed(f"can't reach {peer}…: {words}")
+                        bound.connect(target, alpn), lambda words: ConnectFailed(f"can't reach {peer}…: {words}")
                     )
                 )
         except ConnectFailed:
