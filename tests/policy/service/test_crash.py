@@ -1,6 +1,8 @@
 """A server that is killed in the middle of its work: what it acknowledged is there, and can't be replayed."""
 
 import asyncio
+import itertools
+import os
 import signal
 import socket
 import subprocess
@@ -99,3 +101,63 @@ def test_nothing_acknowledged_is_lost_in_kills_on_one_file() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert "nothing was lost in 3 kills" in done.stdout
+
+
+async def test_a_stop_finishes_what_is_under_way(tmp_path: Path) -> None:
+    """SIGTERM under load: no answer is cut, the exit code is 0, and what was answered is in the chain."""
+    command = [
+        sys.executable,
+        "-m",
+        "aster",
+        "policy",
+        "serve",
+        "--data",
+        str(tmp_path / "data"),
+        "--port",
+        "0",
+        "--json",
+    ]
+    environment = {**os.environ, "ASTER_SECURITY_HMAC_SECRET_KEY": SECRET}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    text = b""
+    while not text.endswith(b"}\n"):
+        text += await process.stdout.readline()
+    port = int(msgspec.json.decode(text)["url"].rpartition(":")[2])
+    answered: list[str] = []
+    clients = [asyncio.create_task(patient_client(port, number, answered)) for number in range(8)]
+    async with asyncio.timeout(60):
+        while len(answered) < 50:
+            done, _ = await asyncio.wait(clients, timeout=0.01)
+            assert not done, [task.exception() for task in done]
+    process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    await asyncio.gather(*clients)
+    database = Database.open(tmp_path / "data" / "policy.db")
+    log = AuditLog(database)
+    assert log.verify("policy:acme-corp").valid
+    recorded = [record.event["requestId"] for record in log.records("policy:acme-corp", limit=100_000)]
+    assert sorted(set(answered)) == sorted(answered)
+    assert set(answered) <= set(recorded)
+    await database.close()
+
+
+async def patient_client(port: int, number: int, answered: list[str]) -> None:
+    """Ask until the server closes the connection; an answer that has begun must end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for count in itertools.count():
+        request_id = f"{number}.{count}"
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in signed("POST", TARGET, BODY))
+        head = f"POST {TARGET} HTTP/1.1\r\nHost: x\r\nX-Request-Id: {request_id}\r\nContent-Length: {len(BODY)}\r\n"
+        try:
+            writer.write(head.encode() + lines + b"\r\n" + BODY)
+            first = await reader.read(1)
+        except ConnectionError:
+            first = b""
+        if not first:
+            break
+        answer = first + await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(int(answer.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+        answered.append(request_id)
+    writer.close()
