@@ -264,3 +264,19 @@ async def test_closing_leaves_no_task_behind() -> None:
     eager.close()
     while asyncio.all_tasks() != before:
         await asyncio.sleep(0)
+
+
+async def test_users_of_a_loop_share_one_spare_until_the_last_has_closed() -> None:
+    before = asyncio.all_tasks()
+    first, second = EagerTasks.shared(), EagerTasks.shared()
+    assert first is second
+    await ready(first)
+    first.close()
+    assert await as_callback(second.ready)
+    second.close()
+    assert not await as_callback(second.ready)
+    while asyncio.all_tasks() != before:
+        await asyncio.sleep(0)
+    third = EagerTasks.shared()
+    assert third is not first
+    third.close()

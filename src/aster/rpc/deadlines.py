@@ -18,6 +18,8 @@ FEW = 64
 class Deadlines:
     """Calls ``expire(call, seconds)`` for every call that is not removed in time."""
 
+    __slots__ = ("_expire", "_heap", "_loop", "_moments", "_timer", "_wakes_at")
+
     def __init__(self, expire: Expire) -> None:
         self._loop = asyncio.get_running_loop()
         self._expire = expire

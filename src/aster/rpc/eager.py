@@ -18,10 +18,11 @@ Work = Coroutine[Any, Any, None]
 
 
 class EagerTasks:
-    """Starts coroutines on the running loop."""
+    """Starts coroutines on the running loop. `shared` has one spare task for all that a loop starts."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._users = 1
         self._spare: _Spare | None = None
         # Whoever sets a task factory wants to see every task made.
         self._closed = self._loop.get_task_factory() is not None
@@ -52,12 +53,31 @@ class EagerTasks:
             _leave_task(self._loop, spare.task)
         return spare.keep(work, context, waits_for)
 
+    @classmethod
+    def shared(cls) -> "EagerTasks":
+        """Those of the running loop; whoever asks for them calls `close` once."""
+        loop = asyncio.get_running_loop()
+        shared = _of_loops.get(loop)
+        if shared is None:
+            shared = _of_loops[loop] = cls()
+        else:
+            shared._users += 1
+        return shared
+
     def close(self) -> None:
-        """From now on every coroutine gets a task of its own."""
+        """One user less; after the last one nothing is started here any more."""
+        self._users -= 1
+        if self._users:
+            return
         self._closed = True
+        if _of_loops.get(self._loop) is self:
+            del _of_loops[self._loop]
         spare, self._spare = self._spare, None
         if spare is not None:
             spare.task.cancel()
+
+
+_of_loops: dict[asyncio.AbstractEventLoop, EagerTasks] = {}
 
 
 class _Spare:

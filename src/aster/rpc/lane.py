@@ -47,9 +47,9 @@ class Lane(ABC, Generic[Side]):
         self._bodies = None if streams is None else Bodies(streams, limits)
         self._far_above = limits.max_message_bytes
         """Messages of more bytes leave the lane; none does until the peer said that it reads them."""
-        self._is_calm = True
-        """The peer's last bytes brought one event at most: what answers it is joined by nothing."""
-        self._enough = ENOUGH_BYTES
+        self._enough = 0
+        """So many bytes of requests or replies are written at once; 0 when the peer's last bytes brought one event at
+        most, so that nothing joins what answers it."""
         self._held = Budget(limits.max_bytes_in_flight)
         self._inboxes: dict[int, Inbox] = {}
         self._windows: dict[int, SendWindow] = {}
@@ -81,8 +81,7 @@ class Lane(ABC, Generic[Side]):
         handlers = self._handlers
         try:
             events = self._protocol.receive(data)
-            self._is_calm = len(events) < 2
-            self._enough = ENOUGH_BYTES
+            self._enough = ENOUGH_BYTES if len(events) > 1 else 0
             for event in events:
                 handlers[type(event)](event)
         except FramingError as error:
@@ -99,10 +98,11 @@ class Lane(ABC, Generic[Side]):
         Without others nothing will join it, so it does not wait for the end of this turn of the loop.
         """
         pipe = self._pipe
-        enough = pipe.waiting >= self._enough
-        if enough:
-            self._enough *= 2
-        pipe.write(wire, at_once=enough or (not others and self._is_calm))
+        enough = self._enough or (ENOUGH_BYTES if others else 0)
+        at_once = pipe.waiting >= enough
+        if at_once:
+            self._enough = 2 * enough or ENOUGH_BYTES
+        pipe.write(wire, at_once=at_once)
 
     def new_inbox(self, call: int) -> Inbox:
         """Where the peer's items of a call arrive; reading it hands out credits."""

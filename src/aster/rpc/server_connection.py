@@ -85,7 +85,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._debug_errors = debug_errors
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._eager = EagerTasks()
+        self._eager = EagerTasks.shared()
         self._deadlines = Deadlines(self._expire)
         self._methods: Methods = {}
         self._sessions = SessionTable(peer, self._attributes, limits.max_sessions)

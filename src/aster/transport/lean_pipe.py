@@ -9,7 +9,7 @@ from aster.transport.ffi import LENGTH_BYTES, Driver, Operation, Watch
 from aster.transport.pipe import OnData, Pipe
 
 READ_BYTES = 64 * 1024
-LEAST_READ_BYTES = 4 * 1024
+LEAST_READ_BYTES = 2 * 1024
 """The bindings keep a buffer of what a waiting read asks for: an idle connection should ask for little."""
 READS_A_TURN = 4
 
