@@ -1,13 +1,14 @@
 """Evidence retrieval on LoCoMo: how often the turns that answer a question are among the first k recalled.
 
     python benchmarks/memory/locomo.py path/to/locomo5.json [--provider auto|minilm|wordllama|none]
+        [--rerank] [--vectors vectors.npz]
         [--peers-python path/to/python] [--peers chroma lancedb_table mem0_local earlier]
 
 LoCoMo is Maharana et al., 2024 (CC BY-NC 4.0; not part of this repository). Each conversation is one bank, each turn
 one memory. any@k: some of a question's evidence turns are among the first k; fraction@k: the share of them, averaged
 over questions; MRR looks at the first of them. All systems see the same texts, vectors and questions in one run; ours
 goes through its public API. Weights were chosen on the conversations with even numbers; the odd ones are the reporting
-half. Peers run in another interpreter, where they are installed (``pip install chromadb lancedb mem0ai astrocyte
+half. ``--vectors`` keeps vectors between runs. Peers run in another interpreter, where they are installed (``pip install chromadb lancedb mem0ai astrocyte
 astrocyte-sqlite``).
 """
 
@@ -30,6 +31,7 @@ from benchmarks.memory.locomo_transcript import Conversation, Turn, read_convers
 from benchmarks.memory.scoring import Asked, print_bars, print_tables
 
 from aster.foundation.sql import Database
+from astrocyte.config import settings_from_dict
 from astrocyte.memories import Metadata, NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.ladder import PROVIDERS, load_provider
@@ -46,6 +48,27 @@ DEPTH = 20
 PEERS = ("chroma", "lancedb_table", "mem0_local", "earlier")
 TASK = Path(__file__).parent / "variants" / "task.py"
 OURS, RERANKED = "ours", "ours, tokens reranked"
+
+
+class Remembered:
+    """An embedding model whose vectors are kept in a file, so that another run does not wait for them again."""
+
+    def __init__(self, model: EmbeddingProvider, file: Path) -> None:
+        self._model, self._file = model, file
+        self.model_id, self.dimension = model.model_id, model.dimension
+        self._known: dict[str, Any] = {}
+        if file.exists():
+            with np.load(file, allow_pickle=False) as kept:
+                self._known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if missing:
+            self._known.update(zip(missing, self._model.embed(missing), strict=True))
+        return np.stack([self._known[text] for text in texts])
+
+    def keep(self) -> None:
+        np.savez(self._file, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
 
 
 @dataclass(frozen=True)
@@ -156,8 +179,12 @@ async def main() -> None:
     parser.add_argument("--provider", default="auto", choices=PROVIDERS)
     parser.add_argument("--peers-python", type=Path, help="an interpreter that has the peers installed")
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
+    parser.add_argument("--rerank", action="store_true", help="also with the second look at tokens (slow)")
+    parser.add_argument("--vectors", type=Path, help="a file of vectors, kept for the next run")
     arguments = parser.parse_args()
-    provider = load_provider(arguments.provider)
+    model = provider = load_provider(arguments.provider)
+    remembered = Remembered(model, arguments.vectors) if model and arguments.vectors else None
+    provider = remembered or model
     conversations = read_conversations(arguments.path)
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder, "memory.db")
@@ -165,7 +192,7 @@ async def main() -> None:
             "storage": {"url": f"sqlite:///{database}"},
             "embedding": {"provider": arguments.provider},
         }
-        async with Astrocyte.from_config_dict(settings) as astrocyte:
+        async with Astrocyte(settings_from_dict(settings), provider=provider) as astrocyte:
             print(f"model: {astrocyte.model_id}")
             bench = await build(conversations, database, astrocyte, provider)
             ours, spent = await recalled(bench, astrocyte)
@@ -177,9 +204,11 @@ async def main() -> None:
         rankings["all but entity links"] = bench.by_weights(Weights(entity=0.0))
         rankings[OURS] = ours
         times = [("ours", spent[len(spent) // 2], spent[int(len(spent) * 0.95)])]
-        if astrocyte.settings.provider != "none" and getattr(provider, "token_vectors", None):
+        if remembered is not None:
+            remembered.keep()
+        if arguments.rerank:
             settings["recall"] = {"rerank": "tokens"}
-            async with Astrocyte.from_config_dict(settings) as astrocyte:
+            async with Astrocyte(settings_from_dict(settings), provider=model) as astrocyte:
                 rankings[RERANKED], spent = await recalled(bench, astrocyte)
             times.append((RERANKED, spent[len(spent) // 2], spent[int(len(spent) * 0.95)]))
         if arguments.peers_python and provider is not None:

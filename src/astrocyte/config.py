@@ -21,7 +21,7 @@ from astrocyte.recall.reranking import RULES as RERANK_RULES
 from astrocyte.recall.reranking import RerankRule
 from astrocyte.reflect.agent import Bounds
 from astrocyte.retain.duplicates import RULES, DuplicateRule
-from astrocyte.retain.privacy import ACTIONS, BarrierAction
+from astrocyte.retain.privacy import ACTIONS, RECOGNISERS, BarrierAction, Recogniser
 from astrocyte.sources.config import SourceSettings, read_sources
 
 MEGABYTE = 1024 * 1024
@@ -118,6 +118,21 @@ SETTINGS = SettingsTable(
             "barriers",
         ),
         Setting(
+            "recogniser",
+            choice(*RECOGNISERS),
+            "patterns",
+            "What finds it: our pattern rules, or presidio (extra pii) beside them. Nothing is downloaded.",
+            "barriers",
+        ),
+        Setting(
+            "presidio_model",
+            TEXT,
+            None,
+            "An installed spaCy pipeline by which presidio finds names as well, e.g. en_core_web_sm.",
+            "barriers",
+            unset="<patterns alone>",
+        ),
+        Setting(
             "archive_after_days",
             integer(0, 36_500),
             0,
@@ -201,6 +216,8 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     derive: DeriveSettings
     duplicates: DuplicateRule
     pii: BarrierAction
+    recogniser: Recogniser
+    presidio_model: str | None
     lifecycle: Lifecycle
     access: AccessRules
     sources: dict[str, SourceSettings] = {}
@@ -239,6 +256,11 @@ def _check_together(name: str, resolved: Resolved) -> None:
         raise ConfigError(f"{name}: [derive] needs a language model", hint="name one in [llm] model")
     if resolved["rerank"] == "cross_encoder" and resolved["rerank_model"] is None:
         raise ConfigError(f"{name}: recall.rerank 'cross_encoder' needs recall.rerank_model")
+    if resolved["presidio_model"] is not None and resolved["recogniser"] != "presidio":
+        raise ConfigError(
+            f"{name}: barriers.presidio_model would not act",
+            hint="set barriers.recogniser: presidio, or leave it out",
+        )
     if resolved["rerank"] != "cross_encoder" and resolved["rerank_model"] is not None:
         raise ConfigError(
             f"{name}: recall.rerank_model would not act", hint="set recall.rerank to cross_encoder, or leave it out"
@@ -298,6 +320,8 @@ def _values(
         ),
         duplicates=resolved["duplicates"],
         pii=resolved["pii"],
+        recogniser=resolved["recogniser"],
+        presidio_model=resolved["presidio_model"],
         lifecycle=Lifecycle(
             archive_after_days=resolved["archive_after_days"],
             delete_after_days=resolved["delete_after_days"],

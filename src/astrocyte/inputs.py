@@ -123,6 +123,8 @@ def checked_selection(
     before_date: datetime | None,
     scope: str | None,
     limits: Limits,
+    *,
+    since_date: datetime | None = None,
 ) -> Selection:
     """What a forget names; `NothingSelected` when it names nothing."""
     if scope not in (None, "all"):
@@ -134,14 +136,15 @@ def checked_selection(
     for name, given in (("memory_ids", memory_ids), ("tags", tags)):
         if given is not None and not given:  # a condition that nothing meets must not become no condition
             raise NothingSelected(f"{name} is empty", hint=f"leave {name} out to select by the other conditions alone")
-    if memory_ids is None and tags is None and before_date is None:
+    if memory_ids is None and tags is None and before_date is None and since_date is None:
         raise NothingSelected(
-            "nothing is selected to forget", hint="name memory_ids, tags or before_date, or scope 'all'"
+            "nothing is selected to forget", hint="name memory_ids, tags, before_date or since_date, or scope 'all'"
         )
     return Selection(
         memory_ids=tuple(memory_ids) if memory_ids else None,
         tags=checked_tags(tags, limits) if tags else None,
         before=utc("before_date", before_date),
+        since=utc("since_date", since_date),
     )
 
 

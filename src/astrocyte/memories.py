@@ -188,6 +188,14 @@ class MemoryPage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
+class ForgetPreview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a forget would remove: how many, and the first of them. ``holds`` name what would refuse it."""
+
+    total: int
+    memories: list[MemoryRecord]
+    holds: list[str] = []
+
+
 class ForgetResult(msgspec.Struct, frozen=True, kw_only=True):
     """How many memories are gone for good. Nothing is archived: ``archived_count`` is 0."""
 

@@ -28,6 +28,7 @@ from astrocyte.inputs import (
 )
 from astrocyte.memories import (
     ContentType,
+    ForgetPreview,
     ForgetResult,
     HistoryResult,
     MemoryHit,
@@ -263,6 +264,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         memory_ids: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
         before_date: datetime | None = None,
+        since_date: datetime | None = None,
         scope: str | None = None,
         reason: str | None = None,
         context: AstrocyteContext | None = None,
@@ -270,16 +272,56 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         """Remove memories and everything derived from them, for good.
 
         ``scope="all"`` empties the bank (permission ``admin``). Otherwise a memory goes when it meets every condition
-        that is given: its id is listed, it has one of the tags, it happened (or was retained) before the date. Raises
+        that is given: its id is listed, it has one of the tags, it happened (or was retained) before
+        ``before_date`` and not before ``since_date``. Raises
         `NothingSelected` when there is no condition at all. Ids that do not exist are no error.
         """
         bank = bank_name(bank_id)
-        selection = checked_selection(memory_ids, tags, before_date, scope, self.settings.limits)
+        selection = checked_selection(memory_ids, tags, before_date, scope, self.settings.limits, since_date=since_date)
         await self._authorize(context, "forget_all" if selection.everything else "forget", [bank])
         why = checked_reason(reason, self.settings.limits)
         event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": why}
         gone = await self._opened.store.forget(bank, selection, event)
         return ForgetResult(deleted_count=len(gone))
+
+    async def preview_forget(
+        self,
+        bank_id: str,
+        *,
+        query: str | None = None,
+        min_score: float = 0.5,
+        memory_ids: Sequence[str] | None = None,
+        tags: Sequence[str] | None = None,
+        before_date: datetime | None = None,
+        since_date: datetime | None = None,
+        scope: str | None = None,
+        limit: int = 100,
+        context: AstrocyteContext | None = None,
+    ) -> ForgetPreview:
+        """What a `forget` with the same conditions would remove, without removing it.
+
+        ``query`` previews instead what a recall finds with at least ``min_score``, of which the other conditions, when
+        given, choose; to remove those, pass their ids to `forget`. ``limit`` memories are shown.
+        """
+        bank = bank_name(bank_id)
+        await self._authorize(context, "list", [bank])
+        store, limits = self._opened.store, self.settings.limits
+        ids: list[str] | None = None
+        if query is not None:
+            plan = recall_plan(query, [bank], limits, max_results=limits.max_results, min_score=min_score)
+            ids = list(dict.fromkeys(hit.memory_id for hit in (await self._search(plan)).hits))
+        if ids is None or memory_ids or tags or before_date or since_date:
+            selection = checked_selection(memory_ids, tags, before_date, scope, limits, since_date=since_date)
+            chosen = await asyncio.to_thread(store.selected, bank, selection)
+            ids = chosen if ids is None else [one for one in ids if one in set(chosen)]
+        shown = ids[: min(max(1, limit), limits.max_results)]
+        found = [await asyncio.to_thread(store.find, bank, one) for one in shown]
+        holds = await asyncio.to_thread(store.holds, bank)
+        return ForgetPreview(
+            total=len(ids),
+            memories=[one.record for one in found if one is not None],
+            holds=[hold.hold_id for hold in holds],
+        )
 
     async def export_bank(
         self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
@@ -305,7 +347,9 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         pii = (await asyncio.to_thread(self._rules, bank)).pii
         imported = skipped = 0
         for records in batches(await asyncio.to_thread(read_bank, Path(path), self.settings.limits)):
-            prepared = await asyncio.to_thread(prepare_import, records, state.provider, pii=pii)
+            prepared = await asyncio.to_thread(
+                prepare_import, records, state.provider, pii=pii, find=state.find_personal_data
+            )
             event = self._event("import", bank, context)
             equals = await state.store.add(bank, prepared, state.space, event, **self._to_derive(prepared))
             imported += equals.count(None)
@@ -320,7 +364,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
 
         def work() -> tuple[list[PreparedMemory], list[list[str]], list[str | None]]:
             rules = self._rules(bank)
-            guarded, found = guard(memories, rules.pii)
+            guarded, found = guard(memories, rules.pii, state.find_personal_data)
             prepared = prepare(ids, guarded, state.provider, duplicates=rules.duplicates)
             near: list[str | None] = [None] * len(ids)
             if rules.duplicates == "near":

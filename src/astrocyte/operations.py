@@ -93,6 +93,7 @@ async def forget(engine: Astrocyte, request: ForgetRequest, context: AstrocyteCo
         memory_ids=request.memory_ids,
         tags=request.tags,
         before_date=request.before_date,
+        since_date=request.since_date,
         scope=request.scope,
         reason=request.reason,
         context=context,

@@ -102,6 +102,7 @@ class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     memory_ids: list[str] | None = None
     tags: list[str] | None = None
     before_date: datetime | None = None
+    since_date: datetime | None = None
     scope: Literal["all"] | None = None
     reason: str | None = None
 

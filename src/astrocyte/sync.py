@@ -92,6 +92,7 @@ class SyncAstrocyte:
     recall = _blocking(Astrocyte.recall)
     reflect = _blocking(Astrocyte.reflect)
     history = _blocking(Astrocyte.history)
+    preview_forget = _blocking(Astrocyte.preview_forget)
     forget = _blocking(Astrocyte.forget)
     get_memory = _blocking(Astrocyte.get_memory)
     list_memories = _blocking(Astrocyte.list_memories)

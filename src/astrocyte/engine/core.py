@@ -28,6 +28,8 @@ from astrocyte.recall.remote_vectors import RemoteVectors, VectorSource
 from astrocyte.recall.reranking import load_reranker
 from astrocyte.recall.search import Searcher
 from astrocyte.retain.duplicates import DuplicateRule
+from astrocyte.retain.personal_data import Finder, find_personal_data
+from astrocyte.retain.presidio import presidio_finder
 from astrocyte.retain.privacy import BarrierAction
 from astrocyte.stores.opening import open_store
 from astrocyte.stores.store import Space, Store
@@ -59,6 +61,9 @@ class Opened:
     ) -> None:
         self.language_model = language_model
         self.derive_soon = asyncio.Event()
+        self.find_personal_data: Finder = find_personal_data
+        if settings.recogniser == "presidio":
+            self.find_personal_data = presidio_finder(settings.presidio_model)
         durability: Durability = "full" if settings.durability == "full" else "normal"
         self.database = Database.open(settings.storage_url, durability=durability)
         try:

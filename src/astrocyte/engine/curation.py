@@ -144,7 +144,7 @@ class CurationOperations(Engine):
 
         def work() -> PreparedMemory:
             rules = self._rules(bank)
-            guarded, _ = guard([memory], rules.pii)
+            guarded, _ = guard([memory], rules.pii, state.find_personal_data)
             (prepared,) = prepare([kept.memory_id], guarded, state.provider, duplicates=rules.duplicates)
             return replaced(prepared, retained_at=kept.retained_at, updated_at=updated_at, retained_by=kept.retained_by)
 

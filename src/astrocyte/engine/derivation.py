@@ -148,7 +148,7 @@ class DerivationOperations(Engine):
             )
             for piece in pieces
         ]
-        guarded, _ = guard(memories, self._rules(task.bank_id).pii)
+        guarded, _ = guard(memories, self._rules(task.bank_id).pii, self._opened.find_personal_data)
         ids = [secrets.token_hex(8) for _ in pieces]
         prepared = prepare(ids, guarded, self._opened.provider, duplicates="keep")
         return [

@@ -6,7 +6,7 @@ never cut up into telephone numbers. Every pattern is linear: no input makes it 
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -18,18 +18,22 @@ class Rule:
     pattern: re.Pattern[str]
     holds: Callable[[str], bool] = bool
 
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found where in a text; ``start`` and ``end`` as in a slice."""
+
+    kind: str
+    start: int
+    end: int
+
     @property
     def replacement(self) -> str:
         return f"[{self.kind.upper()}_REDACTED]"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Where in a text something was found; ``start`` and ``end`` as in a slice."""
-
-    rule: Rule
-    start: int
-    end: int
+Finder = Callable[[str], list[Finding]]
+"""Finds personal data in a text: findings in order, none overlapping another."""
 
 
 def _digits(text: str) -> str:
@@ -100,23 +104,25 @@ RULES = (
 
 
 def find_personal_data(text: str) -> list[Finding]:
-    """Every finding, in order, none overlapping another."""
-    findings: list[Finding] = []
-    taken = bytearray(len(text))
-    for rule in RULES:
-        for found in _matches(rule, text):
-            if not any(taken[found.start : found.end]):
-                taken[found.start : found.end] = b"\1" * (found.end - found.start)
-                findings.append(found)
-    return sorted(findings, key=lambda found: found.start)
+    """Every finding of `RULES`, in order, none overlapping another."""
+    return without_overlaps([found for rule in RULES for found in _matches(rule, text)])
 
 
-def redact(text: str) -> tuple[str, list[str]]:
+def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
+    """Those that overlap none that is listed before them, in order of their place."""
+    kept: list[Finding] = []
+    for found in findings:
+        if all(found.end <= other.start or other.end <= found.start for other in kept):
+            kept.append(found)
+    return sorted(kept, key=lambda found: found.start)
+
+
+def redact(text: str, find: Finder = find_personal_data) -> tuple[str, list[str]]:
     """The text with each finding replaced by its name in brackets, and the kinds that were found."""
     parts, end, kinds = [], 0, []
-    for found in find_personal_data(text):
-        parts += [text[end : found.start], found.rule.replacement]
-        kinds.append(found.rule.kind)
+    for found in find(text):
+        parts += [text[end : found.start], found.replacement]
+        kinds.append(found.kind)
         end = found.end
     return "".join([*parts, text[end:]]), list(dict.fromkeys(kinds))
 
@@ -125,4 +131,4 @@ def _matches(rule: Rule, text: str) -> Iterator[Finding]:
     group = "it" if "it" in rule.pattern.groupindex else 0
     for match in rule.pattern.finditer(text):
         if rule.holds(match[group]):
-            yield Finding(rule, match.start(group), match.end(group))
+            yield Finding(rule.kind, match.start(group), match.end(group))

@@ -10,6 +10,7 @@ from astrocyte.recall.entities import named_terms
 from astrocyte.recall.postings import pack_terms
 from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
+from astrocyte.retain.personal_data import Finder
 from astrocyte.retain.privacy import BarrierAction, guard
 from astrocyte.stores.store import PreparedMemory, PreparedPassage
 from astrocyte.text.dates import date_marks, spans
@@ -46,14 +47,14 @@ def prepare(
 
 
 def prepare_import(
-    records: Sequence[MemoryRecord], provider: EmbeddingProvider | None, *, pii: BarrierAction
+    records: Sequence[MemoryRecord], provider: EmbeddingProvider | None, *, pii: BarrierAction, find: Finder
 ) -> list[PreparedMemory]:
     """Memories that were retained before: they keep their ids and times, and are equal to nothing but themselves.
 
     The privacy barrier holds for them as for anything new.
     """
     ids = [record.memory_id for record in records]
-    guarded, _ = guard([as_retained(record) for record in records], pii)
+    guarded, _ = guard([as_retained(record) for record in records], pii, find)
     prepared = prepare(ids, guarded, provider, duplicates="keep")
     return [
         replace(

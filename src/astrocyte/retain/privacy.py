@@ -8,9 +8,12 @@ import msgspec
 from aster.foundation.logs import get_logger
 from astrocyte.errors import PersonalDataRefused
 from astrocyte.memories import Metadata, NewMemory, Scalar
-from astrocyte.retain.personal_data import redact
+from astrocyte.retain.personal_data import Finder, find_personal_data, redact
 
 BarrierAction = Literal["off", "redact", "reject", "warn"]
+Recogniser = Literal["patterns", "presidio"]
+RECOGNISERS: tuple[Recogniser, ...] = ("patterns", "presidio")
+
 ACTIONS: tuple[BarrierAction, ...] = ("off", "redact", "reject", "warn")
 
 SECRET_KEYS = frozenset({"api_key", "apikey", "password", "passwd", "secret", "token", "authorization"})
@@ -21,15 +24,17 @@ REPLACED_SECRET = "[SECRET_REDACTED]"  # noqa: S105 - what stands in for one
 logger = get_logger("astrocyte.privacy")
 
 
-def guard(memories: Sequence[NewMemory], action: BarrierAction) -> tuple[list[NewMemory], list[list[str]]]:
+def guard(
+    memories: Sequence[NewMemory], action: BarrierAction, find: Finder = find_personal_data
+) -> tuple[list[NewMemory], list[list[str]]]:
     """The memories as they may be stored, and the kinds found in each.
 
     ``reject`` raises `PersonalDataRefused` for the whole batch; ``warn`` stores as is and says so in the log, without
-    the data.
+    the data. ``find`` recognises it.
     """
     if action == "off":
         return list(memories), [[] for _ in memories]
-    cleaned = [_cleaned(memory) for memory in memories]
+    cleaned = [_cleaned(memory, find) for memory in memories]
     kinds = [found for _, found in cleaned]
     if not any(kinds):
         return list(memories), kinds
@@ -42,11 +47,11 @@ def guard(memories: Sequence[NewMemory], action: BarrierAction) -> tuple[list[Ne
     return [memory for memory, _ in cleaned], kinds
 
 
-def _cleaned(memory: NewMemory) -> tuple[NewMemory, list[str]]:
+def _cleaned(memory: NewMemory, find: Finder) -> tuple[NewMemory, list[str]]:
     kinds: dict[str, None] = {}
 
     def clean(text: str) -> str:
-        replaced, found = redact(text)
+        replaced, found = redact(text, find)
         kinds.update(dict.fromkeys(found))
         return replaced
 

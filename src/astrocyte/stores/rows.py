@@ -160,6 +160,9 @@ def selected_rows(connection: Connection, bank: int, selection: Selection) -> li
     if not selection.everything and selection.before is not None:
         conditions.append("coalesce(occurred_at, retained_at) < ?")
         values.append(microseconds(selection.before))
+    if not selection.everything and selection.since is not None:
+        conditions.append("coalesce(occurred_at, retained_at) >= ?")
+        values.append(microseconds(selection.since))
     query = f"SELECT id, memory_id, tags FROM memories WHERE {' AND '.join(conditions)}"  # noqa: S608 - our own words
     if selection.everything or selection.memory_ids is None:
         rows = connection.execute(query, values).fetchall()

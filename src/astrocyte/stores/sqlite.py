@@ -107,6 +107,13 @@ class SqliteStore(BankTable, Curation, TaskQueue):
 
         return await self._database.write(work)
 
+    def selected(self, bank_id: str, selection: Selection) -> list[str]:
+        def query(connection: Connection) -> list[str]:
+            bank = connection.execute("SELECT id FROM memory_banks WHERE name = ?", (bank_id,)).fetchone()
+            return [memory_id for _, memory_id in selected_rows(connection, bank[0], selection)] if bank else []
+
+        return self._database.read_now(query)
+
     async def record(self, event: Mapping[str, Any]) -> None:
         await self.audit.record(AUDIT_CHAIN, event)
 

@@ -70,6 +70,7 @@ class Selection:
     memory_ids: Sequence[str] | None = None
     tags: Sequence[str] | None = None
     before: datetime | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,9 @@ class Store(Protocol):
 
     async def forget(self, bank_id: str, selection: Selection, event: Mapping[str, Any]) -> list[str]:
         """Remove the selected memories and all that was derived from them; returns their ids."""
+
+    def selected(self, bank_id: str, selection: Selection) -> list[str]:
+        """The ids of what a forget would remove."""
 
     async def record(self, event: Mapping[str, Any]) -> None:
         """Write ``event`` to the audit log by itself."""

@@ -9,6 +9,7 @@ import pytest
 from astrocyte import Astrocyte, AstrocyteContext
 from astrocyte.errors import ContentTooLong, InvalidInput, MemoryNotFound
 
+STORES = ("sqlite", "postgres")
 MAY = datetime(2023, 5, 8, tzinfo=UTC)
 
 
@@ -81,3 +82,27 @@ async def test_who_retained_it_is_kept_and_exported(plain: Astrocyte, tmp_path: 
     await plain.export_bank("b", tmp_path / "b.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()[1:]]
     assert [line["retained_by"] for line in lines] == ["user:ann", None]
+
+
+async def test_a_forget_can_be_looked_at_before(astrocyte: Astrocyte) -> None:
+    ids = [await kept(astrocyte, f"Ann's parrot number {n}", tags=["bird"], occurred_at=MAY) for n in range(3)]
+    await kept(astrocyte, "Ben likes tea", tags=["drink"])
+    seen = await astrocyte.preview_forget("b", tags=["bird"], limit=2)
+    assert (seen.total, [one.memory_id for one in seen.memories], seen.holds) == (3, ids[:2], [])
+    found = await astrocyte.preview_forget("b", query="parrot number 2", min_score=0.9)
+    assert [one.memory_id for one in found.memories] == [ids[2]]
+    both = await astrocyte.preview_forget("b", query="parrots", min_score=0.0, tags=["drink"])
+    assert {one.content for one in both.memories} <= {"Ben likes tea"}
+    await astrocyte.place_hold("b", "case", "why")
+    assert (await astrocyte.preview_forget("b", scope="all")).holds == ["case"]
+    await astrocyte.lift_hold("b", "case")
+    assert (await astrocyte.bank_statistics("b")).memories == 4
+    assert (await astrocyte.forget("b", memory_ids=[one.memory_id for one in found.memories])).deleted_count == 1
+
+
+async def test_a_forget_may_name_both_ends_of_a_time(plain: Astrocyte) -> None:
+    for day in (1, 2, 3):
+        await kept(plain, f"day {day}", occurred_at=MAY.replace(day=day))
+    gone = await plain.forget("b", since_date=MAY.replace(day=2), before_date=MAY.replace(day=3))
+    assert gone.deleted_count == 1
+    assert {one.content for one in (await plain.list_memories("b")).memories} == {"day 1", "day 3"}
