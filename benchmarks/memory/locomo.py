@@ -8,8 +8,8 @@ LoCoMo is Maharana et al., 2024 (CC BY-NC 4.0; not part of this repository). Eac
 one memory. any@k: some of a question's evidence turns are among the first k; fraction@k: the share of them, averaged
 over questions; MRR looks at the first of them. All systems see the same texts, vectors and questions in one run; ours
 goes through its public API. Weights were chosen on the conversations with even numbers; the odd ones are the reporting
-half. ``--vectors`` keeps vectors between runs. Peers run in another interpreter, where they are installed (``pip install chromadb lancedb mem0ai astrocyte
-astrocyte-sqlite``).
+half. ``--vectors`` keeps vectors between runs. Peers run in another interpreter, where they are installed
+(``pip install chromadb lancedb mem0ai astrocyte astrocyte-sqlite``).
 """
 
 import argparse
