@@ -199,7 +199,7 @@ class Lifecycle(msgspec.Struct, frozen=True):
 
 
 class AstrocyteSettings(msgspec.Struct, frozen=True):
-    """The settings as values; see `SETTINGS` for what each means."""
+    """The settings as values; see `SETTINGS` for what each means. ``repr`` leaves out what may hold a password."""
 
     storage_url: str
     durability: str
@@ -221,6 +221,10 @@ class AstrocyteSettings(msgspec.Struct, frozen=True):
     lifecycle: Lifecycle
     access: AccessRules
     sources: dict[str, SourceSettings] = {}
+
+    def __repr__(self) -> str:
+        scheme = self.storage_url.partition("://")[0]
+        return f"AstrocyteSettings(storage_url='{scheme}://…', provider={self.provider!r})"
 
 
 def read_settings(path: str | PathLike[str], *, storage_url: str | None = None) -> AstrocyteSettings:

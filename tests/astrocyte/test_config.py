@@ -39,3 +39,10 @@ async def test_a_database_that_is_not_served_says_so() -> None:
     engine = Astrocyte.from_config_dict({"storage": {"url": "mysql://x/y"}, "embedding": {"provider": "none"}})
     with pytest.raises(ConfigError, match="not supported"):
         await engine.__aenter__()
+
+
+def test_settings_do_not_show_the_password_of_their_database() -> None:
+    url = "postgresql://user:hunter2@host/db"
+    settings = Astrocyte.from_config_dict({"storage": {"url": url}}).settings
+    assert settings.storage_url == url
+    assert "hunter2" not in f"{settings} {settings!r}"
