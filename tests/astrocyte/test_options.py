@@ -126,6 +126,9 @@ async def derived(engine: Astrocyte, folder: Path, server: OpenAiServer) -> Any:
     return ([one.kind for one in waiting], soon)
 
 
+BY_HAND = {"sweep_minutes": 0}
+"""No sweep in the background that could come first."""
+
 LLM = {"model": "m", "base_url": "SERVER"}
 EFFECTS: Mapping[str, tuple[Mapping[str, Any], Effect, Any]] = {
     "storage_url": ({"storage": {"url": "sqlite:///FOLDER/other.db"}}, kept_in, ["other.db"]),
@@ -138,9 +141,13 @@ EFFECTS: Mapping[str, tuple[Mapping[str, Any], Effect, Any]] = {
     "index_megabytes": ({"limits": {"index_megabytes": 16}}, index_room, 16 * 1024 * 1024),
     "duplicates": ({"retain": {"duplicates": "keep"}}, retained_twice, True),
     "pii": ({"barriers": {"pii": "redact"}}, mail, "write to [EMAIL_REDACTED]"),
-    "archive_after_days": ({"lifecycle": {"archive_after_days": 10}}, old_memories, (1, 0)),
-    "delete_after_days": ({"lifecycle": {"delete_after_days": 10}}, old_memories, (0, 1)),
-    "exempt_tags": ({"lifecycle": {"delete_after_days": 10, "exempt_tags": ["dear"]}}, old_memories, (0, 0)),
+    "archive_after_days": ({"lifecycle": {**BY_HAND, "archive_after_days": 10}}, old_memories, (1, 0)),
+    "delete_after_days": ({"lifecycle": {**BY_HAND, "delete_after_days": 10}}, old_memories, (0, 1)),
+    "exempt_tags": (
+        {"lifecycle": {**BY_HAND, "delete_after_days": 10, "exempt_tags": ["dear"]}},
+        old_memories,
+        (0, 0),
+    ),
     "sweep_minutes": ({"lifecycle": {"sweep_minutes": 0}}, workers, 0),
     "enabled": ({"access_control": {"enabled": True}}, written_by_ann, "ACCESS_DENIED"),
     "default_policy": ({"access_control": {"enabled": True, "default_policy": "open"}}, written_by_ann, "ok"),
