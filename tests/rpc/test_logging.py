@@ -21,6 +21,7 @@ from aster.trust.keys import SigningKey, read_key_file, write_key_file
 
 ROOT = SigningKey.generate()
 NODE = SigningKey.generate()
+OTHER = SigningKey.generate()
 SERVER = SigningKey.generate()
 LATER = int(time.time()) + 3600
 
@@ -116,7 +117,7 @@ def spellings(secret: bytes) -> set[str]:
 CANARIES = {
     TOKEN,
     PASSWORD,
-    *(spelling for key in (ROOT, NODE, SERVER) for spelling in spellings(key.seed)),
+    *(spelling for key in (ROOT, NODE, OTHER, SERVER) for spelling in spellings(key.seed)),
     *(credential.signature for credential in (ONCE, EXPIRED, CLOUD)),
     str(ONCE.nonce),
 }
@@ -132,11 +133,11 @@ async def test_no_secret_is_in_any_record_of_server_and_client(tmp_path: Path, l
         root_pubkey=ROOT.public, secret_key=SERVER.seed, storage_path=tmp_path / "storage", bind_addr="127.0.0.1:0"
     )
     async with AsterServer([Talker()], config=config, debug_errors=True) as server:
-        for credential in (ONCE, ONCE, EXPIRED, CLOUD):
+        for credential, node in ((ONCE, NODE), (ONCE, OTHER), (EXPIRED, NODE), (CLOUD, NODE)):
             file = tmp_path / "credential.json"
             file.write_bytes(credential_json(credential))
             mine = AsterConfig(
-                secret_key=NODE.seed,
+                secret_key=node.seed,
                 enrollment_credential_file=file,
                 enrollment_credential_iid=TOKEN,
                 bind_addr="127.0.0.1:0",
