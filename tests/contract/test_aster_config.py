@@ -163,8 +163,9 @@ def test_environment_variables_as_a_shell_reads_them(tmp_path: Path) -> None:
     )
     assert run.returncode == 0, run.stderr
     tree = json.loads(run.stdout)
-    for section in ("trust", "connect", "storage", "health"):
+    for section in ("trust", "connect", "health"):
         assert all(row["source"].startswith("ASTER_") for row in tree[section].values()), section
+    assert tree["storage"]["path"] == {"value": "/var/lib/aster", "source": "ASTER_STORAGE_PATH"}
     assert tree["network"]["bind_addr"] == {"value": "0.0.0.0:9000", "source": "ASTER_BIND_ADDR"}
 
 
