@@ -18,7 +18,7 @@ from tests.cli.processes import Start, addresses
 from typer.testing import CliRunner
 
 from aster.cli.astrocyte import app
-from aster.foundation.errors import AsterError, ConfigError, StorageBusy
+from aster.foundation.errors import AsterError, ConfigError, StorageBusy, StorageError
 from aster.stack.data import DataDirectory
 
 ROOT = ["-c", "from aster.cli.astrocyte import run; run()"]
@@ -172,7 +172,10 @@ def test_a_doctor_says_what_is_well(run: Callable[..., str]) -> None:
 def test_a_backup_is_a_store_of_its_own(run: Callable[..., str], tmp_path: Path) -> None:
     run("retain", "-b", "a", "kept twice")
     (tmp_path / "copy").mkdir()
-    assert "bytes in" in run("backup", str(tmp_path / "copy" / "memory.db"))
+    with DataDirectory(tmp_path / "astrocyte-data"):  # as a server holds it
+        assert "bytes in" in run("backup", str(tmp_path / "copy" / "memory.db"))
+    with pytest.raises(StorageError, match="there is no store"):
+        run("backup", str(tmp_path / "none.db"), "--data", str(tmp_path / "nowhere"))
     assert "kept twice" in run("recall", "kept", "-b", "a", "--data", str(tmp_path / "copy"))
 
 

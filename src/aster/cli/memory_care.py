@@ -45,14 +45,18 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
 ) -> None:
-    """Write a consistent copy of the whole store to one file."""
-    from aster.cli.running import run_async
+    """Write a consistent copy of the whole store to one file, also while a server uses it."""
+    from aster.foundation.errors import StorageError
+    from astrocyte.errors import NotSupported
+    from astrocyte.stores.sqlite_file import copy_file
 
-    async def work() -> Path:
-        async with Place(None, data, config, None).engine() as engine:
-            return await engine.back_up(path)
-
-    written = run_async(work())
+    scheme, _, rest = Place(None, data, config, None).storage_url.partition(":///")
+    if scheme != "sqlite":
+        raise NotSupported("this database is not one file to be copied", hint="use its server's backup (pg_dump)")
+    source = Path(rest)
+    if not source.is_file():
+        raise StorageError(f"there is no store {source}", hint="name its directory with --data DIR")
+    written = copy_file(source, path)
     typer.echo(f"{written.stat().st_size:,} bytes in {written}")
 
 

@@ -85,15 +85,27 @@ class Place:
             async with AsyncAstrocyteClient("http://memory", credentials=who, transport=transport) as client:
                 yield client
 
+    @property
+    def storage_url(self) -> str:
+        """Where memories are: what the configuration says, else a file of the data directory."""
+        from astrocyte.config import read_settings
+
+        return read_settings(self.config, storage_url=self._own_url).storage_url if self.config else self._own_url
+
+    @property
+    def _own_url(self) -> str:
+        from aster.stack.stack import MEMORY_FILE
+
+        return f"sqlite:///{(self.data.expanduser() / MEMORY_FILE).absolute()}"
+
     @asynccontextmanager
     async def engine(self) -> AsyncIterator["Astrocyte"]:
         """The engine of the data directory, for this process alone."""
         from aster.stack.data import DataDirectory
-        from aster.stack.stack import MEMORY_FILE
         from astrocyte.memory import Astrocyte
 
-        with DataDirectory(self.data.expanduser()) as directory:
-            url = f"sqlite:///{directory.file(MEMORY_FILE).absolute()}"
+        with DataDirectory(self.data.expanduser()):
+            url = self._own_url
             if self.config is not None:
                 opening = Astrocyte.from_config(self.config, storage_url=url)
             else:
