@@ -2,6 +2,7 @@
 servers from packages, one of each a test session (and a worker)."""
 
 import itertools
+import logging
 import os
 import shutil
 import tempfile
@@ -12,6 +13,8 @@ from urllib.parse import quote, urlsplit
 import psycopg
 import pytest
 from hypothesis import settings
+
+from aster.foundation.logs import ROOTS
 
 # How fast an example runs says how busy the machine is, not whether the code is right.
 settings.register_profile("aster", deadline=None)
@@ -29,6 +32,17 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in [name for name in os.environ if name.startswith(OURS) and name not in KEPT]:
         del os.environ[name]
     os.environ.setdefault("ASTER_CACHE_DIR", str(CACHE))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command that a test runs in its own process sets logging up; the next test must not find it so."""
+    loggers = [logging.getLogger(name) for name in ROOTS]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -520,3 +520,30 @@ def test_nothing_is_acknowledged_before_its_group_is_committed(file: Path) -> No
     with Opened(file) as database:
         assert database.check() == []
         assert database.read_now(texts) == []
+
+
+def test_closing_waits_for_a_read_that_is_under_way(tmp_path: Path) -> None:
+    """SQLite crashes when a connection is closed while another thread uses it."""
+    database = Database.open(tmp_path / "busy.db")
+    database.write_now(lambda connection: connection.execute("CREATE TABLE t (x INTEGER)"))
+    reading, finish = threading.Event(), threading.Event()
+    seen: list[int] = []
+
+    def query(connection: Connection) -> None:
+        reading.set()
+        finish.wait()
+        seen.append(connection.execute("SELECT count(*) FROM t").fetchone()[0])
+
+    reader = threading.Thread(target=database.read_now, args=(query,))
+    reader.start()
+    reading.wait()
+    closing = threading.Thread(target=database.close_now)
+    closing.start()
+    closing.join(timeout=0.05)
+    assert closing.is_alive()
+    finish.set()
+    reader.join()
+    closing.join()
+    assert seen == [0]
+    with pytest.raises(StorageError, match="is closed"):
+        database.read_now(lambda connection: connection.execute("SELECT 1").fetchone())

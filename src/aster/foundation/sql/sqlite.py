@@ -35,10 +35,11 @@ _ERRORS: dict[int, tuple[type[StorageError], str]] = {
 
 
 class _Reader:
-    """A thread's connection, closed when the thread ends."""
+    """A thread's connection, closed when it ends. ``lock`` is held in use: SQLite crashes if it is closed then."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.lock = threading.RLock()
         self.close = weakref.finalize(self, connection.close)
 
 
@@ -63,7 +64,9 @@ class SqliteDatabase(Database):
         reader: _Reader | None = getattr(self._local, "reader", None)
         if reader is None:
             reader = self._local.reader = self._open_reader()
-        with translated_errors(self.path):
+        with reader.lock, translated_errors(self.path):
+            if self._closed:
+                raise StorageError(f"{self.path}: the database is closed")
             return query(reader.connection)
 
     def check(self) -> Sequence[str]:
@@ -91,7 +94,8 @@ class SqliteDatabase(Database):
 
     def _close_connections(self) -> None:
         for reader in list(self._readers):
-            reader.close()
+            with reader.lock:
+                reader.close()
         self._writer.close()
 
     def _connect(self) -> sqlite3.Connection:
