@@ -65,7 +65,9 @@ class Change:
         """Replace the file at once, with the rights it had; a copy of what it was stays beside it."""
         kept = self.path.with_name(f"{self.path.name}.before-astrocyte")
         mode = self.path.stat().st_mode & 0o777
-        kept.write_text(self.before, encoding="utf-8")
+        kept.unlink(missing_ok=True)
+        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(self.before)  # never readable by more than its owner, even for a moment: it may hold tokens
         kept.chmod(mode)
         descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from aster.foundation.http.errors import HttpError, ValidationFailed
@@ -35,6 +36,14 @@ class IdempotencyConflict(HttpError):
     code = "IDEMPOTENCY_CONFLICT"
 
 
+@dataclass(slots=True)
+class _Turn:
+    """Repetitions of one request, one after the other; forgotten when the last has its answer."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 def _wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -46,7 +55,7 @@ class Idempotency:
         self._engine = engine
         self._now_ms = now_ms
         self._is_ready = False
-        self._under_way: dict[tuple[str, str], asyncio.Lock] = {}
+        self._turns: dict[tuple[str, str], _Turn] = {}
 
     def once(self, handler: Handler) -> Handler:
         """The handler, done once for each key of a caller."""
@@ -59,13 +68,15 @@ class Idempotency:
             if len(set(keys)) > 1 or not _KEY.fullmatch(keys[0]):
                 raise ValidationFailed("Idempotency-Key must be 1 to 128 visible ASCII characters", problems=[])
             place = (principal_label(request.state[CONTEXT]), keys[0].decode())
-            lock = self._under_way.setdefault(place, asyncio.Lock())
+            turn = self._turns.setdefault(place, _Turn())
+            turn.users += 1
             try:
-                async with lock:
+                async with turn.lock:
                     return await self._once(place, await _digest(request), lambda: handler(request, body))
             finally:
-                if not lock.locked():
-                    self._under_way.pop(place, None)
+                turn.users -= 1
+                if not turn.users:
+                    del self._turns[place]
 
         return answer
 

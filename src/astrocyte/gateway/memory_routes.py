@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
+from aster.foundation.errors import StorageUnwritable
 from aster.foundation.http.files import FileReply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
@@ -105,8 +106,11 @@ class MemoryHandlers:
         await self._engine.require_access(_context(request), "import", [_bank(request)])
         with tempfile.TemporaryDirectory(prefix="astrocyte-import-") as folder:
             path = Path(folder) / "bank.jsonl"
-            with path.open("wb") as file:
-                await self._receive(request, file)
+            try:
+                with path.open("wb") as file:
+                    await self._receive(request, file)
+            except OSError as error:
+                raise StorageUnwritable(f"an import can't be kept: {error.strerror or error}") from error
             try:
                 return await self._engine.import_bank(_bank(request), path, context=_context(request))
             except InvalidExport as error:

@@ -1,10 +1,13 @@
 """A change that is asked for twice is made once, and answered twice."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
 
+from aster.foundation.http.request import HttpLimits, Request
+from aster.foundation.http.routes import Match
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.idempotency import KEPT_MS, Idempotency
 from astrocyte.memory import Astrocyte
@@ -51,6 +54,34 @@ async def test_repetitions_at_the_same_time_make_one_change(client: httpx.AsyncC
 async def test_what_was_refused_may_be_tried_again(client: httpx.AsyncClient) -> None:
     assert (await client.post("/v1/retain", json=BODY | {"content": ""}, headers=ALICE)).status_code == 400
     assert (await client.post("/v1/retain", json=BODY, headers=ALICE)).json()["stored"] is True
+
+
+async def test_of_refusals_at_the_same_time_one_is_tried_at_a_time(plain: Astrocyte) -> None:
+    running = most = 0
+
+    async def fail(request: object, body: object) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        raise RuntimeError("no")
+
+    idempotency = Idempotency(plain)
+    handler: Any = idempotency.once(fail)
+    await asyncio.gather(*(handler(_request(), None) for _ in range(10)), return_exceptions=True)
+    assert (most, idempotency._turns) == (1, {})
+
+
+def _request() -> Request:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    headers = [(b"idempotency-key", b"k")]
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": headers, "query_string": b""}
+    request = Request(scope, receive, HttpLimits(), Match())
+    request.state["context"] = None
+    return request
 
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 129, "ä"])
