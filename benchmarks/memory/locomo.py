@@ -41,7 +41,7 @@ from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.legs import best_places, keyword_scores, semantic_scores
 from astrocyte.recall.ranking import Weights, rank
-from astrocyte.stores.sqlite import SqliteStore
+from astrocyte.stores.opening import open_store
 
 BATCH = 64
 DEPTH = 20
@@ -125,7 +125,7 @@ async def build(conversations: list[Conversation], database: Path, astrocyte: As
     count = sum(len(conversation.turns) for conversation in conversations)
     print(f"retained {count} turns in {len(conversations)} banks: {count / spent:.0f} a second, batches of {BATCH}")
     reader = Database.open(database)
-    indexes = BankIndexes(SqliteStore(reader))
+    indexes = BankIndexes(open_store(reader))
     found = [index for one in conversations if (index := indexes.current(one.name)) is not None]
     await reader.close()
     names = [

@@ -9,6 +9,7 @@ are asked for, whatever other conditions remove.
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.audit import utc_now
@@ -16,7 +17,8 @@ from aster.foundation.errors import AsterError, StorageError
 from aster.foundation.logs import get_logger
 from aster.foundation.sql import Connection
 from aster.foundation.sql.postgres import PostgresDatabase
-from astrocyte.stores.sqlite import SqliteStore, at_one_moment
+from astrocyte.errors import NotSupported
+from astrocyte.stores.sql import SqlStore, at_one_moment
 from astrocyte.stores.store import Changes, Position
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ BUILD_LOCK = 0x61737662
 """First half of the advisory lock of whoever builds a bank's index ("asvb"); the second half is the bank."""
 
 
-class PostgresStore(SqliteStore):
+class PostgresStore(SqlStore):
     """The store of one PostgreSQL database. The caller owns the `Database` and closes it."""
 
     def __init__(self, database: PostgresDatabase, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -124,6 +126,12 @@ class PostgresStore(SqliteStore):
             ).fetchall()
         )
         return dict(found)
+
+    async def scrub(self) -> bool:
+        return False
+
+    async def back_up(self, path: Path) -> Path:
+        raise NotSupported("this database is not one file to be copied", hint="use its server's backup (pg_dump)")
 
     def _is_remote(self, connection: Connection, bank: int) -> bool:
         found = connection.execute("SELECT is_ready FROM memory_vector_banks WHERE bank = ?", (bank,)).fetchone()

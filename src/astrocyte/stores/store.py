@@ -1,4 +1,4 @@
-"""What the engine asks of a store. SQLite answers today; another database answers the same questions the same way."""
+"""What the engine asks of a store. SQLite and PostgreSQL answer the same questions the same way."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from aster.foundation.audit import AuditLog
 from astrocyte.banks import BankInfo, BankSettings, BankStatistics, LegalHold
 from astrocyte.errors import ModelMismatch
 from astrocyte.memories import FoundPassage, Memory, NewMemory
@@ -189,7 +190,12 @@ class Changes:
 
 
 class Store(Protocol):
-    """Writes are transactions and return when durable; reads block and belong in a worker thread."""
+    """Writes are transactions and return when durable; reads block and belong in a worker thread.
+
+    ``audit`` is the log that every write leaves its record in.
+    """
+
+    audit: AuditLog
 
     async def add(
         self,

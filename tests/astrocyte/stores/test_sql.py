@@ -10,8 +10,8 @@ from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.recall.bank_index import build_index
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.stores import sqlite
-from astrocyte.stores.sqlite import SqliteStore
+from astrocyte.stores import sql
+from astrocyte.stores.opening import open_store
 
 STORES = ("sqlite", "postgres")
 
@@ -29,7 +29,7 @@ async def test_a_bank_that_is_told_in_parts_is_the_same_bank(
     whole = store.changes("b", None)
     assert whole is not None
     expected = build_index(whole)
-    monkeypatch.setattr(sqlite, "CHANGES", told)
+    monkeypatch.setattr(sql, "CHANGES", told)
     index = BankIndexes(store).current("b")
     assert index is not None
     assert index.rows.tolist() == expected.rows.tolist()
@@ -69,7 +69,7 @@ def test_a_database_of_another_program_is_refused_without_a_change(tmp_path: Pat
     database.write_now(lambda connection: connection.execute("CREATE TABLE memories (x)"))
     try:
         with pytest.raises(StorageError):
-            SqliteStore(database)
+            open_store(database)
         tables = database.read_now(lambda c: c.execute("SELECT name FROM sqlite_master WHERE name LIKE 'memory%'"))
         assert tables.fetchall() == []
     finally:
