@@ -9,7 +9,7 @@ import hashlib
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ import msgspec
 from aster.foundation.errors import AsterError
 from aster.policy.language import (
     Diagnostic,
+    ModuleSource,
     PolicyEvaluationError,
     PolicySyntaxError,
     Program,
@@ -27,6 +28,8 @@ from aster.policy.language import (
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS
 
 T = TypeVar("T")
+Key = tuple[str, str, str]
+"""A source's hash, its locale, and the pins of the modules it uses."""
 
 DEFAULT_CACHE_BYTES = 128 * 1024 * 1024
 PROGRAM_BYTES = 8 * 1024
@@ -40,6 +43,8 @@ INLINE_CONTEXTS = 4
 
 MANY_SECONDS = 10.0
 """What the contexts of one call may take together; those that come too late fail with TIME_LIMIT."""
+
+NO_MODULES: Mapping[str, ModuleSource] = {}
 
 LIMIT_CODES = frozenset({"STEP_LIMIT", "TIME_LIMIT"})
 WAITING_LIMIT = 256
@@ -83,20 +88,34 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 class CompiledSource:
-    """A program, or why there is none."""
+    """A program, or why there is none.
 
-    __slots__ = ("diagnostics", "fault", "module", "program", "rules", "source_hash", "weight")
+    ``pins`` names the sources of the modules it was compiled with; ``imports`` are those that its text asks for.
+    """
 
-    def __init__(self, source: str, source_hash: str, locale: str) -> None:
+    __slots__ = ("diagnostics", "fault", "imports", "module", "pins", "program", "rules", "source_hash", "weight")
+
+    def __init__(
+        self,
+        source: str,
+        source_hash: str,
+        locale: str,
+        pins: str = "",
+        modules: Mapping[str, ModuleSource] = NO_MODULES,
+    ) -> None:
         self.source_hash = source_hash
-        self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * len(source)
+        self.pins = pins
+        characters = len(source) + sum(len(used.source) for used in modules.values())
+        self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * characters
         self.program: Program | None = None
         self.fault: Fault | None = None
         self.diagnostics: Sequence[Diagnostic] = ()
         self.module = ""
         self.rules: Sequence[str] = ()
+        self.imports: Sequence[tuple[str, int | None]] = ()
+        resolver = (lambda name, version: modules.get(name)) if pins else None
         try:
-            self.program = compile_source(source, locale=locale)
+            self.program = compile_source(source, locale=locale, modules=resolver)
         except PolicySyntaxError as error:
             self.fault = Fault(error.code, error.message)
             self.diagnostics = error.diagnostics
@@ -105,6 +124,7 @@ class CompiledSource:
         else:
             self.module = self.program.module or ""
             self.rules = self.program.rules
+            self.imports = self.program.imports
             self.diagnostics = self.program.diagnostics
 
 
@@ -112,10 +132,10 @@ class PolicyEngine:
     """Compiles and evaluates. Used from one event loop; owns a few threads until `close`."""
 
     def __init__(self, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
-        self._cache: OrderedDict[tuple[str, str], CompiledSource] = OrderedDict()
+        self._cache: OrderedDict[Key, CompiledSource] = OrderedDict()
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
-        self._compiling: dict[tuple[str, str], asyncio.Future[CompiledSource]] = {}
+        self._compiling: dict[Key, asyncio.Future[CompiledSource]] = {}
         self._waiting = 0
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="policy")
 
@@ -123,26 +143,32 @@ class PolicyEngine:
         """Let running evaluations end; nothing new is accepted."""
         self._pool.shutdown()
 
-    async def compile(self, source: str, *, locale: str, source_hash: str | None = None) -> CompiledSource:
-        """The compiled source, from the cache if it is there; equal sources that arrive together compile once."""
-        key = (source_hash or hash_text(source), locale)
+    async def compile(
+        self, source: str, *, locale: str, pins: str = "", modules: Mapping[str, ModuleSource] = NO_MODULES
+    ) -> CompiledSource:
+        """The compiled source, from the cache if it is there; equal sources that arrive together compile once.
+
+        ``modules`` are what the source may use, by name, and ``pins`` a text that no other ``modules`` have; without
+        it imports stay unknown.
+        """
+        key = (hash_text(source), locale, pins)
         found = self._cache.get(key)
         if found is not None:
             self._cache.move_to_end(key)
             return found
         running = self._compiling.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, key[0], locale)))
+            running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, *key, modules)))
             self._compiling[key] = running
             running.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(running)
 
-    def cached(self, source_hash: str, locale: str) -> CompiledSource | None:
+    def cached(self, source_hash: str, locale: str, pins: str = "") -> CompiledSource | None:
         """What the cache holds for a source that is known by its hash."""
-        return self._cache.get((source_hash, locale))
+        return self._cache.get((source_hash, locale, pins))
 
-    def forget(self, sources: Iterable[tuple[str, str]]) -> int:
-        """Drop compiled programs, named by their sources' hash and locale; returns how many there were."""
+    def forget(self, sources: Iterable[Key]) -> int:
+        """Drop compiled programs, named by their sources' hash, locale and pins; returns how many there were."""
         dropped = [found for key in sources if (found := self._cache.pop(key, None)) is not None]
         self._cached_bytes -= sum(compiled.weight for compiled in dropped)
         return len(dropped)
@@ -178,7 +204,7 @@ class PolicyEngine:
         finally:
             self._waiting -= 1
 
-    def _keep(self, key: tuple[str, str], done: "asyncio.Future[CompiledSource]") -> None:
+    def _keep(self, key: Key, done: "asyncio.Future[CompiledSource]") -> None:
         del self._compiling[key]
         if done.cancelled() or done.exception() is not None:
             return

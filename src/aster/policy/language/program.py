@@ -127,6 +127,11 @@ class Program:
         return self._source.lexicon.id
 
     @property
+    def imports(self) -> tuple[tuple[str, int | None], ...]:
+        """The modules its own text uses, found or not: names, and the versions asked for."""
+        return tuple((item.name, item.version) for item in self._tree.imports)
+
+    @property
     def imported(self) -> tuple[ImportedModule, ...]:
         """The modules it was compiled with, their versions and hashes."""
         return self._linked.imported

@@ -18,6 +18,7 @@ from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.caller import Role
 from aster.policy.service.commit import Commits
+from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.envelope import render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
@@ -130,7 +131,8 @@ def create_policy_service(
     data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
     journal = Journal(database, audit)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
-    evaluations = Evaluations(database, engine, journal, deployments)
+    compiler = TenantCompiler(database, engine)
+    evaluations = Evaluations(compiler, engine, journal, deployments)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
     nonces = NonceStore(replicas)
@@ -138,13 +140,13 @@ def create_policy_service(
     roles = RoleLayer(tenants, journal)
     routes = [
         *EvaluationRoutes(evaluations, rates).routes,
-        *SourceRoutes(data, engine).routes,
-        *SchemaRoutes(data, engine).routes,
+        *SourceRoutes(data, compiler).routes,
+        *SchemaRoutes(data, compiler).routes,
         *CacheRoutes(data, engine).routes,
-        *PolicyRoutes(data, engine).routes,
+        *PolicyRoutes(data, compiler).routes,
         *VersionRoutes(data).routes,
         *AuditRoutes(audit).routes,
-        *ReplayRoutes(data, audit, engine).routes,
+        *ReplayRoutes(data, audit, engine, compiler).routes,
         *TenantRoutes(data, keys).routes,
     ]
     introspection = Role[chosen.introspection] if chosen.introspection != "off" else None

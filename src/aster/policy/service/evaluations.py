@@ -5,16 +5,16 @@ from typing import Any
 
 import msgspec
 
-from aster.foundation.sql import Database
-from aster.policy.engine import CompiledSource, Decision, Fault, PolicyEngine
+from aster.policy.engine import Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
+from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
 from aster.policy.service.events import evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
 from aster.policy.service.nonces import Claim
-from aster.policy.service.policies import Deployed, TenantPolicies
+from aster.policy.service.policies import Deployed
 
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
 
@@ -31,9 +31,11 @@ class StoredCall(msgspec.Struct, frozen=True):
 class Evaluations:
     """Evaluate, record, answer."""
 
-    def __init__(self, database: Database, engine: PolicyEngine, journal: Journal, deployments: Deployments) -> None:
+    def __init__(
+        self, compiler: TenantCompiler, engine: PolicyEngine, journal: Journal, deployments: Deployments
+    ) -> None:
+        self._compiler = compiler
         self._deployments = deployments
-        self._database = database
         self._engine = engine
         self._journal = journal
 
@@ -52,10 +54,11 @@ class Evaluations:
 
         Raises `EntryAmbiguous` when the source has several rules and none is chosen, `EngineBusy`.
         """
-        compiled = await self._engine.compile(source, locale=locale)
+        compiled = await self._compiler.source(caller.tenant, source, locale)
         decisions = await self._engine.decide(compiled, contexts, rule=rule, trace=trace)
         _require_entry(decisions)
-        events = [evaluation_event(caller, decision) for decision in decisions]
+        payload = {"modules": msgspec.to_builtins(pins_of(compiled))} if compiled.pins else None
+        events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
         if events:
             await self._journal.record(claim, caller.chain, events)
         return [answer_of(decision) for decision in decisions]
@@ -88,20 +91,10 @@ class Evaluations:
 
     async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
         deployed = await self._deployments.find(caller.tenant, call.module, call.version)
-        compiled = await self._compiled(caller, deployed)
+        compiled = await self._compiler.deployed(caller.tenant, deployed)
         rule = call.rule or deployed.default_function
         (decision,) = await self._engine.decide(compiled, [call.context], rule=rule, trace=trace)
         return deployed, decision
-
-    async def _compiled(self, caller: Caller, deployed: Deployed) -> CompiledSource:
-        """From the cache by the source's hash; the source is read only when it is not there."""
-        found = self._engine.cached(deployed.source_hash, deployed.locale)
-        if found is not None:
-            return found
-        version = await self._database.look_up(
-            lambda connection: TenantPolicies(connection, caller.tenant).version(deployed.policy_id, deployed.version)
-        )
-        return await self._engine.compile(version.source, locale=version.locale)
 
 
 def answer_of(decision: Decision) -> Evaluation:

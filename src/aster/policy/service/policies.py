@@ -4,7 +4,9 @@ A `TenantPolicies` is made of a connection *and* a tenant; nothing here can be a
 tenant's identifier finds nothing. Writing methods belong into a transaction of the caller's, beside its audit record.
 """
 
+import functools
 import hashlib
+import importlib.metadata
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +33,19 @@ DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED = (
 )
 
 
+Imports = Sequence[tuple[str, int | None]]
+"""Modules that a text uses, by name, with the version it asks for or none."""
+
+
+class Pin(msgspec.Struct, frozen=True, order=True, rename="camel"):
+    """The version of a module that a policy was compiled with."""
+
+    module: str
+    version: int
+    policy_id: str
+    envelope_hash: str
+
+
 class Policy(msgspec.Struct, frozen=True):
     """A row of ``policies``; ``revision`` counts its changes. Times are milliseconds since 1970."""
 
@@ -50,7 +65,7 @@ class Policy(msgspec.Struct, frozen=True):
 
 
 class Version(msgspec.Struct, frozen=True):
-    """A row of ``policy_versions``; its source never changes."""
+    """A row of ``policy_versions``; its source never changes. ``pins`` as `read_pins` reads them."""
 
     policy_id: str
     version: int
@@ -67,6 +82,10 @@ class Version(msgspec.Struct, frozen=True):
     decided_ms: int | None
     decided_by: str | None
     comment: str | None
+    imports: Imports
+    pins: str
+    toolchain: str
+    previous_hash: str
 
 
 class NewVersion(msgspec.Struct, frozen=True):
@@ -79,6 +98,8 @@ class NewVersion(msgspec.Struct, frozen=True):
     notes: str
     author: str
     author_role: str
+    imports: Imports
+    pins: str
 
 
 class Deployed(msgspec.Struct, frozen=True):
@@ -89,6 +110,7 @@ class Deployed(msgspec.Struct, frozen=True):
     source_hash: str
     locale: str
     default_function: str | None
+    pins: str = ""
 
 
 class Activation(msgspec.Struct, frozen=True):
@@ -104,6 +126,7 @@ class Activation(msgspec.Struct, frozen=True):
 
 _POLICY = ", ".join(Policy.__struct_fields__)
 _VERSION = ", ".join(Version.__struct_fields__)
+_JSON_COLUMNS = ("functions", "imports")
 _SUMMARY = _VERSION.replace(" source,", " '' AS source,")
 
 
@@ -180,7 +203,8 @@ class TenantPolicies:
     def deployed(self, module: str, version: int | None = None) -> Deployed:
         """The active version of a module, or the pinned one; raises `PolicyNotFound`. One indexed look-up."""
         row = self._connection.execute(
-            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function FROM policies p JOIN policy_versions v"
+            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function, v.pins"
+            " FROM policies p JOIN policy_versions v"
             " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
             " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL",
             (version, self._tenant, module),
@@ -188,6 +212,20 @@ class TenantPolicies:
         if row is None:
             raise PolicyNotFound(f"no {'active' if version is None else 'such'} version of module '{module}'")
         return Deployed(*row)
+
+    def usable(self, module: str, version: int | None) -> tuple[Pin, Imports] | None:
+        """What other policies may use of a module: its active version, or the approved one that is asked for."""
+        row = self._connection.execute(
+            "SELECT p.id, v.version, v.envelope_hash, v.imports FROM policies p JOIN policy_versions v"
+            " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
+            " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL AND v.status = ?",
+            (version, self._tenant, module, APPROVED),
+        ).fetchone()
+        return (Pin(module, row[1], row[0], row[2]), _imports(row[3])) if row else None
+
+    def is_whole(self, module: str, version: Version) -> bool:
+        """Is the version what its envelope's hash was made of?"""
+        return version.envelope_hash == _envelope_of(self._tenant, module, version)
 
     def activations(self) -> list[Activation]:
         """What is active, by policy: the newest activation of each."""
@@ -200,14 +238,14 @@ class TenantPolicies:
         )
         return [Activation(*row) for row in rows]
 
-    def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str]]:
-        """Hash and locale of every stored version's source; of one module, and those with one rule, when named."""
+    def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str, str]]:
+        """Hash, locale and pins of every stored version; of one module, and those with one rule, when named."""
         rows = self._connection.execute(
-            "SELECT DISTINCT v.source_hash, v.locale, v.functions FROM policy_versions v JOIN policies p"
+            "SELECT DISTINCT v.source_hash, v.locale, v.pins, v.functions FROM policy_versions v JOIN policies p"
             " ON p.tenant = v.tenant AND p.id = v.policy_id WHERE p.tenant = ? AND p.module = coalesce(?, p.module)",
             (self._tenant, module),
         )
-        return [(row[0], row[1]) for row in rows if function is None or function in msgspec.json.decode(row[2])]
+        return [(row[0], row[1], row[2]) for row in rows if function is None or function in _strings(row[3])]
 
     def create(self, module: str, *, name: str, description: str, function: str | None, by: str, now_ms: int) -> Policy:
         """A policy without versions; raises `DuplicateName` when the module is taken."""
@@ -232,7 +270,7 @@ class TenantPolicies:
             source=new.source,
             locale=new.locale,
             source_hash=hashlib.sha256(new.source.encode()).hexdigest(),
-            envelope_hash=envelope_hash(self._tenant, policy.module, number, new.locale, new.source),
+            envelope_hash="",
             functions=list(new.functions),
             status=new.status,
             notes=new.notes,
@@ -242,9 +280,15 @@ class TenantPolicies:
             decided_ms=None,
             decided_by=None,
             comment=None,
+            imports=new.imports,
+            pins=new.pins,
+            toolchain=_toolchain(),
+            previous_hash=self._version(policy.id, number - 1, _SUMMARY).envelope_hash if number > 1 else "",
         )
+        version = msgspec.structs.replace(version, envelope_hash=_envelope_of(self._tenant, policy.module, version))
         row: list[Any] = list(msgspec.structs.astuple(version))
-        row[Version.__struct_fields__.index("functions")] = msgspec.json.encode(version.functions).decode()
+        for name in _JSON_COLUMNS:
+            row[Version.__struct_fields__.index(name)] = msgspec.json.encode(getattr(version, name)).decode()
         marks = ", ".join("?" * (1 + len(row)))
         self._connection.execute(
             f"INSERT INTO policy_versions (tenant, {_VERSION}) VALUES ({marks})",  # noqa: S608
@@ -298,6 +342,20 @@ class TenantPolicies:
         return changed
 
 
+@functools.cache
+def _toolchain() -> str:
+    """What compiles: a part of every version's envelope."""
+    return f"aster-{importlib.metadata.version('aster-platform')}"
+
+
+def _envelope_of(tenant: str, module: str, version: Version) -> str:
+    """What identifies a version: its text, what it is compiled by and with, and all its predecessors."""
+    parts = [tenant, module, version.version, version.locale, version.source]
+    if version.toolchain:  # the first versions of this format had none
+        parts += [version.toolchain, version.pins, version.previous_hash]
+    return envelope_hash(*parts)
+
+
 def envelope_hash(*parts: object) -> str:
     """SHA-256 over length-prefixed parts: no two lists of parts give the same bytes."""
     digest = hashlib.sha256(b"aster-policy-envelope-v1\n")
@@ -313,5 +371,21 @@ def _shown(policy: Policy) -> int:
 
 def _version(row: Sequence[Any]) -> Version:
     values = dict(zip(Version.__struct_fields__, row, strict=True))
-    values["functions"] = msgspec.json.decode(values["functions"])
-    return Version(**values)
+    return Version(**{**values, "functions": _strings(values["functions"]), "imports": _imports(values["imports"])})
+
+
+def encode_pins(pins: Sequence[Pin]) -> str:
+    """The text that stands for pins, in the order of the modules."""
+    return msgspec.json.encode(sorted(pins)).decode()
+
+
+def read_pins(text: str) -> list[Pin]:
+    return msgspec.json.decode(text, type=list[Pin]) if text else []
+
+
+def _strings(text: str) -> list[str]:
+    return msgspec.json.decode(text, type=list[str])
+
+
+def _imports(text: str) -> Imports:
+    return msgspec.json.decode(text, type=list[tuple[str, int | None]])

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from aster.policy.service.envelope import timestamp
 from aster.policy.service.messages import Locale, Name, Source, VersionNumber
-from aster.policy.service.policies import Policy, Version
+from aster.policy.service.policies import Pin, Policy, Version, read_pins
 
 Note = Annotated[str, Meta(max_length=2048)]
 
@@ -72,6 +72,8 @@ class PolicySummary(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
+    """``dependencies`` are the versions of other modules it always runs with, whatever is active now."""
+
     version: int
     active: bool
     module_name: str
@@ -84,6 +86,9 @@ class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
     created_by: str
     source_hash: str
     envelope_hash: str
+    previous_hash: str = ""
+    toolchain: str = ""
+    dependencies: list[Pin] = []
     comment: str | None = None
     source: str | UnsetType = UNSET
 
@@ -141,6 +146,9 @@ def version_summary(policy: Policy, version: Version, *, with_source: bool = Fal
         created_by=version.created_by,
         source_hash=version.source_hash,
         envelope_hash=version.envelope_hash,
+        previous_hash=version.previous_hash,
+        toolchain=version.toolchain,
+        dependencies=read_pins(version.pins),
         comment=version.comment,
         source=version.source if with_source else UNSET,
     )

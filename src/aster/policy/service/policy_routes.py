@@ -8,8 +8,9 @@ from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import CompiledSource, PolicyEngine
-from aster.policy.service.caller import Role
+from aster.policy.engine import CompiledSource
+from aster.policy.service.caller import Role, caller_of
+from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import CompilationFailed, PreconditionFailed
 from aster.policy.service.policies import APPROVED, DRAFT, NewVersion, Policy, TenantPolicies, Version
@@ -30,9 +31,9 @@ ONE = f"{ROOT}/{{policy_id}}"
 class PolicyRoutes:
     """Handlers and their rows of the table."""
 
-    def __init__(self, data: TenantData, engine: PolicyEngine) -> None:
+    def __init__(self, data: TenantData, compiler: TenantCompiler) -> None:
         self._data = data
-        self._engine = engine
+        self._compiler = compiler
 
     @property
     def routes(self) -> list[Route]:
@@ -118,7 +119,7 @@ class PolicyRoutes:
         return json_reply(summaries, headers=[(b"x-total-count", str(total).encode())])
 
     async def deploy(self, request: Request, body: DeployRequest) -> Reply:
-        compiled = await self._compile(body)
+        compiled = await self._compile(request, body)
 
         def work(change: Change) -> Reply:
             policy = change.policies.find_module(compiled.module)
@@ -137,7 +138,7 @@ class PolicyRoutes:
         return await self._data.change(request, work)
 
     async def replace(self, request: Request, body: DeployRequest) -> Reply:
-        compiled = await self._compile(body)
+        compiled = await self._compile(request, body)
 
         def work(change: Change) -> Reply:
             policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
@@ -185,9 +186,9 @@ class PolicyRoutes:
 
         return await self._data.change(request, work)
 
-    async def _compile(self, body: DeployRequest) -> CompiledSource:
+    async def _compile(self, request: Request, body: DeployRequest) -> CompiledSource:
         """The compiled source; raises `CompilationFailed` for one that can't be stored."""
-        compiled = await self._engine.compile(body.source, locale=body.locale)
+        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
         if compiled.fault is not None:
             raise CompilationFailed(
                 compiled.fault.message,
@@ -209,7 +210,7 @@ def _next_version(
     change: Change, policy: Policy, body: DeployRequest, compiled: CompiledSource, *, status: int
 ) -> Reply:
     """Store and, where no approval is needed, activate; the active source deployed again changes nothing (200)."""
-    same = _active_twin(change.policies, policy, body)
+    same = _active_twin(change.policies, policy, body, compiled)
     if same is not None:
         return _deployed(policy, same, 200)
     approval = change.settings.approval_required
@@ -224,6 +225,8 @@ def _next_version(
             notes=body.notes,
             author=by,
             author_role=str(change.caller.role),
+            imports=compiled.imports,
+            pins=compiled.pins,
         ),
         now_ms=now_ms,
     )
@@ -243,12 +246,15 @@ def _next_version(
     return _deployed(stored, version, status)
 
 
-def _active_twin(policies: TenantPolicies, policy: Policy, body: DeployRequest) -> Version | None:
-    """The active version if it is the very same source."""
+def _active_twin(
+    policies: TenantPolicies, policy: Policy, body: DeployRequest, compiled: CompiledSource
+) -> Version | None:
+    """The active version if it is the very same source, with the same versions of what it uses."""
     if policy.active_version is None or not body.activate:
         return None
     version = policies.version(policy.id, policy.active_version)
-    return version if (version.source, version.locale) == (body.source, body.locale) else None
+    same = (version.source, version.locale, version.pins) == (body.source, body.locale, compiled.pins)
+    return version if same else None
 
 
 def _deployed(policy: Policy, version: Version, status: int) -> Reply:

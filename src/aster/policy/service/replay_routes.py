@@ -12,12 +12,14 @@ from aster.foundation.audit import AuditLog, AuditRecord
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import PolicyEngine
+from aster.policy.engine import CompiledSource, PolicyEngine
 from aster.policy.service.audit_routes import ROOT, record_of
-from aster.policy.service.caller import Role
+from aster.policy.service.caller import Role, caller_of
+from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict
 from aster.policy.service.messages import Locale, Source
+from aster.policy.service.policies import Pin
 from aster.policy.service.tenant_data import TenantData
 
 
@@ -45,8 +47,9 @@ class ReplayAnswer(msgspec.Struct, frozen=True, rename="camel"):
 class ReplayRoutes:
     """The handler and its row of the table."""
 
-    def __init__(self, data: TenantData, audit: AuditLog, engine: PolicyEngine) -> None:
+    def __init__(self, data: TenantData, audit: AuditLog, engine: PolicyEngine, compiler: TenantCompiler) -> None:
         self._data = data
+        self._compiler = compiler
         self._audit = audit
         self._engine = engine
 
@@ -70,8 +73,7 @@ class ReplayRoutes:
         event = record.event
         if event.get("eventType") != "POLICY_EVALUATED":
             raise Conflict("only an evaluation can be replayed")
-        source, locale = await self._source(request, record, body)
-        compiled = await self._engine.compile(source, locale=locale)
+        compiled = await self._compiled(request, record, body)
         (decision,) = await self._engine.decide(compiled, [body.context], rule=event.get("policyFunction"))
         fault = decision.fault.code if decision.fault else None
         source_matches = decision.source_hash == event.get("sourceHash")
@@ -88,13 +90,17 @@ class ReplayRoutes:
             error=decision.fault.message if decision.fault else None,
         )
 
-    async def _source(self, request: Request, record: AuditRecord, body: ReplayRequest) -> tuple[str, str]:
+    async def _compiled(self, request: Request, record: AuditRecord, body: ReplayRequest) -> CompiledSource:
+        """What was evaluated, with the versions of the modules it used then."""
+        tenant = caller_of(request).tenant
         policy_id, number = record.event.get("policyId"), record.event.get("version")
         if policy_id is not None and number is not None:
             version = await self._data.policies(request, lambda policies: policies.version(policy_id, number))
-            return version.source, version.locale
+            return await self._compiler.version(tenant, version)
         if body.source is None:
             raise ValidationFailed(
                 "the record is of a source that is not stored: bring it", problems=problem("source", "is missing")
             )
-        return body.source, body.locale
+        modules = record.event.get("payload", {}).get("modules")
+        pins = None if modules is None else msgspec.convert(modules, list[Pin])
+        return await self._compiler.recorded(tenant, body.source, body.locale, pins)

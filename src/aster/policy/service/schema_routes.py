@@ -7,9 +7,10 @@ from msgspec import Meta
 
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.engine import CompiledSource
 from aster.policy.language import PolicyEvaluationError
-from aster.policy.service.caller import Role
+from aster.policy.service.caller import Role, caller_of
+from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, Locale, Name
 from aster.policy.service.policies import TenantPolicies, Version
 from aster.policy.service.policy_routes import ONE
@@ -38,9 +39,9 @@ class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):
 class SchemaRoutes:
     """Handlers and their rows of the table."""
 
-    def __init__(self, data: TenantData, engine: PolicyEngine) -> None:
+    def __init__(self, data: TenantData, compiler: TenantCompiler) -> None:
         self._data = data
-        self._engine = engine
+        self._compiler = compiler
 
     @property
     def routes(self) -> list[Route]:
@@ -68,7 +69,7 @@ class SchemaRoutes:
         ]
 
     async def source_schema(self, request: Request, body: SchemaRequest) -> SchemaAnswer:
-        compiled = await self._engine.compile(body.source, locale=body.locale)
+        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
         return describe(compiled, body.function_name)
 
     async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:
@@ -77,7 +78,7 @@ class SchemaRoutes:
             return policy.default_function, policies.shown(policy)
 
         default, version = await self._data.policies(request, query)
-        compiled = await self._engine.compile(version.source, locale=version.locale)
+        compiled = await self._compiler.version(caller_of(request).tenant, version)
         return describe(compiled, query_values(request).get("function") or default)
 
 

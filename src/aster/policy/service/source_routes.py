@@ -7,9 +7,10 @@ import msgspec
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import PolicyEngine
+from aster.policy.engine import CompiledSource
 from aster.policy.language.lexicon import LOCALES, load_lexicon
-from aster.policy.service.caller import Role
+from aster.policy.service.caller import Role, caller_of
+from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import PolicyNotFound
 from aster.policy.service.messages import Locale, Name, Source, SourceDiagnostic, diagnostic_of
@@ -63,9 +64,9 @@ class LexiconAnswer(msgspec.Struct, frozen=True):
 class SourceRoutes:
     """Handlers and their rows of the table."""
 
-    def __init__(self, data: TenantData, engine: PolicyEngine) -> None:
+    def __init__(self, data: TenantData, compiler: TenantCompiler) -> None:
         self._data = data
-        self._engine = engine
+        self._compiler = compiler
 
     @property
     def routes(self) -> list[Route]:
@@ -101,7 +102,7 @@ class SourceRoutes:
         ]
 
     async def compile_source(self, request: Request, body: CompileRequest) -> CompileAnswer:
-        compiled = await self._engine.compile(body.source, locale=body.locale)
+        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
         module = None if compiled.fault else CompiledModule(compiled.module, list(compiled.rules))
         return CompileAnswer(
             success=compiled.fault is None,
@@ -111,15 +112,10 @@ class SourceRoutes:
         )
 
     async def validate(self, request: Request, body: ValidateRequest) -> ValidateAnswer:
-        source, locale = body.source, body.locale
-        if source is None:
-            if body.policy_module is None:
-                raise ValidationFailed("give a source or a policyModule", problems=problem("source", "is missing"))
-            try:
-                source, locale = await self._stored(request, body.policy_module)
-            except PolicyNotFound as unknown:
-                return ValidateAnswer(valid=False, error=unknown.message, message=unknown.message)
-        compiled = await self._engine.compile(source, locale=locale)
+        try:
+            compiled = await self._wanted(request, body)
+        except PolicyNotFound as unknown:
+            return ValidateAnswer(valid=False, error=unknown.message, message=unknown.message)
         error = compiled.fault.message if compiled.fault else None
         if error is None and body.policy_function not in (None, *compiled.rules):
             error = f"module '{compiled.module}' has no rule '{body.policy_function}'"
@@ -136,9 +132,12 @@ class SourceRoutes:
         found = [load_lexicon(locale) for locale in LOCALES]
         return [LexiconAnswer(each.id, each.name, each.direction, dict(each.keywords)) for each in found]
 
-    async def _stored(self, request: Request, module: str) -> tuple[str, str]:
+    async def _wanted(self, request: Request, body: ValidateRequest) -> CompiledSource:
+        """The source of the body, or the active version of its module; raises `PolicyNotFound`."""
+        tenant, module = caller_of(request).tenant, body.policy_module
+        if body.source is not None:
+            return await self._compiler.source(tenant, body.source, body.locale)
+        if module is None:
+            raise ValidationFailed("give a source or a policyModule", problems=problem("source", "is missing"))
         deployed = await self._data.policies(request, lambda policies: policies.deployed(module))
-        version = await self._data.policies(
-            request, lambda policies: policies.version(deployed.policy_id, deployed.version)
-        )
-        return version.source, version.locale
+        return await self._compiler.deployed(tenant, deployed)

@@ -1,0 +1,91 @@
+"""Compiling for a tenant: what a source uses is looked up among the tenant's own policies, and pinned.
+
+The pins are a lock file: `Use risk.core.` means the version that is active when the policy is deployed, for that policy
+and for whatever the modules it uses use themselves. They are stored with the version, so that it decides the same
+whatever is deployed later; a newer version of a module counts once the policy that uses it is deployed again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from aster.foundation.errors import StorageCorrupt
+from aster.foundation.sql import Connection, Database
+from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.language import ModuleSource
+from aster.policy.language.modules import MAX_MODULES
+from aster.policy.service.policies import Deployed, Imports, Pin, TenantPolicies, Version, encode_pins, read_pins
+
+
+class TenantCompiler:
+    """Compiles sources and stored versions; never with another tenant's modules."""
+
+    def __init__(self, database: Database, engine: PolicyEngine) -> None:
+        self._database = database
+        self._engine = engine
+
+    async def source(self, tenant: str, source: str, locale: str) -> CompiledSource:
+        """A source with the versions that are active now of what it uses; raises `EngineBusy`."""
+        alone = await self._engine.compile(source, locale=locale)
+        if not alone.imports:
+            return alone
+        pins = await self._database.look_up(
+            lambda connection: _pinned(TenantPolicies(connection, tenant), alone.imports)
+        )
+        return await self._with_pins(tenant, source, locale, pins)
+
+    async def recorded(self, tenant: str, source: str, locale: str, pins: Sequence[Pin] | None) -> CompiledSource:
+        """A source with the modules it was once evaluated with; None when it used none."""
+        if pins is None:
+            return await self._engine.compile(source, locale=locale)
+        return await self._with_pins(tenant, source, locale, pins)
+
+    async def version(self, tenant: str, version: Version) -> CompiledSource:
+        """A stored version with the modules that were pinned when it was deployed."""
+        found = self._engine.cached(version.source_hash, version.locale, version.pins)
+        if found is not None:
+            return found
+        if not version.pins:
+            return await self._engine.compile(version.source, locale=version.locale)
+        return await self._with_pins(tenant, version.source, version.locale, read_pins(version.pins))
+
+    async def deployed(self, tenant: str, deployed: Deployed) -> CompiledSource:
+        """`version`, whose source is read only when the program is not in the cache."""
+        found = self._engine.cached(deployed.source_hash, deployed.locale, deployed.pins)
+        if found is not None:
+            return found
+        version = await self._database.look_up(
+            lambda connection: TenantPolicies(connection, tenant).version(deployed.policy_id, deployed.version)
+        )
+        return await self.version(tenant, version)
+
+    async def _with_pins(self, tenant: str, source: str, locale: str, pins: Sequence[Pin]) -> CompiledSource:
+        modules = await self._database.look_up(lambda connection: _sources(connection, tenant, pins))
+        return await self._engine.compile(source, locale=locale, pins=encode_pins(pins), modules=modules)
+
+
+def _pinned(policies: TenantPolicies, imports: Imports) -> list[Pin]:
+    """What `imports` mean now, and what those use in turn; what is not there is left out. One look-up a module."""
+    pins: dict[str, Pin] = {}
+    waiting = list(imports)
+    while waiting and len(pins) <= MAX_MODULES:
+        name, version = waiting.pop(0)
+        if name not in pins and (found := policies.usable(name, version)) is not None:
+            pins[name], inner = found
+            waiting += inner
+    return sorted(pins.values())
+
+
+def _sources(connection: Connection, tenant: str, pins: Sequence[Pin]) -> Mapping[str, ModuleSource]:
+    """The pinned sources, by module; raises `StorageCorrupt` for one that is not what was pinned."""
+    policies = TenantPolicies(connection, tenant)
+    sources: dict[str, ModuleSource] = {}
+    for pin in pins:
+        version = policies.version(pin.policy_id, pin.version)
+        if version.envelope_hash != pin.envelope_hash or not policies.is_whole(pin.module, version):
+            raise StorageCorrupt(f"version {pin.version} of module '{pin.module}' is not the one that was pinned")
+        sources[pin.module] = ModuleSource(version.source, version.version, version.locale)
+    return sources
+
+
+def pins_of(compiled: CompiledSource) -> list[Pin]:
+    """What a program was compiled with, for the record."""
+    return read_pins(compiled.pins)
