@@ -8,10 +8,11 @@ context of its own.
 """
 
 import asyncio
-import contextvars
 import types
+from asyncio import current_task
 from asyncio.tasks import _enter_task, _leave_task  # made for other implementations of tasks, see "Extending asyncio"
 from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
 from typing import Any
 
 Work = Coroutine[Any, Any, None]
@@ -31,26 +32,26 @@ class EagerTasks:
         """Is a spare task standing by? One will be the next time, where that is possible."""
         if self._spare is None and not self._closed:
             self._spare = _Spare(self._loop)
-        return self._spare is not None and self._spare.is_ready and asyncio.current_task(self._loop) is None
+        return self._spare is not None and self._spare.is_ready and current_task(self._loop) is None
 
     def start(self, work: Work) -> "asyncio.Task[None] | None":
         """Run ``work`` to its first wait, once `ready`: the task that goes on with it, or None when it is over."""
         spare, self._spare = self._spare, None
         if spare is None:
             raise RuntimeError("no task stands by")
-        context = contextvars.copy_context()
-        _enter_task(self._loop, spare.task)
+        loop, task, context = self._loop, spare.task, copy_context()
+        _enter_task(loop, task)
         try:
             waits_for = context.run(work.send, None)
         except StopIteration:
-            if not spare.task.cancelling() and not self._closed:
+            if not task.cancelling() and not self._closed:
                 self._spare = spare
             return None
         except BaseException:
-            spare.task.cancel()
+            task.cancel()
             raise
         finally:
-            _leave_task(self._loop, spare.task)
+            _leave_task(loop, task)
         return spare.keep(work, context, waits_for)
 
     @classmethod
@@ -85,11 +86,11 @@ class _Spare:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.is_ready = False
-        self._kept: tuple[Work, contextvars.Context, Any] | None = None
+        self._kept: tuple[Work, Context, Any] | None = None
         self._wake: asyncio.Future[None] = loop.create_future()
         self.task: asyncio.Task[None] = loop.create_task(self._stand_by())
 
-    def keep(self, work: Work, context: contextvars.Context, waits_for: Any) -> "asyncio.Task[None]":
+    def keep(self, work: Work, context: Context, waits_for: Any) -> "asyncio.Task[None]":
         """Go on with ``work``, which waits for ``waits_for``, in this task."""
         self._kept = work, context, waits_for
         if asyncio.isfuture(waits_for):
@@ -115,7 +116,7 @@ class _Spare:
 
 @types.coroutine
 def _rest(
-    work: Work, context: contextvars.Context, waits_for: Any, cancelled: asyncio.CancelledError | None
+    work: Work, context: Context, waits_for: Any, cancelled: asyncio.CancelledError | None
 ) -> Generator[Any, None, None]:
     """What is left of ``work``; ``cancelled`` when its task was cancelled before it came to wait itself."""
     error: BaseException | None = cancelled

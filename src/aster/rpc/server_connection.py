@@ -93,6 +93,7 @@ class ServerConnection(Lane[ServerProtocol]):
         self._requests: dict[int, Later] = {}
         self._unsent = Budget(limits.max_bytes_in_flight)
         self._draining: str | None = None
+        self._most_calls = limits.max_concurrent_calls
         self._idle = asyncio.Event()
         self._idle.set()
         self._gone = asyncio.Event()
@@ -178,60 +179,59 @@ class ServerConnection(Lane[ServerProtocol]):
             task.add_done_callback(lambda _: self._done(call))
 
     def _done(self, call: int) -> None:
+        if call not in self._tasks:
+            return
         if self._inboxes or self._windows:
             self._forget_streams(call, None)
         if self._requests and (request := self._requests.pop(call, None)):
             request.reading.cancel()
             self._held.release(request.size)
-        if self._tasks.pop(call, None) is not None and not self._tasks:
+        del self._tasks[call]
+        if not self._tasks:
             self._idle.set()
 
     def _begin(self, event: Requested) -> None:
-        method = self._methods.get(event.method, LEFT)
-        refusal = method if isinstance(method, RpcError) else self._refusal()
-        if isinstance(method, BoundMethod) and refusal is None:
-            if event.streams != method.streams_input:
-                raise ProtocolViolation(f"a call of {method.service}.{method.method} that is not {method.pattern}")
-            if event.streams:
-                self.new_inbox(event.call)
-            if not isinstance(event.body, bytes):
-                if not self._held.reserve(event.body.length):
-                    self._bodies_in_use.refuse(event.body)
-                    self._fail(event.call, self._too_much())
-                    return
-                self._requests[event.call] = Later(event.body.length, self._bodies_in_use.receive(event.body))
-            if (task := self._started(event, method)) is not None:
-                self._tasks[event.call] = task
-                self._idle.clear()
-                if self.is_over:
-                    self._cancel(event.call)
-        elif refusal is not None:
-            if not isinstance(event.body, bytes):
-                self._bodies_in_use.refuse(event.body)
-            self._fail(event.call, refusal)
-
-    def _started(self, event: Requested, method: BoundMethod) -> asyncio.Task[None] | None:
-        """The task that answers a call; None when it is answered already."""
-        answering = self._answer(event, method)
+        call, body, method = event.call, event.body, self._methods.get(event.method, LEFT)
+        if isinstance(method, RpcError) or self._draining is not None or len(self._tasks) >= self._most_calls:
+            if not isinstance(body, bytes):
+                self._bodies_in_use.refuse(body)
+            self._fail(call, method if isinstance(method, RpcError) else self._refusal())
+            return
+        if event.streams != method.streams_input:
+            raise ProtocolViolation(f"a call of {method.service}.{method.method} that is not {method.pattern}")
         if method.waited:
             method.waited -= 1
-        elif method.is_unary and isinstance(event.body, bytes) and self._eager.ready():
-            task = self._eager.start(answering)
+        elif method.is_unary and isinstance(body, bytes) and self._eager.ready():
+            task = self._eager.start(self._answer(event, method))
             if task is not None:
                 method.waited = QUICK_TRIES_APART
-            return task
-        return self._loop.create_task(answering)
+                self._runs(call, task)
+            return
+        if event.streams:
+            self.new_inbox(call)
+        if not isinstance(body, bytes):
+            if not self._held.reserve(body.length):
+                self._bodies_in_use.refuse(body)
+                self._fail(call, self._too_much())
+                return
+            self._requests[call] = Later(body.length, self._bodies_in_use.receive(body))
+        self._runs(call, self._loop.create_task(self._answer(event, method)))
+
+    def _runs(self, call: int, task: asyncio.Task[None]) -> None:
+        """A call that is not answered yet."""
+        self._tasks[call] = task
+        self._idle.clear()
+        if self.is_over:
+            self._cancel(call)
 
     def _fail_call(self, call: int, error: RpcError) -> None:
         self._fail(call, error)
         self._cancel(call)
 
-    def _refusal(self) -> RpcError | None:
+    def _refusal(self) -> RpcError:
         if self._draining is not None:
             return UnavailableError(f"the server takes no new calls: {self._draining}")
-        if len(self._tasks) >= self._limits.max_concurrent_calls:
-            return ResourceExhaustedError(f"more than {self._limits.max_concurrent_calls} calls at once")
-        return None
+        return ResourceExhaustedError(f"more than {self._most_calls} calls at once")
 
     async def _answer(self, event: Requested, method: BoundMethod) -> None:
         call = event.call

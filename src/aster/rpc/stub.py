@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
@@ -14,6 +14,7 @@ from aster.rpc.contract.agreement import AGREEMENTS
 from aster.rpc.definition import MethodDefinition, Scope, ServiceDefinition, Style, definition_of
 from aster.rpc.intercepted import intercepted
 from aster.rpc.interception import Interceptor
+from aster.rpc.metadata import Metadata
 from aster.rpc.patterns import Pattern
 from aster.rpc.propagation import call_options
 from aster.rpc.protocol.wire import Declaration
@@ -180,19 +181,18 @@ class RemoteUnary(RemoteMethod):
 
     __slots__ = ()
 
-    async def __call__(
-        self,
-        request: Any,
-        /,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109  # the name users know; it travels to the server
-        metadata: Mapping[str, str] | None = None,
-    ) -> Any:
+    def __call__(
+        self, request: Any, /, *, timeout: float | None = None, metadata: Mapping[str, str] | None = None
+    ) -> Coroutine[Any, Any, Any]:
         seconds, sent = call_options(self._method, timeout, metadata)
         connection = self._caller.current
         if connection is None or connection is not self._agreed:
-            connection, seconds = await self._ready(seconds)
-        return await connection.call(self._declaration, self._method, request, seconds, sent)
+            return self._call_when_ready(request, seconds, sent)
+        return connection.call(self._declaration, self._method, request, seconds, sent)
+
+    async def _call_when_ready(self, request: Any, seconds: float | None, metadata: Metadata) -> Any:
+        connection, left = await self._ready(seconds)
+        return await connection.call(self._declaration, self._method, request, left, metadata)
 
 
 class RemoteClientStream(RemoteMethod):

@@ -23,7 +23,8 @@ class Pipe(ABC):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: list[bytes] = []
-        self._waiting = 0
+        self.waiting = 0
+        """Bytes that wait to be written."""
         self._scheduled = False
         self._sending = False
         self._room = asyncio.Event()
@@ -50,8 +51,8 @@ class Pipe(ABC):
         if self._lost is not None:
             return
         self._queue.append(data)
-        self._waiting += len(data)
-        if self._waiting > HIGH_WATER:
+        self.waiting += len(data)
+        if self.waiting > HIGH_WATER:
             self.is_full = True
             self._room.clear()
         if self._sending:
@@ -61,11 +62,6 @@ class Pipe(ABC):
         elif not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
-
-    @property
-    def waiting(self) -> int:
-        """Bytes that wait to be written."""
-        return self._waiting
 
     async def writable(self) -> None:
         """Return once less than `HIGH_WATER` bytes wait, or the pipe is gone."""
@@ -91,8 +87,8 @@ class Pipe(ABC):
     def _sent(self, size: int) -> None:
         """What a subclass calls when one joined write of ``size`` bytes was taken by the transport."""
         self._sending = False
-        self._waiting -= size
-        if self.is_full and self._waiting <= HIGH_WATER:
+        self.waiting -= size
+        if self.is_full and self.waiting <= HIGH_WATER:
             self.is_full = False
             self._room.set()
         if self._queue and not self._scheduled:

@@ -241,6 +241,26 @@ def test_a_call_is_open_from_its_request_to_its_first_end(moves: list[tuple[int,
         assert states.is_open(call) == (states.state(call) in (State.OPEN, State.ANSWERING))
 
 
+@given(
+    moves=st.lists(st.tuples(st.integers(1, 4), st.sampled_from([Kind.REQUEST, Kind.STREAM, Kind.REPLY])), max_size=20)
+)
+def test_the_short_ways_to_begin_and_finish_a_call_do_what_the_table_says(moves: list[tuple[int, Kind]]) -> None:
+    table, short = CallStates(), CallStates()
+    for call, kind in moves:
+        begins = kind is not Kind.REPLY
+        try:
+            counted = table.move(call, Role.CLIENT if begins else Role.SERVER, kind)
+        except KeyError:
+            with pytest.raises(KeyError):
+                short.begin(call, kind) if begins else short.finish(call)
+            continue
+        if begins:
+            short.begin(call, kind)
+        else:
+            assert short.finish(call) is counted
+        assert [short.state(each) for each in range(6)] == [table.state(each) for each in range(6)]
+
+
 def test_a_session_is_asked_for_opened_and_left() -> None:
     client, server = pair()
     session, wire = client.ask_session()

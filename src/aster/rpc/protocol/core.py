@@ -245,7 +245,7 @@ class ClientProtocol(_Protocol):
     def request(self, method: int, milliseconds: int, encoding: int, metadata: bytes, body: bytes) -> tuple[int, bytes]:
         """Begin a call: its id, and its frame."""
         call = self._calls.last_call + 1
-        self._calls.move(call, _CLIENT, _REQUEST)
+        self._calls.begin(call, _REQUEST)
         size = _REQUEST_FRAME_BYTES + len(metadata) + len(body)
         head = _REQUEST_FRAME.pack(size, _REQUEST, call, method, milliseconds, len(metadata), encoding)
         return call, head + metadata + body
@@ -291,8 +291,11 @@ class ClientProtocol(_Protocol):
             events.append(SessionRefused(session, status))
 
     def _take_reply(self, call: int, body: bytes, events: list[Event]) -> None:
-        if self._receive_move(call, _REPLY):
-            events.append(Replied(call, body))
+        try:
+            if self._calls.finish(call):
+                events.append(Replied(call, body))
+        except KeyError:
+            raise ProtocolViolation(f"REPLY is not allowed for call {call}") from None
 
     def _take_far_reply(self, call: int, body: bytes, events: list[Event]) -> None:
         place = _place(body)
@@ -340,7 +343,7 @@ class ServerProtocol(_Protocol):
 
     def reply(self, call: int, body: bytes) -> bytes:
         """End a call well; nothing to write when its caller has gone."""
-        if not self._calls.say(call, _SERVER, _REPLY):
+        if not self._calls.finish(call):
             return b""
         return HEADER.pack(MIN_LENGTH + len(body), _REPLY, call) + body
 
@@ -394,7 +397,10 @@ class ServerProtocol(_Protocol):
             events.append(SessionLeft(session, methods))
 
     def _take_request(self, call: int, body: bytes, events: list[Event]) -> None:
-        self._receive_move(call, _REQUEST)
+        try:
+            self._calls.begin(call, _REQUEST)
+        except KeyError:
+            raise ProtocolViolation(f"REQUEST is not allowed for call {call}") from None
         self._take_call(call, body, events, streams=False)
 
     def _take_far_request(self, call: int, body: bytes, events: list[Event]) -> None:

@@ -58,6 +58,9 @@ RULES: dict[Role, dict[int, Rule]] = {
 }
 """The same table by sender and kind: a frame pays for one look-up by its call's state."""
 
+BEGINS: dict[int, State] = {kind: new for (state, _, kind), new in TRANSITIONS.items() if state is State.IDLE}
+"""What the frames that begin a call, all of them the client's, make of it."""
+
 LATE_KINDS = frozenset({Kind.CANCEL, Kind.REPLY, Kind.ERROR, Kind.ITEM, Kind.END, Kind.CREDIT})
 """What may arrive for a call that this side has closed already."""
 
@@ -81,6 +84,24 @@ class CallStates:
         if known is not None:
             return known
         return State.IDLE if call > self.last_call else State.CLOSED
+
+    def begin(self, call: int, kind: Kind) -> None:
+        """What `move` does with the client's frame that begins a call. `KeyError` when no rule allows it."""
+        if call <= self.last_call:
+            raise KeyError((self.state(call), Role.CLIENT, kind))
+        self._open[call] = BEGINS[kind]
+        self.last_call = call
+
+    def finish(self, call: int) -> bool:
+        """What `move` does with a frame that ends a call whatever its state, as REPLY does: False when it is late.
+
+        `KeyError` when the call has not begun.
+        """
+        if self._open.pop(call, None) is not None:
+            return True
+        if call > self.last_call:
+            raise KeyError((IDLE, call))
+        return False
 
     def say(self, call: int, sender: Role, kind: Kind) -> bool:
         """Apply one frame of this side within a call: False when it is over. `KeyError` when no rule allows it."""
