@@ -9,7 +9,7 @@ of 200,000, so that a soak soon sees that memory full.
 import hashlib
 import hmac
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def service(kind: str, folder: str) -> Any:
         journal.GROUP_ENTRIES = 1
     if kind == "unaudited":
 
-        async def forget(self: journal.Journal, claim: Any, chain: str, events: Sequence[Mapping[str, Any]]) -> None:
+        async def forget(self: journal.Journal, claim: Any, chain: str, events: Sequence[journal.AnyEvent]) -> None:
             claim.settled = True
 
         journal.Journal.record = forget  # type: ignore[method-assign]

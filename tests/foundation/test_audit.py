@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aster.foundation.audit import GENESIS, AuditError, AuditLog, AuditRecord, Head, chain_hash
+from aster.foundation.audit import GENESIS, AuditError, AuditLog, AuditRecord, Event, Head, chain_hash
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Connection, Database, SqliteDatabase
 
@@ -333,16 +333,55 @@ async def test_an_event_that_is_not_json_is_refused_and_leaves_nothing(log: Audi
 def test_many_appended_at_once_are_as_if_one_by_one(database: Database) -> None:
     log = AuditLog(database)
     entries = [("a", {"n": 1}), ("b", {"n": 2}), ("a", {"n": 3})]
-    records = database.write_now(lambda connection: log.append_many(connection, entries))
-    assert [(record.chain, record.sequence, record.event) for record in records] == [
-        ("a", 1, {"n": 1}),
-        ("b", 1, {"n": 2}),
-        ("a", 2, {"n": 3}),
-    ]
-    assert records[2].previous_hash == records[0].hash
+    database.write_now(lambda connection: log.append_many(connection, entries))
+    records = log.records("a")
+    assert [(record.sequence, record.event) for record in records] == [(1, {"n": 1}), (2, {"n": 3})]
+    assert records[1].previous_hash == records[0].hash
+    assert [record.event for record in log.records("b")] == [{"n": 2}]
     assert log.verify("a").valid
     assert log.verify("b").valid
-    assert log.records("a") == [records[0], records[2]]
+
+
+def test_more_records_and_chains_than_a_statement_takes_are_appended_in_order(database: Database) -> None:
+    log = AuditLog(database)
+    entries = [(f"chain{number % 300}", {"n": number}) for number in range(900)]
+    database.write_now(lambda connection: log.append_many(connection, entries))
+    database.write_now(lambda connection: log.append_many(connection, entries))
+    for chain in (0, 1, 255, 256, 299):
+        numbers = [chain, chain + 300, chain + 600]
+        assert [record.event["n"] for record in log.records(f"chain{chain}")] == numbers * 2
+        assert log.verify(f"chain{chain}").valid
+
+
+class Ping(msgspec.Struct, rename="camel"):
+    """An event of a fixed form."""
+
+    weight: int
+    actor: str
+    chain: str = ""
+    occurred_at: str = ""
+    sequence: int = 0
+    more: dict[str, int] = {}
+
+
+def test_an_event_of_a_fixed_form_is_recorded_as_a_mapping_would_be(database: Database) -> None:
+    log = AuditLog(database)
+    known = {"actor": "a", "more": {"a": 2, "z": 1}, "weight": 2}
+    events: list[Event | Mapping[str, Any]] = [Ping(2, "a", more={"z": 1, "a": 2}), known]
+    database.write_now(lambda connection: log.append_many(connection, [("x", event) for event in events]))
+    first, second = log.records("x")
+    assert first.event == second.event == known
+    bodies = database.read_now(lambda connection: connection.execute("SELECT body FROM audit_records").fetchall())
+    assert bytes(bodies[0][0]).replace(b'"sequence":1', b'"sequence":2') == bytes(bodies[1][0])
+    assert (first.sequence, second.sequence, first.occurred_at) == (1, 2, second.occurred_at)
+    assert log.verify("x").valid
+
+
+def test_an_event_of_a_fixed_form_that_is_not_json_is_refused(database: Database) -> None:
+    log = AuditLog(database)
+    with pytest.raises(AuditError):
+        database.write_now(lambda connection: log.append_many(connection, [("x", Ping(1, "\ud800"))]))
+    assert log.chains() == []
 
 
 def test_one_bad_event_of_many_leaves_nothing_behind(database: Database) -> None:

@@ -12,9 +12,11 @@ Rules it keeps:
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from itertools import chain as chained
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -26,12 +28,28 @@ GENESIS = bytes(32)
 PART = 1000
 """Records read at once."""
 
+STATEMENT_ROWS = 256
+"""Rows written by one statement."""
+
 RESERVED = frozenset({"chain", "sequence", "occurredAt"})
 
 _CHAIN_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
+_MARKS = "(?, ?, ?, ?)"
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+T = TypeVar("T")
+_Row = tuple[int, int, bytes, bytes]
+
+
+class Event(Protocol):
+    """An event of a fixed form: a struct with these three fields, which the log fills in when the record is written."""
+
+    chain: str
+    sequence: int
+    occurred_at: str
 
 
 class AuditError(AsterError):
@@ -88,31 +106,37 @@ class AuditLog:
 
     def append(self, connection: Connection, chain: str, event: Mapping[str, Any]) -> AuditRecord:
         """Append inside the caller's transaction: the record and what it records live or die together."""
-        return self.append_many(connection, [(chain, event)])[0]
+        head = self._heads(connection, [chain])[chain]
+        previous = head.hash
+        occurred_at = self._timestamp()
+        self._write(connection, [head.row(event, occurred_at)], [head])
+        return AuditRecord(chain, head.sequence, occurred_at, dict(event), previous.hex(), head.hash.hex())
 
-    def append_many(
-        self, connection: Connection, entries: Sequence[tuple[str, Mapping[str, Any]]]
-    ) -> list[AuditRecord]:
-        """`append` for many ``(chain, event)``, in order: each chain's head is read and written once."""
-        heads: dict[str, tuple[int, int, bytes]] = {}
-        rows: list[tuple[int, int, bytes, bytes]] = []
-        records: list[AuditRecord] = []
-        occurred_at = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        for chain, event in entries:
-            _check_event(chain, event)
-            chain_id, sequence, previous = heads.get(chain) or self._head_row(connection, chain)
-            sequence += 1
-            body = _body({**event, "chain": chain, "sequence": sequence, "occurredAt": occurred_at})
-            digest = chain_hash(previous, body)
-            heads[chain] = (chain_id, sequence, digest)
-            rows.append((chain_id, sequence, body, digest))
-            records.append(AuditRecord(chain, sequence, occurred_at, dict(event), previous.hex(), digest.hex()))
-        connection.executemany("INSERT INTO audit_records (chain, sequence, body, hash) VALUES (?, ?, ?, ?)", rows)
-        connection.executemany(
-            "UPDATE audit_chains SET sequence = ?, hash = ? WHERE id = ?",
-            [(sequence, digest, chain_id) for chain_id, sequence, digest in heads.values()],
-        )
-        return records
+    def append_many(self, connection: Connection, entries: Sequence[tuple[str, Mapping[str, Any] | Event]]) -> None:
+        """`append` for many ``(chain, event)``, in order, in three statements whatever their number."""
+        heads = self._heads(connection, list(dict.fromkeys(chain for chain, _ in entries)))
+        occurred_at = self._timestamp()
+        self._write(connection, [heads[chain].row(event, occurred_at) for chain, event in entries], heads.values())
+
+    def _timestamp(self) -> str:
+        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _heads(self, connection: Connection, chains: Sequence[str]) -> "dict[str, _Head]":
+        found: dict[str, _Head] = {}
+        for part in _parts(chains):
+            rows = connection.execute(_heads_of(len(part)), part)
+            found.update((row[1], _Head(*row)) for row in rows)
+        for chain in chains:
+            if chain not in found:
+                found[chain] = _begin(connection, chain)
+        return found
+
+    def _write(self, connection: Connection, rows: Sequence["_Row"], heads: Iterable["_Head"]) -> None:
+        for part in _parts(rows):
+            connection.execute(_insertion(len(part)), [*chained.from_iterable(part)])
+        moved = [(head.id, head.chain, head.sequence, head.hash) for head in heads]
+        for moved_part in _parts(moved):
+            connection.execute(_movement(len(moved_part)), [*chained.from_iterable(moved_part)])
 
     def chains(self) -> list[str]:
         rows = self._database.read_now(
@@ -155,23 +179,71 @@ class AuditLog:
 
         return self._database.read_now(query)
 
-    def _head_row(self, connection: Connection, chain: str) -> tuple[int, int, bytes]:
-        select = "SELECT id, sequence, hash FROM audit_chains WHERE name = ?"
-        row = connection.execute(select, (chain,)).fetchone()
-        if row is None:
-            connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
-            row = connection.execute(select, (chain,)).fetchone()
-        return row[0], row[1], row[2]
+
+class _Head:
+    """A chain's end while records are added to it."""
+
+    __slots__ = ("chain", "hash", "id", "sequence")
+
+    def __init__(self, id: int, chain: str, sequence: int, hash: bytes) -> None:
+        self.id = id
+        self.chain = chain
+        self.sequence = sequence
+        self.hash = hash
+
+    def row(self, event: Mapping[str, Any] | Event, occurred_at: str) -> "_Row":
+        """The next record's row; the head moves on to it."""
+        self.sequence += 1
+        if isinstance(event, Mapping):
+            _check_event(event)
+            body = _encoded({**event, "chain": self.chain, "sequence": self.sequence, "occurredAt": occurred_at})
+        else:
+            event.chain, event.sequence, event.occurred_at = self.chain, self.sequence, occurred_at
+            body = _encoded(event)
+        self.hash = chain_hash(self.hash, body)
+        return self.id, self.sequence, body, self.hash
 
 
-def _check_event(chain: str, event: Mapping[str, Any]) -> None:
+def _begin(connection: Connection, chain: str) -> _Head:
     if not _CHAIN_NAME.fullmatch(chain):
         raise AuditError(f"'{chain[:80]}' can't name an audit chain")
+    connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
+    return _Head(*connection.execute(_heads_of(1), (chain,)).fetchone())
+
+
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Engines bound a statement's parameters."""
+    for first in range(0, len(rows), STATEMENT_ROWS):
+        yield rows[first : first + STATEMENT_ROWS]
+
+
+# One statement for many rows: a statement for each would also hand over the interpreter's lock for each.
+
+
+@lru_cache(maxsize=STATEMENT_ROWS)
+def _heads_of(chains: int) -> str:
+    return f"SELECT id, name, sequence, hash FROM audit_chains WHERE name IN ({', '.join('?' * chains)})"  # noqa: S608
+
+
+@lru_cache(maxsize=STATEMENT_ROWS)
+def _insertion(rows: int) -> str:
+    return f"INSERT INTO audit_records (chain, sequence, body, hash) VALUES {', '.join([_MARKS] * rows)}"  # noqa: S608
+
+
+@lru_cache(maxsize=STATEMENT_ROWS)
+def _movement(heads: int) -> str:
+    return (
+        f"INSERT INTO audit_chains (id, name, sequence, hash) VALUES {', '.join([_MARKS] * heads)}"  # noqa: S608
+        " ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence, hash = excluded.hash"
+    )
+
+
+def _check_event(event: Mapping[str, Any]) -> None:
     if taken := RESERVED & event.keys():
         raise AuditError(f"an audit event can't set {', '.join(sorted(taken))}")
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
+def _encoded(event: Mapping[str, Any] | Event) -> bytes:
     try:
         return _encode(event)
     except (TypeError, ValueError, RecursionError) as error:

@@ -187,9 +187,14 @@ class PolicyEngine:
         """
         if trace or len(contexts) > INLINE_CONTEXTS:
             return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace))
-        return [await self._decide_one(compiled, rule, context) for context in contexts]
+        return [await self.decide_one(compiled, context, rule=rule) for context in contexts]
 
-    async def _decide_one(self, compiled: CompiledSource, rule: str | None, context: Any) -> Decision:
+    async def decide_one(
+        self, compiled: CompiledSource, context: Any, *, rule: str | None = None, trace: bool = False
+    ) -> Decision:
+        """`decide` on one context."""
+        if trace:
+            return await self._in_thread(lambda: run(compiled, rule, context, trace=True))
         decision = run(compiled, rule, context, max_steps=INLINE_STEPS, max_seconds=INLINE_SECONDS)
         if decision.fault is None or decision.fault.code not in LIMIT_CODES:
             return decision

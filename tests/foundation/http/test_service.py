@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ async def create(request: Request, body: Note) -> Note:
     return body
 
 
-async def show(request: Request, body: Any) -> dict[str, str]:
+async def show(request: Request, body: Any) -> Mapping[str, str]:
     return request.path_params
 
 
@@ -373,5 +374,19 @@ async def test_requests_are_counted_by_route_and_never_by_path() -> None:
     assert 'aster_http_requests_total{method="GET",route="/notes/{note_id}",service="test",status="200"} 3.0' in text
     assert 'aster_http_requests_total{method="-",route="(unmatched)",service="test",status="404"} 3.0' in text
     assert 'aster_http_requests_total{method="-",route="(unmatched)",service="test",status="405"} 3.0' in text
+    assert 'aster_http_request_seconds_count{method="GET",route="/notes/{note_id}",service="test"} 3.0' in text
     assert "unknown" not in text
     assert "METHOD" not in text
+
+
+def test_times_are_counted_in_cumulative_buckets() -> None:
+    registry = CollectorRegistry()
+    metrics = RequestMetrics(registry)
+    for seconds in (0.0005, 0.0006, 0.2, 60.0):
+        metrics.observe("test", ROUTES[0], 200, seconds)
+    lines = [line for line in generate_latest(registry).decode().splitlines() if "request_seconds_" in line]
+    buckets = [line for line in lines if "_bucket" in line]
+    counts = {line.partition('le="')[2].partition('"')[0]: line.rpartition(" ")[2] for line in buckets}
+    assert (counts["0.0005"], counts["0.001"], counts["0.1"], counts["0.25"]) == ("1.0", "2.0", "2.0", "3.0")
+    assert (counts["5.0"], counts["+Inf"]) == ("3.0", "4.0")
+    assert float(next(line for line in lines if "_sum" in line).rpartition(" ")[2]) == pytest.approx(60.2011)

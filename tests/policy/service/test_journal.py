@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.policy.service.asgi import SECRET, send, signed
 
-from aster.foundation.audit import AuditLog
+from aster.foundation.audit import AuditError, AuditLog
 from aster.foundation.errors import StorageError
 from aster.foundation.sql import Database
 from aster.policy.service.app import create_policy_service
@@ -83,3 +83,13 @@ async def test_of_50_equal_evaluations_on_two_processes_one_is_recorded(tmp_path
     assert AuditLog(databases[0]).verify("policy:acme-corp").records == 1
     for database in databases:
         await database.close()
+
+
+async def test_an_event_that_cannot_be_recorded_fails_alone(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    outcomes = await asyncio.gather(
+        *(book.record(None, "c", [{"n": number if number != 2 else object()}]) for number in range(4)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), AuditError, type(None)]
+    assert [record.event["n"] for record in AuditLog(database).records("c")] == [0, 1, 3]

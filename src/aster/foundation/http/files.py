@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from aster.foundation.http.reply import Header, Reply
@@ -11,8 +10,7 @@ from aster.foundation.http.request import Send
 PIECE_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class FileReply(Reply):
+class FileReply(Reply, frozen=True):
     """Owns ``file``, open at its beginning; closes it when it is sent, and when it could not be."""
 
     file: BinaryIO | None = None

@@ -1,7 +1,6 @@
 """An answer: a status, bytes, headers; and how it goes onto the wire."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,8 +14,7 @@ _encode = msgspec.json.Encoder().encode
 Header = tuple[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """``content_type`` is left out when the body is empty."""
 
     status: int = 200

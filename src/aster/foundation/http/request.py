@@ -4,11 +4,12 @@ import asyncio
 import itertools
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.http.errors import BadRequest, BodyTooLarge, ClientGone, HeadersTooLarge, RequestTimeout
+from aster.foundation.http.first_step import FirstStep
 
 if TYPE_CHECKING:
     from aster.foundation.http.routes import Match
@@ -41,7 +42,7 @@ def _new_request_id() -> str:
 class Request:
     """What a layer and a handler see. ``state`` is where layers leave what they found (tenant, role, identity)."""
 
-    __slots__ = ("_body", "_headers", "_receive", "limits", "match", "request_id", "scope", "state")
+    __slots__ = ("_body", "_first", "_headers", "_receive", "limits", "match", "request_id", "scope", "state")
 
     def __init__(self, scope: Scope, receive: Receive, limits: HttpLimits, match: "Match") -> None:
         self.scope = scope
@@ -50,8 +51,11 @@ class Request:
         self.state: dict[str, Any] = {}
         self._receive = receive
         self._body: bytes | None = None
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
-        given = self.header(b"x-request-id")
+        self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        self._first = dict(self._headers)
+        if self.repeats_headers:
+            self._first = dict(reversed(self._headers))
+        given = self._first.get(b"x-request-id")
         self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else _new_request_id()
 
     @property
@@ -59,18 +63,28 @@ class Request:
         return str(self.scope["method"])
 
     @property
-    def path(self) -> str:
+    def raw_path(self) -> bytes:
         """The path exactly as received, percent-encoding untouched."""
         raw = self.scope.get("raw_path") or self.scope["path"].encode()
-        return bytes(raw).partition(b"?")[0].decode("latin-1")
+        return bytes(raw).partition(b"?")[0]
+
+    @property
+    def path(self) -> str:
+        """`raw_path` as text."""
+        return self.raw_path.decode("latin-1")
+
+    @property
+    def raw_query(self) -> bytes:
+        """What follows ``?``, untouched; empty when there is nothing."""
+        return bytes(self.scope["query_string"])
 
     @property
     def query(self) -> str:
-        """The raw text after ``?``; empty when there is none."""
-        return bytes(self.scope["query_string"]).decode("latin-1")
+        """`raw_query` as text."""
+        return self.raw_query.decode("latin-1")
 
     @property
-    def path_params(self) -> dict[str, str]:
+    def path_params(self) -> Mapping[str, str]:
         return self.match.params
 
     @property
@@ -79,12 +93,14 @@ class Request:
         peer = self.scope.get("client")
         return peer[0] if peer else None
 
+    @property
+    def repeats_headers(self) -> bool:
+        """Whether any header was sent more than once."""
+        return len(self._first) != len(self._headers)
+
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header (name in lower case), or None."""
-        for key, value in self._headers:
-            if key == name:
-                return value
-        return None
+        return self._first.get(name)
 
     def headers_all(self, name: bytes) -> list[bytes]:
         """Every value sent under one name: a layer that trusts a header must refuse a second, different one."""
@@ -92,7 +108,7 @@ class Request:
 
     def check_headers(self) -> None:
         """Refuse more header bytes than the limit allows."""
-        if sum(len(key) + len(value) for key, value in self._headers) > self.limits.header_bytes:
+        if sum(map(len, itertools.chain.from_iterable(self._headers))) > self.limits.header_bytes:
             raise HeadersTooLarge(f"the request's headers exceed {self.limits.header_bytes} bytes")
 
     async def body(self) -> bytes:
@@ -121,22 +137,31 @@ class Request:
             yield piece
 
     async def _read_body(self) -> bytes:
-        cap = self.limits.body_bytes
-        self._check_length(cap)
-        parts: list[bytes] = []
-        size = 0
-        is_open = True
+        self._check_length(self.limits.body_bytes)
+        first = FirstStep(self._next_piece())
+        if first.is_done and not first.value[1]:
+            return self._bounded(first.value[0])
         try:
             async with asyncio.timeout(self.limits.body_seconds):
-                while is_open:
-                    piece, is_open = await self._next_piece()
-                    size += len(piece)
-                    if size > cap:
-                        raise BodyTooLarge("Request body too large", limit=cap)
-                    parts.append(piece)
+                return await self._read_pieces(first)
         except TimeoutError:
             raise self._too_slow() from None
-        return b"".join(parts)
+
+    async def _read_pieces(self, first: FirstStep[tuple[bytes, bool]]) -> bytes:
+        size, parts = 0, list[bytes]()
+        piece, is_open = await first
+        while True:
+            size += len(piece)
+            parts.append(self._bounded(piece, size))
+            if not is_open:
+                return b"".join(parts)
+            piece, is_open = await self._next_piece()
+
+    def _bounded(self, piece: bytes, size: int = 0) -> bytes:
+        """``piece``, unless it or the ``size`` of all pieces so far is too much."""
+        if max(size, len(piece)) > self.limits.body_bytes:
+            raise BodyTooLarge("Request body too large", limit=self.limits.body_bytes)
+        return piece
 
     def _check_length(self, cap: int) -> None:
         declared = self.header(b"content-length")

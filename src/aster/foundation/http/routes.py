@@ -4,7 +4,7 @@ Access checks, documentation and tests are generated from the same rows.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from aster.foundation.http.request import Request
 
 Handler = Callable[[Request, Any], Awaitable[Any]]
 
+JSON = b"application/json"
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _AT = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 
@@ -50,9 +51,8 @@ class Route:
         """The typed body; raises `UnsupportedMediaType`, `BadJson` or `ValidationFailed`."""
         if self._decoder is None or (self.optional_body and not body):
             return None
-        content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
-        if content_type and content_type != b"application/json" and not content_type.endswith(b"+json"):
-            raise UnsupportedMediaType("the body must be application/json")
+        if request.header(b"content-type") != JSON:
+            _check_content_type(request)
         try:
             return self._decoder.decode(body)
         except msgspec.ValidationError as error:
@@ -68,7 +68,7 @@ class Match:
     """The row a request fits, or the error to raise once every layer has let it pass."""
 
     route: Route | None = None
-    params: dict[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
     error: NotFound | MethodNotAllowed | None = None
 
 
@@ -86,6 +86,7 @@ class RouteTable:
             if route.method in methods:
                 raise ValueError(f"{route.method} {route.path} is listed twice")
             methods[route.method] = route
+        self._found = {(each.method, each.path): Match(each) for each in self.routes if each.path in self._fixed}
         for path, methods in patterns.items():
             expression = "".join(
                 f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part)
@@ -95,6 +96,8 @@ class RouteTable:
 
     def match(self, method: str, path: str) -> Match:
         """``path`` is percent-decoded. HEAD is answered where GET is."""
+        if (found := self._found.get((method, path))) is not None:
+            return found
         wanted = "GET" if method == "HEAD" else method
         allowed: set[str] = set()
         for methods, params in self._candidates(path):
@@ -111,6 +114,12 @@ class RouteTable:
         for pattern, methods in self._patterns:
             if found := pattern.fullmatch(path):
                 yield methods, found.groupdict()
+
+
+def _check_content_type(request: Request) -> None:
+    content_type = (request.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+    if content_type and content_type != JSON and not content_type.endswith(b"+json"):
+        raise UnsupportedMediaType("the body must be application/json")
 
 
 def _validation_failed(text: str) -> ValidationFailed:

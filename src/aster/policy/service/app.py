@@ -164,7 +164,7 @@ def create_policy_service(
     )
     return PolicyHttpService(
         routes,
-        layers=[tenant_layer, rates.of_address, signatures, rates.of_tenant, roles],
+        layers=[tenant_layer, *rates.before_signature, signatures, *rates.after_signature, roles],
         commits=commits,
         limits=limits,
         metrics=metrics,

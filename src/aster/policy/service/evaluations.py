@@ -10,7 +10,7 @@ from aster.policy.service.caller import Caller
 from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
-from aster.policy.service.events import evaluation_event
+from aster.policy.service.events import EvaluationEvent, evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
 from aster.policy.service.nonces import Claim
@@ -56,7 +56,8 @@ class Evaluations:
         """
         compiled = await self._compiler.source(caller.tenant, source, locale)
         decisions = await self._engine.decide(compiled, contexts, rule=rule, trace=trace)
-        _require_entry(decisions)
+        for decision in decisions:
+            _require_entry(decision)
         payload = {"modules": msgspec.to_builtins(pins_of(compiled))} if compiled.pins else None
         events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
         if events:
@@ -68,7 +69,7 @@ class Evaluations:
     ) -> Evaluation:
         """Evaluate a stored policy; raises `PolicyNotFound`, `EntryAmbiguous`, `EngineBusy`."""
         deployed, decision = await self._run_stored(caller, call, trace=trace)
-        _require_entry([decision])
+        _require_entry(decision)
         await self._journal.record(claim, caller.chain, [_stored_event(caller, deployed, decision)])
         return answer_of(decision)
 
@@ -93,37 +94,37 @@ class Evaluations:
         deployed = await self._deployments.find(caller.tenant, call.module, call.version)
         compiled = await self._compiler.deployed(caller.tenant, deployed)
         rule = call.rule or deployed.default_function
-        (decision,) = await self._engine.decide(compiled, [call.context], rule=rule, trace=trace)
-        return deployed, decision
+        return deployed, await self._engine.decide_one(compiled, call.context, rule=rule, trace=trace)
 
 
 def answer_of(decision: Decision) -> Evaluation:
     """The documented answer of one evaluation."""
+    fault = decision.fault
+    told = [diagnostic_of(each) for each in decision.diagnostics] if decision.diagnostics else []
     return Evaluation(
         result=decision.value,
         execution_time_ms=decision.micros // 1000,
-        error=decision.fault.message if decision.fault else None,
+        error=None if fault is None else fault.message,
         decision_trace=decision.trace,
-        error_code=decision.fault.code if decision.fault else None,
-        diagnostics=[*map(diagnostic_of, decision.diagnostics), *_located(decision.fault)],
+        error_code=None if fault is None else fault.code,
+        diagnostics=told if fault is None else [*told, *_located(fault)],
         executed_function=decision.rule,
         execution_time_micros=decision.micros,
     )
 
 
-def _located(fault: Fault | None) -> list[SourceDiagnostic]:
+def _located(fault: Fault) -> list[SourceDiagnostic]:
     """A failure while running, as a diagnostic, when its place is known."""
-    if fault is None or fault.line is None:
+    if fault.line is None:
         return []
     column = fault.column or 1
     return [SourceDiagnostic("error", fault.code, fault.message, fault.line, column, fault.line, column + 1)]
 
 
-def _stored_event(caller: Caller, deployed: Deployed, decision: Decision) -> dict[str, Any]:
-    return evaluation_event(caller, decision, policyId=deployed.policy_id, version=deployed.version)
+def _stored_event(caller: Caller, deployed: Deployed, decision: Decision) -> EvaluationEvent:
+    return evaluation_event(caller, decision, policy_id=deployed.policy_id, version=deployed.version)
 
 
-def _require_entry(decisions: Sequence[Decision]) -> None:
-    for decision in decisions:
-        if decision.fault is not None and decision.fault.code == ENTRY_AMBIGUOUS:
-            raise EntryAmbiguous(decision.fault.message)
+def _require_entry(decision: Decision) -> None:
+    if decision.fault is not None and decision.fault.code == ENTRY_AMBIGUOUS:
+        raise EntryAmbiguous(decision.fault.message)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+
 from aster.policy.engine import Decision
 from aster.policy.service.caller import Caller
 from aster.policy.service.pii import masked
@@ -29,21 +31,66 @@ def change_event(
     return event(caller, event_type, success=True, payload=masked(payload) or None, **fields)
 
 
-def evaluation_event(caller: Caller, decision: Decision, **fields: Any) -> dict[str, Any]:
-    """An evaluation: hashes of what went in and what came out, so that it can be proved and repeated."""
-    return event(
-        caller,
-        "POLICY_EVALUATED",
-        success=decision.fault is None,
-        policyModule=decision.module,
-        policyFunction=decision.rule,
-        errorCode=decision.fault.code if decision.fault else None,
-        executionTimeMs=decision.micros // 1000,
-        sourceHash=decision.source_hash,
-        inputHash=decision.input_hash,
-        resultHash=decision.result_hash,
-        traceHash=decision.trace_hash,
-        **fields,
+class EvaluationEvent(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """An evaluation: hashes of what went in and what came out, so that it can be proved and repeated.
+
+    ``chain``, ``sequence`` and ``occurred_at`` are the audit log's to fill in; fields without a value are left out.
+    """
+
+    event_type: str
+    success: bool
+    actor_id: str
+    actor_role: str
+    request_id: str
+    entrance: str
+    client_ip: str | None = None
+    key_id: str | None = None
+    policy_module: str | None = None
+    policy_function: str | None = None
+    policy_id: str | None = None
+    version: int | None = None
+    error_code: str | None = None
+    execution_time_ms: int
+    source_hash: str
+    input_hash: str | None = None
+    result_hash: str | None = None
+    trace_hash: str | None = None
+    payload: dict[str, Any] | None = None
+    chain: str = ""
+    sequence: int = 0
+    occurred_at: str = ""
+
+
+def evaluation_event(
+    caller: Caller,
+    decision: Decision,
+    *,
+    policy_id: str | None = None,
+    version: int | None = None,
+    payload: dict[str, Any] | None = None,
+) -> EvaluationEvent:
+    """Who decided what on what, with which outcome."""
+    fault = decision.fault
+    return EvaluationEvent(
+        event_type="POLICY_EVALUATED",
+        success=fault is None,
+        actor_id=caller.user,
+        actor_role=caller.role.name,
+        request_id=caller.request_id,
+        entrance=caller.entrance,
+        client_ip=caller.client,
+        key_id=caller.key_id,
+        policy_module=decision.module,
+        policy_function=decision.rule,
+        policy_id=policy_id,
+        version=version,
+        error_code=None if fault is None else fault.code,
+        execution_time_ms=decision.micros // 1000,
+        source_hash=decision.source_hash,
+        input_hash=decision.input_hash,
+        result_hash=decision.result_hash,
+        trace_hash=decision.trace_hash,
+        payload=payload,
     )
 
 

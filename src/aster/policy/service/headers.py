@@ -9,18 +9,6 @@ class HeaderConflict(Exception):
 
 def single_header(request: Request, name: bytes) -> bytes | None:
     """The header's value, None when it is missing or empty; raises `HeaderConflict`."""
-    values: dict[bytes, bytes | None] | None = request.state.get("single_headers")
-    if values is None:
-        values = request.state["single_headers"] = _read_once(request)
-    value = values.get(name, b"")
-    if value is None:
+    if request.repeats_headers and len(set(request.headers_all(name))) > 1:
         raise HeaderConflict(name.decode())
-    return value or None
-
-
-def _read_once(request: Request) -> dict[bytes, bytes | None]:
-    """Every header's value; None where there are several."""
-    values: dict[bytes, bytes | None] = {}
-    for name, value in request.scope["headers"]:
-        values[name] = value if values.get(name, value) == value else None
-    return values
+    return request.header(name) or None

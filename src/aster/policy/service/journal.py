@@ -2,30 +2,35 @@
 
 While one group is being made durable the next one gathers, on the event loop and without a timer: a group crosses to
 the writer thread once, and pays for one statement where each of its members would pay for several. An evaluation is
-answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's.
+answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's: then the group is
+written anew, one entry after the other.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from aster.foundation.audit import AuditLog
+from aster.foundation.audit import AuditError, AuditLog, Event
 from aster.foundation.errors import AsterError
 from aster.foundation.sql import Connection, Database
 from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.nonces import Claim, insert_all
 
 GROUP_ENTRIES = 512
+AnyEvent = Mapping[str, Any] | Event
 Outcome = AsterError | None
 
 
-@dataclass(frozen=True, slots=True)
 class _Entry:
-    claim: Claim | None
-    chain: str
-    events: Sequence[Mapping[str, Any]]
-    answer: "asyncio.Future[None]"
+    __slots__ = ("answer", "chain", "claim", "events")
+
+    def __init__(
+        self, claim: Claim | None, chain: str, events: Sequence[AnyEvent], answer: "asyncio.Future[None]"
+    ) -> None:
+        self.claim = claim
+        self.chain = chain
+        self.events = events
+        self.answer = answer
 
 
 class Journal:
@@ -37,7 +42,7 @@ class Journal:
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def record(self, claim: Claim | None, chain: str, events: Sequence[Mapping[str, Any]]) -> None:
+    async def record(self, claim: Claim | None, chain: str, events: Sequence[AnyEvent]) -> None:
         """Append ``events`` to ``chain`` and settle the nonce; returns when both are durable.
 
         Raises `NonceReplayed` with nothing written, `StorageError` when the disk refuses.
@@ -64,7 +69,7 @@ class Journal:
 
     async def _write(self, group: Sequence[_Entry]) -> None:
         try:
-            outcomes = await self._database.write(lambda connection: self._append(connection, group))
+            outcomes = await self._append(group)
         except Exception as error:  # noqa: BLE001 - whatever broke the group is every member's answer
             _fail_all(group, error)
             return
@@ -76,29 +81,31 @@ class Journal:
             else:
                 entry.answer.set_exception(outcome)
 
-    def _append(self, connection: Connection, group: Sequence[_Entry]) -> list[Outcome]:
+    async def _append(self, group: Sequence[_Entry]) -> Sequence[Outcome]:
         """All at once if every nonce is new, else one by one."""
-        claims = [entry.claim for entry in group if entry.claim is not None and not entry.claim.settled]
-        if insert_all(connection, claims):
-            self._append_events(connection, group)
+        try:
+            await self._database.write(lambda connection: self._append_all(connection, group))
+        except (NonceReplayed, AuditError) as error:
+            if len(group) == 1:
+                return [error]
+        else:
             return [None] * len(group)
-        return [self._append_one(connection, entry) for entry in group]
+        return await self._database.write(lambda connection: [self._append_one(connection, entry) for entry in group])
+
+    def _append_all(self, connection: Connection, group: Sequence[_Entry]) -> None:
+        insert_all(connection, [entry.claim for entry in group if entry.claim is not None and not entry.claim.settled])
+        self._audit.append_many(connection, [(entry.chain, event) for entry in group for event in entry.events])
 
     def _append_one(self, connection: Connection, entry: _Entry) -> Outcome:
         connection.execute("SAVEPOINT entry")
         try:
-            if entry.claim is not None and not entry.claim.settled:
-                entry.claim.insert(connection)
-            self._append_events(connection, [entry])
+            self._append_all(connection, [entry])
         except AsterError as error:
             connection.execute("ROLLBACK TO entry")
             connection.execute("RELEASE entry")
             return error
         connection.execute("RELEASE entry")
         return None
-
-    def _append_events(self, connection: Connection, entries: Sequence[_Entry]) -> None:
-        self._audit.append_many(connection, [(entry.chain, event) for entry in entries for event in entry.events])
 
 
 def _fail_all(group: Sequence[_Entry], error: Exception) -> None:

@@ -11,6 +11,7 @@ Rules:
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aster.foundation.sql import Connection
 from aster.policy.service.errors import NonceReplayed
@@ -36,34 +37,24 @@ _PURGE = (
 
 
 class Claim:
-    """One request's hold on a nonce, until `insert` has made it permanent."""
+    """One request's hold on a nonce (``key``: tenant and nonce), until `insert` has made it permanent."""
 
-    __slots__ = ("_expires_ms", "_nonce", "_received_ms", "_store", "_tenant", "settled")
+    __slots__ = ("_store", "expires_ms", "key", "received_ms", "settled")
 
-    def __init__(self, store: "NonceStore", tenant: str, nonce: str, *, received_ms: int, expires_ms: int) -> None:
+    def __init__(self, store: "NonceStore", key: tuple[str, str], received_ms: int, expires_ms: int) -> None:
         self._store = store
-        self._tenant = tenant
-        self._nonce = nonce
-        self._received_ms = received_ms
-        self._expires_ms = expires_ms
+        self.key = key
+        self.received_ms = received_ms
+        self.expires_ms = expires_ms
         self.settled = False
 
     def insert(self, connection: Connection) -> None:
         """Write the row inside a transaction; raises `NonceReplayed` when another request was first."""
-        if not insert_all(connection, [self]):
-            raise replayed()
-
-    @property
-    def row(self) -> tuple[str, str, int]:
-        return (self._tenant, self._nonce, self._expires_ms)
-
-    @property
-    def received_ms(self) -> int:
-        return self._received_ms
+        insert_all(connection, [self])
 
     def purge(self, connection: Connection) -> None:
         """Drop old rows, when it is time."""
-        self._store.purge(connection, self._received_ms)
+        self._store.purge(connection, self.received_ms)
 
 
 class NonceStore:
@@ -85,7 +76,7 @@ class NonceStore:
         if len(self._recent) >= FRONT_CLAIMS:
             self._older, self._recent = self._recent, {}
         self._recent[key] = expires_ms
-        return Claim(self, tenant, nonce, received_ms=received_ms, expires_ms=expires_ms)
+        return Claim(self, key, received_ms, expires_ms)
 
     async def claim_everywhere(self, tenant: str, nonce: str, *, received_ms: int, timestamp_ms: int) -> Claim:
         """`claim`, and from the replicas too; raises `StorageUnavailable` when they can't be asked."""
@@ -103,23 +94,27 @@ class NonceStore:
             connection.execute(_PURGE, (now_ms - PURGE_SLACK_MS, PURGE_ROWS))
 
 
-def insert_all(connection: Connection, claims: Sequence[Claim]) -> bool:
-    """Write the rows of all claims in one statement; false, with nothing written, when one of them is a replay."""
+def insert_all(connection: Connection, claims: Sequence[Claim]) -> None:
+    """Write the rows of all claims in one statement; raises `NonceReplayed` when one of them is a replay.
+
+    Others may be written then: the caller undoes its transaction or savepoint.
+    """
     if not claims:
-        return True
-    if len({claim.row[:2] for claim in claims}) < len(claims):
-        return False
-    values = [value for claim in claims for value in claim.row]
-    marks = ", ".join(["(?, ?, ?)"] * len(claims))
-    oldest_ms = min(claim.received_ms for claim in claims)
-    connection.execute("SAVEPOINT nonces")
-    written = connection.execute(f"{_INSERT}{marks}{_UNLESS_LIVE}", (*values, oldest_ms)).rowcount
-    if written != len(claims):
-        connection.execute("ROLLBACK TO nonces")
-    connection.execute("RELEASE nonces")
-    if written == len(claims):
-        claims[0].purge(connection)
-    return written == len(claims)
+        return
+    if len({claim.key for claim in claims}) < len(claims):
+        raise replayed()
+    values: list[str | int] = []
+    for claim in claims:
+        values += (*claim.key, claim.expires_ms)
+    values.append(min(claim.received_ms for claim in claims))
+    if connection.execute(_insertion(len(claims)), values).rowcount != len(claims):
+        raise replayed()
+    claims[0].purge(connection)
+
+
+@lru_cache(maxsize=512)
+def _insertion(rows: int) -> str:
+    return f"{_INSERT}{', '.join(['(?, ?, ?)'] * rows)}{_UNLESS_LIVE}"
 
 
 def replayed() -> NonceReplayed:

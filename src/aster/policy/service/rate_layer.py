@@ -5,6 +5,7 @@ from collections.abc import Callable
 from aster.foundation.errors import AsterError, StorageUnavailable
 from aster.foundation.http.rates import Buckets, Limit, RateLimited, rate_headers
 from aster.foundation.http.request import Request
+from aster.foundation.http.service import Layer
 from aster.policy.service.caller import tenant_of
 from aster.policy.service.replicas import Replicas
 from aster.policy.service.settings import PolicySettings
@@ -34,6 +35,14 @@ class RateLayers:
         self._now_ms = now_ms
         self._buckets = {ADDRESS: Buckets(), TENANT: Buckets()}
         self._replicas = replicas
+
+    @property
+    def before_signature(self) -> list[Layer]:
+        return [self.of_address] if self._enabled else []
+
+    @property
+    def after_signature(self) -> list[Layer]:
+        return [self.of_tenant] if self._enabled else []
 
     async def announce(self, request: Request) -> None:
         """Charge the address and tell its limit on whatever is answered; `of_address` refuses, once layer 1 passed."""

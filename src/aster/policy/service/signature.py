@@ -23,16 +23,17 @@ from aster.policy.service.errors import (
 )
 from aster.policy.service.headers import HeaderConflict, single_header
 from aster.policy.service.nonces import WINDOW_MS, NonceStore
-from aster.policy.service.signing import canonical_message, signature_of, with_identity
+from aster.policy.service.signing import canonical_message, keyed_hash, with_identity
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenants import Key, TenantAdministration
 
 logger = get_logger("aster.policy.service")
 
+_SIGNATURE_HEADER, _NONCE_HEADER, _TIMESTAMP_HEADER = b"x-aster-signature", b"x-aster-nonce", b"x-aster-timestamp"
 _NAMES = {
-    b"x-aster-signature": "X-Aster-Signature",
-    b"x-aster-nonce": "X-Aster-Nonce",
-    b"x-aster-timestamp": "X-Aster-Timestamp",
+    _SIGNATURE_HEADER: "X-Aster-Signature",
+    _NONCE_HEADER: "X-Aster-Nonce",
+    _TIMESTAMP_HEADER: "X-Aster-Timestamp",
 }
 _TIMESTAMP = re.compile(rb"[0-9]{1,15}")
 _NONCE = re.compile(rb"[\x21-\x7b\x7d\x7e]{1,128}")
@@ -73,7 +74,9 @@ class SignatureLayer:
             raise
 
     async def _verify(self, request: Request) -> None:
-        signature, nonce, timestamp = (_required(request, name) for name in _NAMES)
+        signature = _required(request, _SIGNATURE_HEADER)
+        nonce = _required(request, _NONCE_HEADER)
+        timestamp = _required(request, _TIMESTAMP_HEADER)
         received_ms = self._now_ms()
         timestamp_ms = _within_window(timestamp, received_ms)
         if not _NONCE.fullmatch(nonce):
@@ -84,7 +87,7 @@ class SignatureLayer:
         given = bytes.fromhex(signature.decode("ascii"))
         tenant = tenant_of(request)
         secrets = await self._secrets(request, tenant, received_ms)
-        matches = [hmac.compare_digest(signature_of(secret, message), given) for secret in secrets]
+        matches = [hmac.compare_digest(keyed_hash(secret)(message), given) for secret in secrets]
         if not any(matches):
             raise SignatureInvalid("the signature is not valid")
         request.state["claim"] = await self._nonces.claim_everywhere(
@@ -115,11 +118,11 @@ class SignatureLayer:
         return self._keys.named(tenant, key.id)
 
     def _message(self, request: Request, timestamp: bytes, nonce: bytes, body: bytes) -> bytes:
-        path = request.path.encode("latin-1")
+        path = request.raw_path
         if b"|" in path:
             # A path with the separator in it could be read as another path with another query.
             raise SignatureInvalid("the path must not contain '|'", hint="write it as %7C")
-        message = canonical_message(request.method, path, request.query.encode("latin-1"), timestamp, nonce, body)
+        message = canonical_message(request.method, path, request.raw_query, timestamp, nonce, body)
         if self._version(request) == 1:
             return message
         role = request.header(b"x-user-role") or b""

@@ -6,11 +6,14 @@ ours, optional) appends ``|tenant|role|user`` as sent, so that nobody on the way
 """
 
 import hashlib
-import hmac
 import secrets
 import time
+from functools import lru_cache
 
 NONCE_BYTES = 16
+BLOCK = 64
+_INNER_PAD = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER_PAD = bytes(byte ^ 0x5C for byte in range(256))
 
 
 def canonical_message(method: str, path: bytes, query: bytes, timestamp: bytes, nonce: bytes, body: bytes) -> bytes:
@@ -24,10 +27,31 @@ def with_identity(message: bytes, tenant: bytes, role: bytes, user: bytes) -> by
     return b"|".join((message, tenant, role, user))
 
 
-def signature_of(secret: bytes, message: bytes) -> bytes:
-    """HMAC-SHA256, 32 bytes."""
-    # Not hmac.digest: that lets go of the interpreter's lock for every message and then has to wait for it.
-    return hmac.new(secret, message, "sha256").digest()
+class KeyedHash:
+    """HMAC-SHA256 (RFC 2104) under one secret, whose two blocks are hashed beforehand: half the work of a message."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, secret: bytes) -> None:
+        key = secret if len(secret) <= BLOCK else hashlib.sha256(secret).digest()
+        padded = key.ljust(BLOCK, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER_PAD))
+        self._outer = hashlib.sha256(padded.translate(_OUTER_PAD))
+
+    def __call__(self, message: bytes) -> bytes:
+        """32 bytes."""
+        # Not hmac.digest: that lets go of the interpreter's lock for every message and then has to wait for it.
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@lru_cache(maxsize=4096)
+def keyed_hash(secret: bytes) -> KeyedHash:
+    """Kept: a tenant signs many messages with one secret."""
+    return KeyedHash(secret)
 
 
 def sign_request(
@@ -60,5 +84,5 @@ def sign_request(
     if version == 2:
         headers["X-Aster-Signature-Version"] = "2"
         message = with_identity(message, tenant.encode(), role.encode(), (user or "").encode())
-    headers["X-Aster-Signature"] = signature_of(secret.encode(), message).hex()
+    headers["X-Aster-Signature"] = keyed_hash(secret.encode())(message).hex()
     return headers

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from aster.foundation.logs import get_logger
 from aster.policy.service.settings import PolicySettings
 
+MOST_TENANTS = 10_000
+
 logger = get_logger("aster.policy.service")
 
 
@@ -25,18 +27,20 @@ class SigningKeys:
         self._master = settings.master_key.encode() if settings.master_key else None
         self._decoy = (secrets.token_bytes(32),)
         self._owner: dict[str, str] = {}
+        self._variables: dict[str, tuple[str, str]] = {}
         if self._shared:
             logger.warning("one signing secret is shared: its holder can sign for every tenant without its own")
 
     def of(self, tenant: str) -> tuple[bytes, ...]:
         """The current secret and the previous one; a random one that nobody holds when the tenant has none."""
-        name = variable_part(tenant)
-        own = _present(
-            self._environ.get(f"ASTER_HMAC_SECRET_{name}"), self._environ.get(f"ASTER_HMAC_PREV_SECRET_{name}")
-        )
-        if own:
-            self._warn_of_sharing(name, tenant)
-        return own or self._shared or self._decoy
+        variables = self._variables.get(tenant)
+        if variables is None:
+            variables = self._variables_of(tenant)
+        current = self._environ.get(variables[0])
+        if not current:
+            return self._shared or self._decoy
+        self._warn_of_sharing(variables[0], tenant)
+        return _present(current, self._environ.get(variables[1]))
 
     def derived(self, tenant: str, key_id: str) -> bytes | None:
         """The secret of a named key, which is stored nowhere: HMAC-SHA256 of its name under the master key, in hex."""
@@ -54,10 +58,18 @@ class SigningKeys:
         """The random one: checked against when there is no key, so that the time of a refusal tells nothing."""
         return self._decoy
 
-    def _warn_of_sharing(self, name: str, tenant: str) -> None:
-        if self._owner.setdefault(name, tenant) != tenant:
-            logger.warning("two tenants share a signing secret", variable=f"ASTER_HMAC_SECRET_{name}", tenant=tenant)
-            self._owner[name] = tenant
+    def _variables_of(self, tenant: str) -> tuple[str, str]:
+        """What the tenant's secrets are called; kept, within bounds, for strangers may ask in any name."""
+        name = variable_part(tenant)
+        if len(self._variables) >= MOST_TENANTS:
+            self._variables.clear()
+        variables = self._variables[tenant] = (f"ASTER_HMAC_SECRET_{name}", f"ASTER_HMAC_PREV_SECRET_{name}")
+        return variables
+
+    def _warn_of_sharing(self, variable: str, tenant: str) -> None:
+        if self._owner.setdefault(variable, tenant) != tenant:
+            logger.warning("two tenants share a signing secret", variable=variable, tenant=tenant)
+            self._owner[variable] = tenant
 
 
 def variable_part(tenant: str) -> str:

@@ -38,7 +38,10 @@ class TenantCache:
     async def ceiling(self, tenant: str, user: str) -> Role:
         """The most a user may be in a tenant."""
         now_ms = self._now_ms()
-        ceilings = (await self._fresh(tenant, now_ms)).ceilings
+        known = self._known.get(tenant)
+        if known is None or not 0 <= now_ms - known.read_ms < REFRESH_MS:
+            known = await self._fresh(tenant, now_ms)
+        ceilings = known.ceilings
         found = ceilings.get(user)
         if found is None:
             found = await self._database.look_up(
