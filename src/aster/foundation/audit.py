@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from aster.foundation.audit_span import span
 from aster.foundation.errors import AsterError, StorageCorrupt
 from aster.foundation.sql import Connection, Database
 
@@ -78,7 +79,10 @@ class AuditRecord(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Verification(msgspec.Struct, frozen=True, rename="camel"):
-    """What verifying a chain found. ``broken_sequence`` is the first record that does not fit."""
+    """What verifying a chain found. ``broken_sequence`` is the first record that does not fit.
+
+    ``records`` were verified before that one; ``first_sequence`` and ``last_sequence`` are what was to be verified.
+    """
 
     chain: str
     valid: bool
@@ -86,6 +90,8 @@ class Verification(msgspec.Struct, frozen=True, rename="camel"):
     head: str
     broken_sequence: int | None = None
     reason: str | None = None
+    first_sequence: int = 1
+    last_sequence: int = 0
 
 
 def utc_now() -> datetime:
@@ -154,7 +160,7 @@ class AuditLog:
 
         def query(connection: Connection) -> list[AuditRecord]:
             found = []
-            previous = _hash_at(connection, chain, after)
+            previous = _hash_at(connection, chain, after) or GENESIS
             for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
                 event = _readable(chain, sequence, body)
                 occurred_at = event.pop("occurredAt")
@@ -166,14 +172,36 @@ class AuditLog:
 
         return self._database.read_now(query)
 
-    def verify(self, chain: str, *, anchor: Head | None = None) -> Verification:
-        """Recompute the whole chain; never raises for what it finds, only for a database it can't read."""
+    def span(self, chain: str, since: str | None, until: str | None) -> tuple[int, int]:
+        """First and last sequence number of the records between two times, as `AuditRecord.occurred_at` writes them.
+
+        Both ends are included; the first is above the last when there are none. Raises `StorageCorrupt`.
+        """
+
+        def query(connection: Connection) -> tuple[int, int]:
+            head = _head(connection, chain) or (0, GENESIS)
+            return span(connection, chain, head[0], since, until)
+
+        try:
+            return self._database.read_now(query)
+        except _UNREADABLE:
+            raise StorageCorrupt(f"a record of '{chain}' has no time", hint="verify the chain") from None
+
+    def verify(
+        self, chain: str, *, anchor: Head | None = None, since: str | None = None, until: str | None = None
+    ) -> Verification:
+        """Recompute the whole chain, or the records between two times, with the one before them as the seed.
+
+        Never raises for what it finds, only for a database it can't read. See `span` for the times.
+        """
 
         def query(connection: Connection) -> Verification:
             connection.execute("BEGIN")
             try:
                 head = _head(connection, chain) or (0, GENESIS)
-                return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
+                if since is None and until is None:
+                    return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
+                return _verify_span(connection, chain, head, anchor, since, until)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -261,20 +289,60 @@ def verify_rows(
     *,
     head: tuple[int, bytes],
     anchor: Head | None = None,
+    seed: tuple[int, bytes] = (0, GENESIS),
+    last: int | None = None,
 ) -> Verification:
-    """Check ``(sequence, body, hash)`` rows, oldest first, against the rules at the top of this file."""
-    previous, count = GENESIS, 0
+    """Check ``(sequence, body, hash)`` rows, oldest first, against the rules at the top of this file.
+
+    They begin after the record that ``seed`` tells the sequence and hash of, and end with ``last`` (else the chain's).
+    """
+    first, end = seed[0] + 1, head[0] if last is None else last
+    count, previous = seed
+
+    def found(broken: int | None, reason: str | None) -> Verification:
+        return Verification(chain, reason is None, count - seed[0], previous.hex(), broken, reason, first, end)
+
     for sequence, body, digest in rows:
         if reason := _fault(chain, count + 1, previous, (sequence, body, digest)):
-            return Verification(chain, False, count, previous.hex(), count + 1, reason)
+            return found(count + 1, reason)
         previous, count = digest, count + 1
         if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
-            return Verification(chain, False, count, previous.hex(), count, "the record is not the anchored one")
-    if (count, previous) != head:
-        return Verification(chain, False, count, previous.hex(), count + 1, "records are missing at the end")
-    if anchor is not None and anchor.sequence > count:
-        return Verification(chain, False, count, previous.hex(), count + 1, "anchored records are missing at the end")
-    return Verification(chain, True, count, previous.hex())
+            return found(count, "the record is not the anchored one")
+    if count < end or (end == head[0] and (count, previous) != head):
+        return found(count + 1, "records are missing at the end")
+    if anchor is not None and anchor.sequence > head[0]:
+        return found(head[0] + 1, "anchored records are missing at the end")
+    return found(None, None)
+
+
+def _verify_span(
+    connection: Connection,
+    chain: str,
+    head: tuple[int, bytes],
+    anchor: Head | None,
+    since: str | None,
+    until: str | None,
+) -> Verification:
+    """The records of a time and, as guards against forged times, the one before and the one after."""
+    try:
+        first, last = span(connection, chain, head[0], since, until)
+    except _UNREADABLE:
+        return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
+    before, after = max(first - 2, 0), min(last + 1, head[0])
+    seed = _hash_at(connection, chain, before)
+    if seed is None:
+        return Verification(chain, False, 0, GENESIS.hex(), before, f"record {before} is missing", first, last)
+    rows = _rows(connection, chain, after=before, limit=None if after == head[0] else after - before)
+    found = verify_rows(chain, rows, head=head, anchor=anchor, seed=(before, seed), last=after)
+    if (
+        found.valid
+        and anchor is not None
+        and _hash_at(connection, chain, anchor.sequence) != bytes.fromhex(anchor.hash)
+    ):
+        found = Verification(chain, False, 0, found.head, anchor.sequence, "the record is not the anchored one")
+    reached = before + found.records
+    count = max(0, min(reached, last) - first + 1)
+    return msgspec.structs.replace(found, records=count, first_sequence=first, last_sequence=last)
 
 
 def _fault(chain: str, expected: int, previous: bytes, row: tuple[int, bytes, bytes]) -> str | None:
@@ -329,9 +397,9 @@ def _rows(
         limit = None if limit is None else limit - size
 
 
-def _hash_at(connection: Connection, chain: str, sequence: int) -> bytes:
-    row = connection.execute(
-        "SELECT r.hash FROM audit_records r JOIN audit_chains c ON c.id = r.chain WHERE c.name = ? AND r.sequence = ?",
-        (chain, sequence),
-    ).fetchone()
-    return bytes(row[0]) if row else GENESIS
+def _hash_at(connection: Connection, chain: str, sequence: int) -> bytes | None:
+    """The hash of one record, None when it is missing; before the first it is the genesis."""
+    if sequence == 0:
+        return GENESIS
+    row = next(_rows(connection, chain, after=sequence - 1, limit=1), None)
+    return row[2] if row is not None and row[0] == sequence else None

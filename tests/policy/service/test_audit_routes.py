@@ -1,9 +1,12 @@
 """Audit over HTTP: reading, filtering, exporting, verifying; every tampering is found."""
 
+import csv
 import hashlib
+import io
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from tests.policy.service.asgi import ask
 
@@ -146,7 +149,7 @@ async def test_tampering_is_found(
     rewrite(database, tamper)
     verified = await read(service, "/verify-chain")
     assert not verified["valid"]
-    assert verified["brokenAt"]
+    assert verified["brokenSequence"]
     assert verified["reason"]
 
 
@@ -188,3 +191,114 @@ async def test_an_empty_chain_is_exported_and_verifies(service: PolicyHttpServic
 
 def test_the_chain_hash_is_the_documented_one() -> None:
     assert chain_hash(bytes(32), b"{}") == hashlib.sha256(b"aster-audit-v1\n" + bytes(32) + b"{}").digest()
+
+
+@pytest.mark.parametrize(
+    "tamper", [change_field, change_hash, remove_middle, remove_tail, insert, swap, exchange_tenants]
+)
+async def test_tampering_is_found_within_a_window(
+    service: PolicyHttpService, database: Database, tamper: Callable[[Connection], Any]
+) -> None:
+    await fill(service)
+    await fill(service, tenant="globex")
+    whole = await read(service, f"/verify-chain{window(await read(service, ''))}")
+    assert (whole["valid"], whole["recordsVerified"]) == (True, 5)
+    assert (whole["firstSequence"], whole["lastSequence"]) == (1, 5)
+    span = window(await read(service, ""))
+    rewrite(database, tamper)
+    verified = await read(service, f"/verify-chain{span}")
+    assert not verified["valid"]
+    assert verified["brokenId"] == str(verified["brokenSequence"])
+    assert verified["reason"]
+
+
+def window(records: list[Any]) -> str:
+    """From the oldest to the newest of a listing."""
+    return f"?start={records[-1]['occurredAt']}&end={records[0]['occurredAt']}"
+
+
+async def test_a_broken_record_tells_its_time_and_its_place(service: PolicyHttpService, database: Database) -> None:
+    await fill(service)
+    broken = await read(service, "/2")
+    rewrite(database, change_field)
+    verified = await read(service, "/verify-chain")
+    assert (verified["brokenAt"], verified["brokenId"]) == (broken["occurredAt"], broken["id"])
+    assert (verified["brokenSequence"], verified["recordsVerified"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start=2026-01-01T00:00:00Z",
+        "end=2026-01-01T00:00:00Z",
+        "start=2026-01-01T00:00:00Z&end=2026-01-31T00:00:00.001Z",
+        "start=2026-01-02T00:00:00Z&end=2026-01-01T00:00:00Z&full=true",
+        "start=2026-01-01&end=2026-01-02",
+        "full=yes",
+    ],
+)
+async def test_a_window_has_two_ends_and_30_days(service: PolicyHttpService, query: str) -> None:
+    answered = await ask(service, "GET", f"{AUDIT}/verify-chain?{query}", role="ADMIN")
+    assert (answered.status, answered.code) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_longer_window_is_verified_when_asked_for(service: PolicyHttpService) -> None:
+    await fill(service)
+    for span in ("?start=2020-01-01T00:00:00Z&end=9000-01-01T00:00:00Z&full=true", "?full=true"):
+        assert (await read(service, f"/verify-chain{span}"))["recordsVerified"] == 5
+    thirty = await read(service, "/verify-chain?start=2020-01-01T00:00:00Z&end=2020-01-31T00:00:00Z")
+    assert (thirty["valid"], thirty["recordsVerified"]) == (True, 0)
+
+
+async def table(service: PolicyHttpService, query: str = "") -> tuple[list[dict[str, str]], dict[str, str]]:
+    """The rows of a CSV export, and the answer's headers."""
+    answered = await ask(service, "GET", f"{AUDIT}/export?format=csv{query}", role="ADMIN")
+    assert answered.status == 200, answered.body
+    assert answered.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.DictReader(io.StringIO(answered.body.decode()))), answered.headers
+
+
+async def test_a_table_has_every_record_its_hashes_and_the_head(service: PolicyHttpService) -> None:
+    await fill(service)
+    rows, headers = await table(service)
+    records = (await read(service, ""))[::-1]
+    for row, record in zip(rows, records, strict=False):
+        assert (row["sequence"], row["hash"]) == (str(record["sequence"]), record["hash"])
+        assert row["previousHash"] == record["previousHash"]
+        assert msgspec.json.decode(row["payload"]) == record["payload"]
+    head = await read(service, "/head")
+    assert (rows[-1]["eventType"], rows[-1]["hash"]) == ("CHAIN_HEAD", head["lastHash"])
+    assert len(rows) == 6
+    assert "x-next-after" not in headers
+
+
+async def test_a_table_is_filtered_and_paged(service: PolicyHttpService) -> None:
+    await fill(service)
+    assert [row["sequence"] for row in (await table(service, "&user=user1"))[0]] == ["2", "4", "5"]
+    times = [record["occurredAt"] for record in await read(service, "")]
+    assert [row["sequence"] for row in (await table(service, f"&to={times[0]}"))[0]] == ["1", "2", "3", "4", "5", "5"]
+    assert [row["sequence"] for row in (await table(service, "&from=9000-01-01T00:00:00Z"))[0]] == ["5"]
+    rows, headers = await table(service, "&user=user0&limit=2")
+    assert ([row["sequence"] for row in rows[:-1]], headers["x-next-after"]) == (["1", "3"], "3")
+    rows, headers = await table(service, f"&user=user0&after={headers['x-next-after']}")
+    assert [row["sequence"] for row in rows[:-1]] == ["5"]
+
+
+@pytest.mark.parametrize("user", ["=1+1", "+1", "-1", "@SUM(A1)"])
+async def test_a_cell_is_never_a_formula(service: PolicyHttpService, user: str) -> None:
+    await ask(service, "PUT", SETTINGS, {}, role="OWNER", user=user)
+    (row, _), _ = await table(service)
+    assert row["actorId"] == f"'{user}"
+
+
+@pytest.mark.parametrize("query", ["?format=xml", "?user=ada", "?format=ndjson&success=true"])
+async def test_json_lines_have_every_record_or_none(service: PolicyHttpService, query: str) -> None:
+    answered = await ask(service, "GET", f"{AUDIT}/export{query}", role="ADMIN")
+    assert (answered.status, answered.code) == (400, "VALIDATION_ERROR")
+
+
+async def test_pages_of_an_export_tell_where_to_go_on(service: PolicyHttpService) -> None:
+    await fill(service)
+    first = await ask(service, "GET", f"{AUDIT}/export?limit=2", role="ADMIN")
+    assert first.headers["x-next-after"] == "2"
+    assert "x-next-after" not in (await ask(service, "GET", f"{AUDIT}/export?after=2", role="ADMIN")).headers

@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from aster.policy.service.audit_routes import AuditEntry, ChainHead, ChainVerification
+from aster.policy.service.audit_proof_routes import ChainHead, ChainVerification
+from aster.policy.service.audit_routes import AuditEntry
 from aster.policy.service.messages import Evaluation, EvaluationBatch
 from aster.policy.service.policy_messages import DeployAnswer, PolicySummary, RollbackAnswer, VersionSummary
 

@@ -14,6 +14,7 @@ from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
 from aster.policy.engine import PolicyEngine
 from aster.policy.service.activations import Activations
+from aster.policy.service.audit_proof_routes import AuditProofRoutes
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.caller import Role
@@ -145,6 +146,7 @@ def create_policy_service(
         *CacheRoutes(data, engine).routes,
         *PolicyRoutes(data, compiler).routes,
         *VersionRoutes(data).routes,
+        *AuditProofRoutes(audit).routes,
         *AuditRoutes(audit).routes,
         *ReplayRoutes(data, audit, engine, compiler).routes,
         *TenantRoutes(data, keys).routes,

@@ -31,6 +31,10 @@ class AuditFilter:
     until: str | None = None
 
     @property
+    def is_of_a_time(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    @property
     def is_empty(self) -> bool:
         return not self.fields and self.since is None and self.until is None
 

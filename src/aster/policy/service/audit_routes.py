@@ -1,37 +1,32 @@
 """Audit over HTTP: read the tenant's chain, take its head as an anchor, export it, verify it (ADMIN)."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from aster.foundation.audit import AuditLog, AuditRecord, Head
+from aster.foundation.audit import AuditLog, AuditRecord
 from aster.foundation.http.errors import NotFound, ValidationFailed
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.audit_export import export_lines
 from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of, moment_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.queries import page_and_size, query_integer, query_values
 
 ROOT = "/api/v1/audit"
-NDJSON = b"application/x-ndjson"
 LARGEST_SEQUENCE = 10**14
-EXPORT_RECORDS = 10_000
 SCAN_CHUNK = 500
 SCAN_RECORDS = 100_000
 """Records one filtered listing looks at; ``X-Next-Before`` tells where to go on."""
-
-_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """One record as clients read it; ``payload`` is what is particular to its type."""
 
+    id: str
     sequence: int
     event_type: str
     occurred_at: str
@@ -55,24 +50,6 @@ class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     result_hash: str | None = None
     trace_hash: str | None = None
     payload: dict[str, Any] = {}
-
-
-class ChainHead(msgspec.Struct, frozen=True, rename="camel"):
-    """The end of the tenant's chain: keep it elsewhere, and a cut tail can be proved."""
-
-    count: int
-    last_sequence: int
-    last_hash: str
-
-
-class ChainVerification(msgspec.Struct, frozen=True, rename="camel"):
-    """``brokenAt`` is the sequence number of the first record that does not fit."""
-
-    valid: bool
-    records_verified: int
-    head: str
-    broken_at: int | None = None
-    reason: str | None = None
 
 
 class AuditRoutes:
@@ -115,32 +92,6 @@ class AuditRoutes:
             ),
             Route(
                 "GET",
-                f"{ROOT}/head",
-                self.head,
-                summary="The last record's sequence and hash, as an anchor",
-                access=Role.ADMIN,
-                answer=ChainHead,
-            ),
-            Route(
-                "GET",
-                f"{ROOT}/verify-chain",
-                self.verify,
-                summary="Recompute the tenant's whole chain; a narrower start and end are accepted, and prove less",
-                access=Role.ADMIN,
-                answer=ChainVerification,
-                query=("anchorSequence", "anchorHash", "start", "end"),
-                errors=(400,),
-            ),
-            Route(
-                "GET",
-                f"{ROOT}/export",
-                self.export,
-                summary="Records as JSON lines, oldest first, for verification elsewhere",
-                access=Role.ADMIN,
-                query=("after", "limit"),
-            ),
-            Route(
-                "GET",
                 f"{ROOT}/{{sequence}}",
                 self.read_record,
                 summary="One record",
@@ -180,7 +131,11 @@ class AuditRoutes:
             records = await asyncio.to_thread(self._slice, chain, total - page * size, size)
             entries = [entry_of(record) for record in records]
             return json_reply(entries, headers=[(b"x-total-count", str(total).encode())])
-        found, reached = await asyncio.to_thread(self._search, chain, total, wanted, page * size, size)
+        oldest = 0
+        if wanted.is_of_a_time:
+            first, last = await asyncio.to_thread(self._audit.span, chain, wanted.since, wanted.until)
+            oldest, total = first - 1, min(total, last)
+        found, reached = await asyncio.to_thread(self._search, chain, (oldest, total), wanted, page * size, size)
         return json_reply([entry_of(record) for record in found], headers=[(b"x-next-before", b"%d" % reached)])
 
     async def list_logs(self, request: Request, body: Any) -> Reply:
@@ -190,42 +145,18 @@ class AuditRoutes:
     async def read_record(self, request: Request, body: Any) -> AuditEntry:
         return entry_of(await asyncio.to_thread(record_of, self._audit, request))
 
-    async def head(self, request: Request, body: Any) -> ChainHead:
-        head = await asyncio.to_thread(self._audit.head, caller_of(request).chain)
-        return ChainHead(head.sequence, head.sequence, head.hash)
-
-    async def verify(self, request: Request, body: Any) -> ChainVerification:
-        chain = caller_of(request).chain
-        anchor = _anchor(request, chain)
-        for name in ("start", "end"):
-            moment_of(query_values(request), name)
-        found = await asyncio.to_thread(self._audit.verify, chain, anchor=anchor)
-        return ChainVerification(found.valid, found.records, found.head, found.broken_sequence, found.reason)
-
-    async def export(self, request: Request, body: Any) -> Reply:
-        chain = caller_of(request).chain
-        after = query_integer(request, "after", 0, minimum=0, maximum=LARGEST_SEQUENCE)
-        limit = query_integer(request, "limit", EXPORT_RECORDS, minimum=1, maximum=EXPORT_RECORDS)
-
-        def read() -> bytes:
-            records = self._audit.records(chain, after=after, limit=limit)
-            last = records[-1] if records else None
-            return export_lines(records, Head(chain, last.sequence, last.hash) if last else self._audit.head(chain))
-
-        return Reply(200, await asyncio.to_thread(read), NDJSON)
-
     def _slice(self, chain: str, newest: int, size: int) -> list[AuditRecord]:
         """The records up to ``newest``, newest first."""
         count = min(size, max(newest, 0))
         return self._audit.records(chain, after=newest - count, limit=count)[::-1] if count else []
 
     def _search(
-        self, chain: str, newest: int, wanted: AuditFilter, skip: int, size: int
+        self, chain: str, span: tuple[int, int], wanted: AuditFilter, skip: int, size: int
     ) -> tuple[list[AuditRecord], int]:
-        """Records that match, newest first, and the sequence number that was reached."""
+        """Records of a span that match, newest first, and the sequence number that was reached."""
         found: list[AuditRecord] = []
-        reached = newest + 1
-        for record in self._backwards(chain, newest):
+        reached = span[1] + 1
+        for record in self._backwards(chain, *span):
             reached = record.sequence
             if wanted.matches(record):
                 found.append(record)
@@ -233,8 +164,9 @@ class AuditRoutes:
                     break
         return found[skip:], reached
 
-    def _backwards(self, chain: str, newest: int) -> Iterator[AuditRecord]:
-        oldest = max(0, newest - SCAN_RECORDS)
+    def _backwards(self, chain: str, oldest: int, newest: int) -> Iterator[AuditRecord]:
+        """The records above ``oldest``, newest first."""
+        oldest = max(oldest, newest - SCAN_RECORDS)
         while newest > oldest:
             chunk = self._slice(chain, newest, min(SCAN_CHUNK, newest - oldest))
             yield from chunk
@@ -255,6 +187,7 @@ def entry_of(record: AuditRecord) -> AuditEntry:
     return msgspec.convert(
         {
             **record.event,
+            "id": str(record.sequence),
             "sequence": record.sequence,
             "occurredAt": record.occurred_at,
             "hash": record.hash,
@@ -262,16 +195,3 @@ def entry_of(record: AuditRecord) -> AuditEntry:
         },
         AuditEntry,
     )
-
-
-def _anchor(request: Request, chain: str) -> Head | None:
-    values = query_values(request)
-    digest = values.get("anchorHash")
-    if digest is None and "anchorSequence" not in values:
-        return None
-    if digest is None or "anchorSequence" not in values or not _HASH.fullmatch(digest):
-        raise ValidationFailed(
-            "an anchor is anchorSequence with anchorHash, 64 lower-case hex digits",
-            problems=problem("?anchorHash", "is not a hash"),
-        )
-    return Head(chain, query_integer(request, "anchorSequence", 0, minimum=1, maximum=LARGEST_SEQUENCE), digest)

@@ -21,6 +21,7 @@ QUERY_TYPES: dict[str, type] = {
     "after": int,
     "limit": int,
     "anchorSequence": int,
+    "full": bool,
 }
 """Of the query parameters of all routes, those that are not texts."""
 
