@@ -1,5 +1,6 @@
 """Parts of a chain: found by their time, verified with the record before them as the seed, safe from forged times."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -24,8 +25,7 @@ def days(count: int, database: Database) -> AuditLog:
     log = AuditLog(database, now=lambda: next(now))
     for number in range(1, count + 1):
         for chain in (CHAIN, OTHER):
-            event = {"type": "EVALUATED", "number": number}
-            database.write_now(lambda connection, chain=chain, event=event: log.append(connection, chain, event))
+            asyncio.run(log.record(chain, {"type": "EVALUATED", "number": number}))
     return log
 
 
