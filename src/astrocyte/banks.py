@@ -43,6 +43,39 @@ class LegalHold(msgspec.Struct, frozen=True, kw_only=True):
     set_at: datetime
 
 
+class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """That a memory was forgotten, and nothing of what it said."""
+
+    memory_id: str
+    forgotten_at: datetime
+
+
+class Due(msgspec.Struct, frozen=True, kw_only=True):
+    """What is still to be derived in a bank: of which kind, about what, from when on."""
+
+    kind: str
+    subject: str
+    due_at: datetime
+
+
+class BankState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that belongs to a bank besides its memories. ``created_at`` is None when it does not exist."""
+
+    created_at: datetime | None = None
+    model: str | None = None
+    settings: BankSettings = BankSettings()
+    holds: list[LegalHold] = []
+    forgotten: list[Forgotten] = []
+    due: list[Due] = []
+
+
+class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Memories, derived ones too; ``skipped`` ones were there already, by id."""
+
+    imported: int
+    skipped: int
+
+
 class BankStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """What a bank holds, in numbers. ``characters`` are of contents, ``tags`` the hundred most frequent ones."""
 

@@ -166,6 +166,14 @@ def checked_label(name: str, value: object, limits: Limits) -> str:
     return value
 
 
+def checked_subject(subject: str, limits: Limits) -> str:
+    """What something is derived about: a speaker ("" is nobody), a tag, or a standing question."""
+    if len(subject) > limits.query:
+        raise InvalidInput(f"a subject is too long ({len(subject)} > {limits.query} characters)")
+    _check_encodable("a subject", subject, InvalidInput)
+    return subject
+
+
 MAX_DAYS = 36_500
 
 

@@ -74,6 +74,13 @@ class Memory(msgspec.Struct, frozen=True):
     record: MemoryRecord
 
 
+class KeptMemory(msgspec.Struct, frozen=True):
+    """A memory with the ids of those that it was derived from; a fact has none."""
+
+    record: MemoryRecord
+    sources: list[str] = []
+
+
 class FoundPassage(msgspec.Struct, frozen=True):
     """A passage of a memory: which one of how many, and its text."""
 

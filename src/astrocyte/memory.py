@@ -5,8 +5,6 @@ import secrets
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from os import PathLike
-from pathlib import Path
 from typing import Any, Literal
 
 from astrocyte.access.identity import AstrocyteContext
@@ -15,6 +13,7 @@ from astrocyte.engine.curation import CurationOperations, retained_by
 from astrocyte.engine.derivation import DerivationOperations
 from astrocyte.engine.erasure import ErasureOperations
 from astrocyte.engine.maintenance import MaintenanceOperations
+from astrocyte.engine.transfer import TransferOperations
 from astrocyte.errors import InvalidInput, LanguageModelUnavailable
 from astrocyte.inputs import (
     bank_name,
@@ -38,14 +37,13 @@ from astrocyte.memories import (
     ReflectResult,
     RetainResult,
 )
-from astrocyte.portability import ImportResult, batches, read_bank, write_bank
 from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.plan import Strategy, recall_plan
 from astrocyte.recall.search import CHARACTERS_A_TOKEN
 from astrocyte.reflect.agent import answer_with_model
 from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.retain.near import near_duplicates
-from astrocyte.retain.preparation import prepare, prepare_import
+from astrocyte.retain.preparation import prepare
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.store import PreparedMemory
 
@@ -56,7 +54,7 @@ ANSWER_TOKENS = 700
 """Longest answer of a language model unless the caller says otherwise."""
 
 
-class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, MaintenanceOperations):
+class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, MaintenanceOperations, TransferOperations):
     """One memory engine over one database. ``async with`` opens and closes it; safe to share between tasks.
 
     Every method asks `Authorizer.authorize` first, on behalf of ``context`` (None is the anonymous caller).
@@ -322,39 +320,6 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
             memories=[one.record for one in found if one is not None],
             holds=[hold.hold_id for hold in holds],
         )
-
-    async def export_bank(
-        self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
-    ) -> int:
-        """Write every memory of a bank to a file of JSON Lines; returns how many. The file appears when it is whole."""
-        bank = bank_name(bank_id)
-        await self._authorize(context, "export", [bank])
-        state = self._opened
-        written = await asyncio.to_thread(write_bank, state.store, bank, Path(path))
-        await state.store.record({**self._event("export", bank, context), "memories": written})
-        return written
-
-    async def import_bank(
-        self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
-    ) -> ImportResult:
-        """Add the memories of an exported file, with their ids and times; those that are there already are skipped.
-
-        The file's own bank is not looked at: ``bank_id`` is where they go. Raises `InvalidExport` naming the line.
-        """
-        bank = bank_name(bank_id)
-        await self._authorize(context, "import", [bank])
-        state = self._opened
-        pii = (await asyncio.to_thread(self._rules, bank)).pii
-        imported = skipped = 0
-        for records in batches(await asyncio.to_thread(read_bank, Path(path), self.settings.limits)):
-            prepared = await asyncio.to_thread(
-                prepare_import, records, state.provider, pii=pii, find=state.find_personal_data
-            )
-            event = self._event("import", bank, context)
-            equals = await state.store.add(bank, prepared, state.space, event, **self._to_derive(prepared))
-            imported += equals.count(None)
-            skipped += len(equals) - equals.count(None)
-        return ImportResult(imported=imported, skipped=skipped)
 
     async def _store(
         self, bank: str, memories: Sequence[NewMemory], context: AstrocyteContext | None

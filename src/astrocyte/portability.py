@@ -1,69 +1,84 @@
 """A bank as JSON Lines, out and in again without loss.
 
-The first line says what the file is; every other line is one memory with its id and all its times. What is derived is
-not in the file, neither passages and vectors nor observations, models and pages: it is made from the contents, so a
-bank can be taken to another embedding model.
+The first line says what the file is, and the bank's settings; the last one, how many lines lie between. Each of those
+is a memory with its id, all its times and the ids of what it was derived from; or that a memory was forgotten, a legal
+hold, or what is still to be derived. Passages and vectors are not in the file: they are made from the contents, so a
+bank can be taken to another embedding model. Grants, sources and the audit log belong to the installation, not to a
+bank.
+
+Version 1 had nothing but facts, one record a line, and no last line; it is still read.
 """
 
+import errno
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import msgspec
 
+from aster.foundation.errors import StorageFull, StorageUnwritable
+from astrocyte.banks import BankSettings, BankState, Due, Forgotten, LegalHold
 from astrocyte.errors import AstrocyteError, InvalidExport
-from astrocyte.inputs import Limits, checked_label, checked_memory, utc
-from astrocyte.memories import MemoryRecord, as_retained
+from astrocyte.inputs import (
+    Limits,
+    checked_bank_settings,
+    checked_label,
+    checked_memory,
+    checked_reason,
+    checked_subject,
+    utc,
+)
+from astrocyte.memories import KeptMemory, MemoryRecord, as_retained
+from astrocyte.recall.bank_index import LAYERS
 from astrocyte.stores.store import Store
 
 FORMAT = "astrocyte-bank"
-VERSION = 1
+VERSION = 2
 PAGE = 500
 MAX_LINE = 8 * 1024 * 1024
 """Bytes. The longest content that can be allowed (a million characters, of up to six bytes each in JSON) fits."""
 
-_encode = msgspec.json.Encoder().encode
-_record = msgspec.json.Decoder(MemoryRecord).decode
 
-
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first line. ``model`` made the vectors of the exported bank; it is told, not needed."""
 
     format: str
     version: int
     bank_id: str
     model: str | None
+    created_at: datetime | None = None
+    settings: BankSettings = BankSettings()
 
 
+class End(msgspec.Struct, frozen=True):
+    """The last line: how many there are between it and the first."""
+
+    lines: int
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One thing that belongs to a bank; ``sources`` go with ``memory``."""
+
+    memory: MemoryRecord | None = None
+    sources: list[str] = []
+    forgotten: Forgotten | None = None
+    hold: LegalHold | None = None
+    due: Due | None = None
+    end: End | None = None
+
+
+_encode = msgspec.json.Encoder().encode
 _header = msgspec.json.Decoder(Header).decode
-
-
-class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """``skipped`` memories were there already, by id."""
-
-    imported: int
-    skipped: int
-
-
-class _Export:
-    """Lines on their way into a file."""
-
-    def __init__(self, handle: BinaryIO, header: Header) -> None:
-        self._handle = handle
-        self._handle.write(_encode(header) + b"\n")
-        self.written = 0
-
-    def add(self, records: Iterable[MemoryRecord]) -> None:
-        for record in records:
-            self._handle.write(_encode(record) + b"\n")
-            self.written += 1
+_record = msgspec.json.Decoder(MemoryRecord).decode
+_line = msgspec.json.Decoder(Line).decode
 
 
 @contextmanager
-def _written_file(path: Path, header: Header) -> Iterator[_Export]:
+def _written_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name once it is complete, readable by its owner alone."""
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -72,78 +87,191 @@ def _written_file(path: Path, header: Header) -> Iterator[_Export]:
     partial = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as handle:
-            yield _Export(handle, header)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         partial.replace(path)
-    except BaseException:
+    except OSError as error:
+        kind = StorageFull if error.errno == errno.ENOSPC else StorageUnwritable
+        raise kind(f"{path}: can't be written: {error.strerror or error}") from error
+    finally:
         partial.unlink(missing_ok=True)
-        raise
 
 
 def write_bank(store: Store, bank_id: str, path: Path) -> int:
-    """Every memory of a bank, in the order in which they were retained; returns how many. Blocks."""
-    info = store.bank(bank_id)
-    with _written_file(path, Header(FORMAT, VERSION, bank_id, info.model if info else None)) as export:
-        after = 0
-        while page := store.page(bank_id, after, PAGE):
-            export.add(memory.record for memory in page if memory.record.layer == "fact")
-            after = page[-1].row
-        return export.written
+    """All of a bank as it is at one moment, memories in the order of the store; returns how many. Blocks."""
+    with _written_file(path) as handle:
+
+        def write(state: BankState, memories: Iterator[KeptMemory]) -> int:
+            header = Header(
+                format=FORMAT,
+                version=VERSION,
+                bank_id=bank_id,
+                model=state.model,
+                created_at=state.created_at,
+                settings=state.settings,
+            )
+            handle.write(_encode(header) + b"\n")
+            written = 0
+            for kept in memories:
+                handle.write(_encode(Line(memory=kept.record, sources=kept.sources)) + b"\n")
+                written += 1
+            others = [
+                *(Line(forgotten=one) for one in state.forgotten),
+                *(Line(hold=one) for one in state.holds),
+                *(Line(due=one) for one in state.due),
+            ]
+            handle.writelines(_encode(line) + b"\n" for line in others)
+            handle.write(_encode(Line(end=End(written + len(others)))) + b"\n")
+            return written
+
+        return store.read_whole(bank_id, write)
 
 
-def read_bank(path: Path, limits: Limits) -> list[MemoryRecord]:
-    """The memories of a file, checked as any other input; raises `InvalidExport` naming the line. Blocks."""
-    return list(_records(path, limits))
+class BankFile:
+    """An exported file, opened: its ``settings``, then its memories by `pages`, then the rest by `state`. Blocks.
 
+    Everything is checked as any other input. Raises `InvalidExport` naming the line, at the latest after the last page.
+    """
 
-def _records(path: Path, limits: Limits) -> Iterator[MemoryRecord]:
-    try:
-        opened = path.open("rb")
-    except OSError as error:
-        raise InvalidExport(f"{path}: can't be read: {error.strerror or error}") from error
-    with opened as handle:
-        first = handle.readline(MAX_LINE)
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self._path, self._limits = path, limits
+        self._ids: set[str] = set()
+        self._forgotten: list[Forgotten] = []
+        self._holds: list[LegalHold] = []
+        self._due: list[Due] = []
         try:
-            header = _header(first)
+            self._handle = path.open("rb")
+        except OSError as error:
+            raise InvalidExport(f"{path}: can't be read: {error.strerror or error}") from error
+        try:
+            self._header = self._read_header()
+            self.settings = checked_bank_settings(self._header.settings, limits)
+        except BaseException:
+            self._handle.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._handle.close()
+
+    def _read_header(self) -> Header:
+        try:
+            header = _header(self._handle.readline(MAX_LINE))
         except msgspec.MsgspecError:
-            raise InvalidExport(f"{path}: is not an exported bank") from None
-        if header.format != FORMAT or header.version != VERSION:
-            raise InvalidExport(f"{path}: is '{header.format[:40]}' version {header.version}, not {FORMAT} {VERSION}")
-        number = 1
-        while line := handle.readline(MAX_LINE):
+            raise InvalidExport(f"{self._path}: is not an exported bank") from None
+        if header.format != FORMAT or not 1 <= header.version <= VERSION:
+            told = f"'{header.format[:40]}' version {header.version}"
+            raise InvalidExport(f"{self._path}: is {told}, not {FORMAT} 1 to {VERSION}")
+        return header
+
+    def pages(self) -> Iterator[Sequence[KeptMemory]]:
+        """The memories in order, some at a time."""
+        page: list[KeptMemory] = []
+        for kept in self._memories():
+            page.append(kept)
+            if len(page) == PAGE:
+                yield page
+                page = []
+        if page:
+            yield page
+
+    def state(self) -> BankState:
+        """What else there is of the bank; to be asked after the last page."""
+        return BankState(
+            created_at=utc("created_at", self._header.created_at),
+            model=self._header.model,
+            settings=self.settings,
+            holds=self._holds,
+            forgotten=self._forgotten,
+            due=self._due,
+        )
+
+    def _memories(self) -> Iterator[KeptMemory]:
+        is_old, end, number = self._header.version == 1, None, 1
+        while line := self._handle.readline(MAX_LINE):
             number += 1
             try:
-                yield _checked(_record(line), limits)
+                if end is not None:
+                    raise InvalidExport("there is something after the end")
+                told = Line(memory=_record(line)) if is_old else _line(line)
+                kept = self._kept(told)
             except (msgspec.MsgspecError, AstrocyteError) as error:
-                raise InvalidExport(f"{path}, line {number}: {error}") from None
+                raise InvalidExport(f"{self._path}, line {number}: {error}") from None
+            end = told.end
+            if kept is not None:
+                yield kept
+        if not is_old and (end is None or end.lines != number - 2):
+            raise InvalidExport(f"{self._path}: is cut off, or lines are missing from it")
+
+    def _kept(self, line: Line) -> KeptMemory | None:
+        if line.memory is not None:
+            return self._checked(_checked(line.memory, self._limits), line.sources)
+        if line.forgotten is not None:
+            self._forgotten.append(_checked_forgotten(line.forgotten, self._limits))
+        elif line.hold is not None:
+            self._holds.append(_checked_hold(line.hold, self._limits))
+        elif line.due is not None:
+            self._due.append(_checked_due(line.due, self._limits))
+        elif line.end is None:
+            raise InvalidExport("holds nothing that is known")
+        return None
+
+    def _checked(self, record: MemoryRecord, sources: list[str]) -> KeptMemory:
+        if record.memory_id in self._ids:
+            raise InvalidExport(f"memory_id '{record.memory_id}' is there twice")
+        if (record.layer == "fact") == bool(sources):
+            raise InvalidExport("a fact has no sources, and what was derived has some")
+        if strange := [one for one in sources if one not in self._ids]:
+            raise InvalidExport(f"the source '{strange[0][:40]}' does not come before it")
+        self._ids.add(record.memory_id)
+        return KeptMemory(record, list(dict.fromkeys(sources)))
 
 
 def _checked(record: MemoryRecord, limits: Limits) -> MemoryRecord:
     memory = checked_memory(as_retained(record), limits)
-    retained_at = utc("retained_at", record.retained_at)
-    if retained_at is None or not record.memory_id.isascii() or not 1 <= len(record.memory_id) <= limits.label:
-        raise InvalidExport("memory_id must be 1 to 256 ASCII characters")
-    if record.layer != "fact":
-        raise InvalidExport("layer must be fact: what was derived is derived again")
+    _check_id(record.memory_id, limits)
+    if record.layer not in LAYERS:
+        raise InvalidExport(f"layer must be one of {', '.join(LAYERS)}")
     if record.retained_by is not None:
         checked_label("retained_by", record.retained_by, limits)
     return msgspec.structs.replace(
         record,
         tags=memory.tags,
         occurred_at=memory.occurred_at,
-        retained_at=retained_at,
+        retained_at=_moment("retained_at", record.retained_at),
         updated_at=utc("updated_at", record.updated_at),
         archived_at=utc("archived_at", record.archived_at),
     )
 
 
-def batches(records: Iterable[MemoryRecord], size: int = PAGE) -> Iterator[Sequence[MemoryRecord]]:
-    batch: list[MemoryRecord] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _checked_forgotten(one: Forgotten, limits: Limits) -> Forgotten:
+    _check_id(one.memory_id, limits)
+    return msgspec.structs.replace(one, forgotten_at=_moment("forgotten_at", one.forgotten_at))
+
+
+def _checked_hold(hold: LegalHold, limits: Limits) -> LegalHold:
+    checked_label("hold_id", hold.hold_id, limits)
+    checked_label("set_by", hold.set_by, limits)
+    checked_reason(hold.reason, limits)
+    return msgspec.structs.replace(hold, set_at=_moment("set_at", hold.set_at))
+
+
+def _checked_due(due: Due, limits: Limits) -> Due:
+    checked_label("kind", due.kind, limits)
+    checked_subject(due.subject, limits)
+    return msgspec.structs.replace(due, due_at=_moment("due_at", due.due_at))
+
+
+def _check_id(memory_id: str, limits: Limits) -> None:
+    if not memory_id.isascii() or not 1 <= len(memory_id) <= limits.label or "\0" in memory_id:
+        raise InvalidExport(f"memory_id must be 1 to {limits.label} ASCII characters")
+
+
+def _moment(name: str, moment: datetime) -> datetime:
+    found = utc(name, moment)
+    if found is None:
+        raise InvalidExport(f"{name} must be a time")
+    return found

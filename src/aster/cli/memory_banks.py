@@ -77,7 +77,7 @@ def import_bank(
     """Add the memories of an exported file to a bank, with their ids and times; what is there already is skipped."""
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json
-    from astrocyte.portability import ImportResult
+    from astrocyte.banks import ImportResult
 
     async def work() -> ImportResult:
         async with Place(url, data, config, principal).opened() as memory:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Concatenate, ParamSpec, Self, T
 import msgspec
 
 from aster.foundation.extras import load_extra
+from astrocyte.banks import ImportResult
 from astrocyte.client import calls
 from astrocyte.client.calls import Call
 from astrocyte.client.errors import GatewayUnreachable, error_of
 from astrocyte.client.identity import Credentials
-from astrocyte.portability import ImportResult
 
 if TYPE_CHECKING:
     import httpx

@@ -14,6 +14,7 @@ from aster.foundation.sql import Database, Durability
 from astrocyte.access.decisions import Authorizer, Decision
 from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.access.reload import FollowedRules
+from astrocyte.banks import BankSettings
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
 from astrocyte.errors import NotOpen
 from astrocyte.inputs import bank_name
@@ -192,9 +193,9 @@ class Engine:
             raise NotOpen("the memory engine is not open", hint="use it inside `async with`")
         return self._state
 
-    def _rules(self, bank_id: str) -> BankRules:
-        """Reads the bank's settings; blocks."""
-        own, common = self._opened.store.bank_settings(bank_id), self.settings
+    def _rules(self, bank_id: str, own: BankSettings | None = None) -> BankRules:
+        """``own`` are the bank's settings, read from the store unless given; blocks."""
+        own, common = self._opened.store.bank_settings(bank_id) if own is None else own, self.settings
 
         def either(mine: T | None, other: T) -> T:
             return other if mine is None else mine

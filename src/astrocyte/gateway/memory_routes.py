@@ -12,13 +12,12 @@ from aster.foundation.errors import StorageUnwritable
 from aster.foundation.http.files import FileReply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport
+from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport, ImportResult
 from astrocyte.errors import BankNotFound, InvalidExport
 from astrocyte.gateway.queries import Query
 from astrocyte.gateway.routes import CONTEXT, ERRORS
 from astrocyte.memories import ForgetResult, MemoryPage, MemoryRecord
 from astrocyte.operations import erase
-from astrocyte.portability import ImportResult
 from astrocyte.requests import CreateBankRequest, EraseRequest, UpdateRequest
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from astrocyte.memories import MemoryRecord, NewMemory, as_retained
+from astrocyte.memories import KeptMemory, NewMemory, as_retained
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.entities import named_terms
 from astrocyte.recall.postings import pack_terms
@@ -47,24 +47,26 @@ def prepare(
 
 
 def prepare_import(
-    records: Sequence[MemoryRecord], provider: EmbeddingProvider | None, *, pii: BarrierAction, find: Finder
+    memories: Sequence[KeptMemory], provider: EmbeddingProvider | None, *, pii: BarrierAction, find: Finder
 ) -> list[PreparedMemory]:
-    """Memories that were retained before: they keep their ids and times, and are equal to nothing but themselves.
+    """Memories that were retained before: they keep their ids, their times and what they were derived from.
 
-    The privacy barrier holds for them as for anything new.
+    The privacy barrier holds for them as for anything new. Later duplicates of them are known as such.
     """
-    ids = [record.memory_id for record in records]
+    records = [one.record for one in memories]
     guarded, _ = guard([as_retained(record) for record in records], pii, find)
-    prepared = prepare(ids, guarded, provider, duplicates="keep")
+    prepared = prepare([record.memory_id for record in records], guarded, provider, duplicates="exact")
     return [
         replace(
-            one,
-            retained_at=record.retained_at,
-            updated_at=record.updated_at,
-            archived_at=record.archived_at,
-            retained_by=record.retained_by,
+            ready,
+            retained_at=kept.record.retained_at,
+            updated_at=kept.record.updated_at,
+            archived_at=kept.record.archived_at,
+            retained_by=kept.record.retained_by,
+            layer=kept.record.layer,
+            sources=kept.sources,
         )
-        for one, record in zip(prepared, records, strict=True)
+        for ready, kept in zip(prepared, memories, strict=True)
     ]
 
 

@@ -18,7 +18,8 @@ from aster.foundation.logs import get_logger
 from aster.foundation.sql import Connection
 from aster.foundation.sql.postgres import PostgresDatabase
 from astrocyte.errors import NotSupported
-from astrocyte.stores.sql import SqlStore, at_one_moment
+from astrocyte.stores.rows import at_one_moment
+from astrocyte.stores.sql import SqlStore
 from astrocyte.stores.store import Changes, Position
 
 if TYPE_CHECKING:

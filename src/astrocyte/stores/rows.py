@@ -1,6 +1,6 @@
 """The rows of memories: read, written, selected and removed, all inside a caller's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -51,6 +51,24 @@ def memory_of_row(bank_id: str, row: Sequence[Any]) -> Memory:
         layer=row[14],
     )
     return Memory(row[0], record)
+
+
+def at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> T:
+    """What ``query`` returns when nothing changes between its statements."""
+    connection.execute("BEGIN")
+    try:
+        return query(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def rows_by_id(connection: Connection, bank: int, memory_ids: Sequence[str]) -> dict[str, int]:
+    """The rows of those memories that exist."""
+    found: dict[str, int] = {}
+    for part in parts(list(dict.fromkeys(memory_ids))):
+        query = f"SELECT memory_id, id FROM memories WHERE bank = ? AND memory_id IN ({_marks(len(part))})"  # noqa: S608
+        found.update(connection.execute(query, (bank, *part)).fetchall())
+    return found
 
 
 def equal_memories(connection: Connection, bank: int, memories: Sequence[PreparedMemory]) -> list[str | None]:

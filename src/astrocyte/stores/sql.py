@@ -17,6 +17,7 @@ from astrocyte.stores.rows import (
     COLUMNS,
     WIDTH,
     ask_for,
+    at_one_moment,
     equal_memories,
     insert_memories,
     memory_of_row,
@@ -28,6 +29,7 @@ from astrocyte.stores.rows import (
 )
 from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory, SearchRow, Selection, Space
 from astrocyte.stores.tasks import TaskQueue
+from astrocyte.stores.transfer import Transfer
 
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ _SEARCH = (
 _SEARCH_REMOTE = _SEARCH.replace("p.vector", "CASE WHEN p.vector IS NOT NULL THEN CAST('' AS BLOB) END")
 
 
-class SqlStore(BankTable, Curation, TaskQueue):
+class SqlStore(BankTable, Curation, TaskQueue, Transfer):
     """What the stores of all engines share: nearly everything. The caller owns the `Database` and closes it."""
 
     def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -160,14 +162,6 @@ class SqlStore(BankTable, Curation, TaskQueue):
 
     def check(self) -> None:
         self._database.read_now(lambda connection: connection.execute("SELECT count(*) FROM memory_banks").fetchone())
-
-
-def at_one_moment(connection: Connection, query: Callable[[Connection], T]) -> T:
-    connection.execute("BEGIN")
-    try:
-        return query(connection)
-    finally:
-        connection.execute("ROLLBACK")
 
 
 def _changes(connection: Connection, bank: Sequence[Any], since: Position, *, is_remote: bool) -> Changes:

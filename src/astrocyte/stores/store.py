@@ -1,16 +1,18 @@
 """What the engine asks of a store. SQLite and PostgreSQL answer the same questions the same way."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aster.foundation.audit import AuditLog
-from astrocyte.banks import BankInfo, BankSettings, BankStatistics, LegalHold
+from astrocyte.banks import BankInfo, BankSettings, BankState, BankStatistics, ImportResult, LegalHold
 from astrocyte.errors import ModelMismatch
-from astrocyte.memories import FoundPassage, Memory, NewMemory
+from astrocyte.memories import FoundPassage, KeptMemory, Memory, NewMemory
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,23 @@ class Store(Protocol):
 
     def sources(self, bank_id: str, memory_id: str) -> list[Memory]:
         """What a derived memory was made from."""
+
+    def read_whole(self, bank_id: str, use: Callable[[BankState, Iterator[KeptMemory]], T]) -> T:
+        """Call ``use`` with all of a bank, memories in order, while nothing of it changes; returns what it returns."""
+
+    async def take_in(
+        self,
+        bank_id: str,
+        state: BankState,
+        batches: Callable[[], Iterable[Sequence[PreparedMemory]]],
+        space: Space | None,
+        event: Mapping[str, Any],
+    ) -> ImportResult:
+        """Add what belongs to a bank elsewhere, in one transaction; what is there already, by id, stays as it is.
+
+        Sources come before what was derived from them. Settings are taken by a bank that has none of its own. Raises
+        `ModelMismatch`.
+        """
 
     async def scrub(self) -> bool:
         """Leave no byte of what was removed in the store's files; False where that is the server's own business.

@@ -92,7 +92,7 @@ async def test_a_page_is_kept_for_each_tag_and_a_model_for_each_standing_questio
             assert "for sale" in newer.content
             assert newer.memory_id != page.memory_id
             assert (await memory.bank_statistics("b")).derived == 2
-            assert await memory.export_bank("b", Path(url.removeprefix("sqlite:///")).parent / "out.jsonl") == 4
+            assert await memory.export_bank("b", Path(url.removeprefix("sqlite:///")).parent / "out.jsonl") == 6
 
 
 async def test_nobody_waits_for_it_and_the_background_does_it_by_itself(url: str) -> None:
