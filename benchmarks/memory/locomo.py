@@ -1,15 +1,16 @@
 """Evidence retrieval on LoCoMo: how often the turns that answer a question are among the first k recalled.
 
+    python benchmarks/memory/locomo.py --prepare
     python benchmarks/memory/locomo.py path/to/locomo5.json [--provider auto|minilm|wordllama|none]
-        [--rerank] [--vectors vectors.npz]
-        [--peers-python path/to/python] [--peers chroma lancedb_table mem0_local earlier]
+        [--rerank] [--vectors vectors.npz] [--conversations 5]
+        [--peers chroma lancedb_table mem0_local earlier] [--peers-python FILE]
 
 LoCoMo is Maharana et al., 2024 (CC BY-NC 4.0; not part of this repository). Each conversation is one bank, each turn
 one memory. any@k: some of a question's evidence turns are among the first k; fraction@k: the share of them, averaged
 over questions; MRR looks at the first of them. All systems see the same texts, vectors and questions in one run; ours
 goes through its public API. Weights were chosen on the conversations with even numbers; the odd ones are the reporting
-half. ``--vectors`` keeps vectors between runs. Peers run in another interpreter, where they are installed
-(``pip install chromadb lancedb mem0ai astrocyte astrocyte-sqlite``).
+half. ``--vectors`` keeps vectors between runs. Peers run, if asked for, in the interpreter that ``--prepare`` makes
+once (`benchmarks/memory/peers.py` has their versions); texts and vectors are handed to them by this process.
 """
 
 import argparse
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 from benchmarks.memory.locomo_transcript import Conversation, Turn, read_conversations
+from benchmarks.memory.peers import CACHE, missing, peers_python, prepare
 from benchmarks.memory.scoring import Asked, print_bars, print_tables
 
 from aster.foundation.sql import Database
@@ -175,17 +177,28 @@ def peers(bench: Bench, python: Path, names: Sequence[str], provider: EmbeddingP
 
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("path", type=Path)
+    parser.add_argument("path", type=Path, nargs="?")
+    parser.add_argument("--prepare", action="store_true", help="make the peers' interpreter, and do nothing else")
+    parser.add_argument("--cache", type=Path, default=CACHE, help="where --prepare makes it")
     parser.add_argument("--provider", default="auto", choices=PROVIDERS)
-    parser.add_argument("--peers-python", type=Path, help="an interpreter that has the peers installed")
-    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
+    parser.add_argument("--peers", nargs="*", default=[], choices=PEERS, help="which to compare with")
+    parser.add_argument("--peers-python", type=Path, help="an interpreter that has them, instead of the prepared one")
+    parser.add_argument("--conversations", type=int, help="only the first so many")
     parser.add_argument("--rerank", action="store_true", help="also with the second look at tokens (slow)")
     parser.add_argument("--vectors", type=Path, help="a file of vectors, kept for the next run")
     arguments = parser.parse_args()
+    if arguments.prepare:
+        prepare(arguments.cache)
+        return
+    if arguments.path is None:
+        parser.error("name LoCoMo's file, or --prepare")
+    python = arguments.peers_python or peers_python(arguments.cache)
+    if arguments.peers and (absent := missing(python)):
+        raise SystemExit(f"{python} has no {', '.join(absent)}: run this program once with --prepare")
     model = provider = load_provider(arguments.provider)
     remembered = Remembered(model, arguments.vectors) if model and arguments.vectors else None
     provider = remembered or model
-    conversations = read_conversations(arguments.path)
+    conversations = read_conversations(arguments.path)[: arguments.conversations]
     with tempfile.TemporaryDirectory() as folder:
         database = Path(folder, "memory.db")
         settings: dict[str, Any] = {
@@ -211,8 +224,8 @@ async def main() -> None:
             async with Astrocyte(settings_from_dict(settings), provider=model) as astrocyte:
                 rankings[RERANKED], spent = await recalled(bench, astrocyte)
             times.append((RERANKED, spent[len(spent) // 2], spent[int(len(spent) * 0.95)]))
-        if arguments.peers_python and provider is not None:
-            for name, answer in peers(bench, arguments.peers_python, arguments.peers, provider).items():
+        if arguments.peers and provider is not None:
+            for name, answer in peers(bench, python, arguments.peers, provider).items():
                 rankings[name] = answer["rankings"]
                 times.append((name, answer["p50"], answer["p95"]))
     print_tables(bench.asked, rankings)
