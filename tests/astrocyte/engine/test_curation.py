@@ -81,7 +81,7 @@ async def test_who_retained_it_is_kept_and_exported(plain: Astrocyte, tmp_path: 
     await plain.retain("y", "b")
     await plain.export_bank("b", tmp_path / "b.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "b.jsonl").read_text().splitlines()[1:]]
-    assert [line["retained_by"] for line in lines] == ["user:ann", None]
+    assert [line["memory"]["retained_by"] for line in lines if "memory" in line] == ["user:ann", None]
 
 
 async def test_a_forget_can_be_looked_at_before(astrocyte: Astrocyte) -> None:

@@ -99,8 +99,9 @@ async def test_a_bank_goes_out_and_comes_in_as_json_lines(client: httpx.AsyncCli
     exported = await client.get("/v1/banks/b/export")
     assert exported.headers["content-type"] == "application/jsonl"
     assert exported.headers["content-disposition"] == 'attachment; filename="b.jsonl"'
-    header, *lines = map(json.loads, exported.text.splitlines())
-    assert (header["format"], [line["memory_id"] for line in lines]) == ("astrocyte-bank", ids)
+    header, *lines, end = map(json.loads, exported.text.splitlines())
+    assert (header["format"], [line["memory"]["memory_id"] for line in lines]) == ("astrocyte-bank", ids)
+    assert end == {"end": {"lines": 2}}
     imported = await client.post("/v1/banks/c/import", content=exported.content)
     assert imported.json() == {"imported": 2, "skipped": 0}
     listed = (await client.get("/v1/banks/c/memories")).json()["memories"]
