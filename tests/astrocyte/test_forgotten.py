@@ -1,17 +1,18 @@
 """Forgotten is forgotten: no leg, list, answer, export, table or audit record still knows it."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.astrocyte.rows import every_row
 
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.minilm import MiniLm
+
+STORES = ("sqlite", "postgres")
 
 CANARY = "zanzibar"
 TOPICS = ("the garden", "the boat", "a holiday", "dinner", "the office")
@@ -31,15 +32,14 @@ memory = st.builds(
 FORGET: tuple[dict[str, Any], ...] = ({"tags": ["secret"]}, {"scope": "all"})
 
 
-async def traces(engine: Astrocyte, bank: str, tmp_path: Path) -> dict[str, bool]:
+async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict[str, bool]:
     """Where the canary can still be seen."""
     recalled = await engine.recall(f"what is the word? {CANARY}", bank, max_results=1000)
     filtered = await engine.recall("the word", bank, tags=["secret"], max_results=1000)
     answered = await engine.reflect(f"is the word {CANARY}?", bank)
     listed = await engine.list_memories(bank, limit=1000)
     await engine.export_bank(bank, tmp_path / "export.jsonl")
-    with closing(sqlite3.connect(tmp_path / "memory.db")) as database:
-        tables = "\n".join(database.iterdump())
+    tables = every_row(url)
     return {
         "recall": any(CANARY in hit.text for hit in recalled.hits),
         "keyword": any("keyword" in hit.evidence for hit in recalled.hits if hit.tags == ["secret"]),
@@ -54,18 +54,18 @@ async def traces(engine: Astrocyte, bank: str, tmp_path: Path) -> dict[str, bool
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=st.lists(memory, max_size=8), after=st.lists(memory, max_size=3), how=st.sampled_from(FORGET))
 async def test_no_trace_is_left(
-    astrocyte: Astrocyte, tmp_path: Path, before: list[NewMemory], after: list[NewMemory], how: dict[str, Any]
+    astrocyte: Astrocyte, url: str, tmp_path: Path, before: list[NewMemory], after: list[NewMemory], how: dict[str, Any]
 ) -> None:
     bank = "b"
     await astrocyte.forget(bank, scope="all")
     told = [*before, NewMemory(content=f"The word is {CANARY}", tags=["secret"])]
     await astrocyte.retain_batch(bank, told)
-    assert (await traces(astrocyte, bank, tmp_path))["recall"]
+    assert (await traces(astrocyte, bank, url, tmp_path))["recall"]
     await astrocyte.forget(bank, **how)
     quiet = [one for one in after if CANARY not in one.content]
     if quiet:
         await astrocyte.retain_batch(bank, quiet)
-    assert not any((await traces(astrocyte, bank, tmp_path)).values())
+    assert not any((await traces(astrocyte, bank, url, tmp_path)).values())
 
 
 async def test_what_is_forgotten_no_longer_sways_the_scores_of_others(url: str, model: MiniLm) -> None:

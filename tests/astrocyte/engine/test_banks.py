@@ -1,12 +1,11 @@
 """Banks as such: their life, their settings, holds on them, the sweep."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.astrocyte.rows import execute
 
-from aster.foundation.sql import Database
 from astrocyte import Astrocyte, AstrocyteContext, BankSettings, NewMemory
 from astrocyte.errors import (
     AstrocyteError,
@@ -18,19 +17,15 @@ from astrocyte.errors import (
 )
 from astrocyte.moments import microseconds
 
+STORES = ("sqlite", "postgres")
+
 OLD = datetime.now(UTC) - timedelta(days=100)
 
 
-def age(tmp_path: Path, *contents: str, moment: datetime = OLD) -> None:
+def age(url: str, *contents: str, moment: datetime = OLD) -> None:
     """Make memories as old as ``moment``."""
-    database = Database.open(tmp_path / "memory.db")
     for content in contents:
-        database.write_now(
-            lambda connection, content=content: connection.execute(  # type: ignore[misc]  # a default binds the loop's value
-                "UPDATE memories SET retained_at = ? WHERE content = ?", (microseconds(moment), content)
-            ).close()
-        )
-    database.close_now()
+        execute(url, "UPDATE memories SET retained_at = ? WHERE content = ?", (microseconds(moment), content))
 
 
 async def test_a_bank_is_made_configured_listed_and_deleted(plain: Astrocyte) -> None:
@@ -112,10 +107,10 @@ async def test_statistics_count_what_is_there(astrocyte: Astrocyte) -> None:
     assert found.first_retained_at < found.last_retained_at
 
 
-async def test_a_hold_refuses_everything_that_would_change_what_is_kept(plain: Astrocyte, tmp_path: Path) -> None:
+async def test_a_hold_refuses_everything_that_would_change_what_is_kept(plain: Astrocyte, url: str) -> None:
     kept = (await plain.retain("evidence", "b", tags=["t"])).memory_id
     assert kept is not None
-    age(tmp_path, "evidence")
+    age(url, "evidence")
     await plain.configure_bank("b", BankSettings(delete_after_days=1))
     hold = await plain.place_hold("b", "case-7", "a court asked", context=AstrocyteContext("service:legal"))
     assert hold.set_by == "service:legal"
@@ -151,11 +146,11 @@ async def test_a_hold_survives_a_restart_and_can_be_placed_before_there_is_a_ban
             await engine.forget("b", scope="all")
 
 
-async def test_a_sweep_puts_away_and_forgets_what_is_old_enough(plain: Astrocyte, tmp_path: Path) -> None:
+async def test_a_sweep_puts_away_and_forgets_what_is_old_enough(plain: Astrocyte, url: str) -> None:
     for content, tags in (("ancient", []), ("ancient but dear", ["dear"]), ("old", []), ("new", [])):
         await plain.retain(content, "b", tags=tags)
-    age(tmp_path, "ancient", "ancient but dear", moment=datetime.now(UTC) - timedelta(days=400))
-    age(tmp_path, "old")
+    age(url, "ancient", "ancient but dear", moment=datetime.now(UTC) - timedelta(days=400))
+    age(url, "old")
     nothing = await plain.run_lifecycle("b")
     assert (nothing.archived_count, nothing.deleted_count) == (0, 0)
     own = BankSettings(archive_after_days=90, delete_after_days=365, exempt_tags=["dear"])
@@ -172,14 +167,14 @@ async def test_a_sweep_puts_away_and_forgets_what_is_old_enough(plain: Astrocyte
     assert (await plain.run_lifecycle("b")).actions == []
 
 
-async def test_the_engine_s_lifecycle_sweeps_every_bank_but_those_under_hold(url: str, tmp_path: Path) -> None:
+async def test_the_engine_s_lifecycle_sweeps_every_bank_but_those_under_hold(url: str) -> None:
     values: dict[str, Any] = {"storage": {"url": url}, "embedding": {"provider": "none"}}
     async with Astrocyte.from_config_dict(values) as engine:
         for bank in ("a", "b", "held", "own"):
             await engine.retain(f"old in {bank}", bank)
         await engine.place_hold("held", "h", "why")
         await engine.configure_bank("own", BankSettings(delete_after_days=0))
-    age(tmp_path, "old in a", "old in b", "old in held", "old in own")
+    age(url, "old in a", "old in b", "old in held", "old in own")
     values["lifecycle"] = {"delete_after_days": 30, "sweep_minutes": 0}
     async with Astrocyte.from_config_dict(values) as engine:
         await engine.sweep()
