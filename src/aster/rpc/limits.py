@@ -38,7 +38,7 @@ class RpcLimits:
     """Of one connection, besides its own."""
     stream_window_items: int = 512
     """Items that one stream may have under way before its reader reads."""
-    stream_window_bytes: int = 2 * 1024 * 1024
+    stream_window_bytes: int = 8 * 1024 * 1024
     """Their bytes; a single item may be larger."""
     max_metadata_entries: int = 64
     """Keys of one call's metadata."""
