@@ -41,7 +41,7 @@ from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.recall.legs import best_places, keyword_scores, semantic_scores
+from astrocyte.recall.legs import best_places, keyword_scores
 from astrocyte.recall.ranking import Weights, rank
 from astrocyte.stores.opening import open_store
 
@@ -96,11 +96,12 @@ class Bench:
         found = []
         for one, vector in zip(self.asked, self.vectors, strict=True):
             index, names = self.indexes[one.bank], self.turn_of_row[one.bank]
-            scores = (
-                keyword_scores(index, one.question.text).scores if leg == "bm25" else semantic_scores(index, vector)
-            )
-            if scores is None:
+            if leg == "bm25":
+                scores = keyword_scores(index, one.question.text).scores
+            elif index.vectors is None:
                 raise SystemExit("there are no vectors")
+            else:
+                scores = index.vectors.cosines(vector)
             mask = index.alive & (scores > 0) if leg == "bm25" else index.alive
             found.append([names[int(index.rows[place])] for place in best_places(scores, mask, DEPTH)])
         return found

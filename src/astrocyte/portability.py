@@ -33,7 +33,7 @@ from astrocyte.inputs import (
     utc,
 )
 from astrocyte.memories import KeptMemory, MemoryRecord, as_retained
-from astrocyte.recall.bank_index import LAYERS
+from astrocyte.stores.columns import LAYERS
 from astrocyte.stores.store import Store
 
 FORMAT = "astrocyte-bank"

@@ -5,54 +5,65 @@ are under way keep what they began with. Passages lie in the order in which they
 position in every array.
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from astrocyte.recall.growing import Growing
-from astrocyte.recall.postings import NAME, Postings
-from astrocyte.stores.store import Changes, Position, SearchRow, Space
+from astrocyte.recall.postings import Postings
+from astrocyte.recall.vectors import GrowingVectors, Vectors
+from astrocyte.stores.columns import LAYERS, NAME_BIT, NOBODY, Columns
+from astrocyte.stores.store import Changes, Position, Space
 from astrocyte.text.terms import words
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-UNKNOWN = -(2**63)
-"""Stands for "no time" in ``occurred_at``."""
-
-NOBODY = -1
-"""Stands for "no speaker", "no session" and "nothing before it in its session"."""
-
-LAYERS = ("fact", "observation", "model", "page")
-"""What was retained, and what was derived from it; ``layers`` holds places in this table."""
+Label = TypeVar("Label", bound=Hashable)
 
 COMPACT_SHARE = 0.5
 """An index in which more than this share of places is forgotten is built anew."""
 
+NAME_BYTES = 150
+"""What a name with its number takes in a dictionary, about."""
 
-@dataclass(slots=True)
+
 class _Growth:
     """The parts that grow in place, shared by an index and its successors; only the newest of them may extend it."""
 
-    room: int
-    rows: Growing
-    memories: Growing
-    vectors: Growing | None
-    has_vector: Growing
-    lengths: Growing
-    speakers: Growing
-    occurred_at: Growing
-    retained_at: Growing
-    layers: Growing
-    speaker_codes: dict[str, int]
-    name_terms: Growing
-    name_places: Growing
-    sessions: Growing
-    session_codes: dict[str | int, int]
-    session_ends: dict[int, int]
-    tag_places: dict[str, list[int]]
+    def __init__(self, room: int) -> None:
+        import numpy as np
+
+        self.room = room
+        self.rows = Growing(np.int64, room=room)
+        self.memories = Growing(np.int64, room=room)
+        self.has_vector = Growing(np.bool_, room=room)
+        self.lengths = Growing(np.float32, room=room)
+        self.speakers = Growing(np.int32, room=room)
+        self.sessions = Growing(np.int32, room=room)
+        self.occurred_at = Growing(np.int64, room=room)
+        self.retained_at = Growing(np.int64, room=room)
+        self.layers = Growing(np.int8, room=room)
+        self.name_terms = Growing(np.uint32)
+        self.name_places = Growing(np.int32)
+        self.tags = Growing(np.int32)
+        self.tag_places = Growing(np.int32)
+        self.session_ends = Growing(np.int32)
+        self.vectors: GrowingVectors | None = None
+        self.speaker_codes: dict[str, int] = {}
+        self.session_codes: dict[str | int, int] = {}
+        self.tag_codes: dict[str, int] = {}
+
+    @property
+    def nbytes(self) -> int:
+        parts = [part for part in vars(self).values() if isinstance(part, Growing)]
+        names = (self.speaker_codes, self.session_codes, self.tag_codes)
+        return (
+            sum(part.nbytes for part in parts)
+            + (self.vectors.nbytes if self.vectors else 0)
+            + NAME_BYTES * sum(len(codes) for codes in names)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +77,7 @@ class BankIndex:
     position: Position
     space: Space | None
     rows: "NDArray[np.int64]"
-    vectors: "NDArray[np.float32] | None"
+    vectors: Vectors | None
     has_vector: "NDArray[np.bool_]"
     lengths: "NDArray[np.float32]"
     speakers: "NDArray[np.int32]"
@@ -99,17 +110,16 @@ class BankIndex:
 
     @property
     def nbytes(self) -> int:
-        growth = self._growth
-        grown = (growth.rows, growth.has_vector, growth.lengths, growth.speakers, growth.sessions, growth.occurred_at)
-        vectors = growth.vectors.nbytes if growth.vectors else 0
-        return sum(part.nbytes for part in grown) + vectors + self.postings.nbytes + 5 * self.size
+        return self._growth.nbytes + self.postings.nbytes + 5 * self.size
 
     def tagged(self, tag: str) -> "NDArray[np.bool_]":
         """Which places carry a tag."""
         import numpy as np
 
         mask = np.zeros(self.size, dtype=np.bool_)
-        places = np.array(self._growth.tag_places.get(tag, ()), dtype=np.int64)
+        # The newest index may be growing: of two arrays that grow together, the one that grows last is read first.
+        places = self._growth.tag_places.view()
+        places = places[self._growth.tags.view()[: len(places)] == self._growth.tag_codes.get(tag, NOBODY)]
         mask[places[places < self.size]] = True
         return mask
 
@@ -118,7 +128,7 @@ class BankIndex:
         import numpy as np
 
         places = self._growth.name_places.view()
-        start, stop = np.searchsorted(places, [place, place + 1]).tolist()
+        start, stop = np.searchsorted(places, np.array([place, place + 1], np.int32)).tolist()
         found: list[int] = self._growth.name_terms.view()[start:stop].tolist()
         return found
 
@@ -137,26 +147,7 @@ def build_index(changes: Changes) -> BankIndex:
     """The index of a bank from all its rows."""
     import numpy as np
 
-    room = changes.total
-    growth = _Growth(
-        room=room,
-        rows=Growing(np.int64, room=room),
-        memories=Growing(np.int64, room=room),
-        vectors=None,
-        has_vector=Growing(np.bool_, room=room),
-        lengths=Growing(np.float32, room=room),
-        speakers=Growing(np.int32, room=room),
-        occurred_at=Growing(np.int64, room=room),
-        retained_at=Growing(np.int64, room=room),
-        layers=Growing(np.int8, room=room),
-        name_terms=Growing(np.int64),
-        name_places=Growing(np.int32),
-        speaker_codes={},
-        sessions=Growing(np.int32, room=room),
-        session_codes={},
-        session_ends={},
-        tag_places={},
-    )
+    growth = _Growth(changes.total)
     nothing = BankIndex(
         position=Position(changes.position.bank, 0),
         space=None,
@@ -183,24 +174,21 @@ def build_index(changes: Changes) -> BankIndex:
 def _follow(index: BankIndex, changes: Changes) -> BankIndex:
     import numpy as np
 
-    growth, added, first = index._growth, changes.added, index.size
-    growth.rows.extend(np.fromiter((row.row for row in added), np.int64, len(added)))
-    growth.memories.extend(np.fromiter((row.memory for row in added), np.int64, len(added)))
-    growth.occurred_at.extend(
-        np.fromiter((UNKNOWN if row.occurred_at is None else row.occurred_at for row in added), np.int64, len(added))
-    )
-    growth.retained_at.extend(np.fromiter((row.retained_at for row in added), np.int64, len(added)))
-    growth.layers.extend(np.fromiter((LAYERS.index(row.layer) for row in added), np.int8, len(added)))
-    speaker_words = _add_speakers(growth, added, index.speaker_words)
-    _add_vectors(growth, added, None if changes.is_remote else changes.space, first)
-    for place, row in enumerate(added, start=first):
-        for tag in row.tags:
-            growth.tag_places.setdefault(tag, []).append(place)
-    _add_names(growth, added, first)
-    postings, lengths = index.postings.extended([row.terms for row in added], first)
-    growth.lengths.extend(lengths)
-    alive = np.concatenate([index.alive, np.ones(len(added), np.bool_)])
-    _add_sessions(growth, added)
+    growth, first = index._growth, index.size
+    speaker_words = dict(index.speaker_words)
+    for columns in changes.added:
+        _add_vectors(growth, columns, None if changes.is_remote else changes.space)
+        growth.rows.extend(columns.rows)
+        growth.memories.extend(columns.memories)
+        growth.occurred_at.extend(columns.occurred_at)
+        growth.retained_at.extend(columns.retained_at)
+        growth.layers.extend(columns.layers)
+        growth.lengths.extend(columns.lengths)
+        _add_speakers(growth, columns, speaker_words)
+        growth.sessions.extend(_recoded(columns.session_names, columns.sessions, growth.session_codes))
+        _add_tags_and_names(growth, columns, growth.rows.length - len(columns))
+    added = growth.rows.length - first
+    alive = np.concatenate([index.alive, np.ones(added, np.bool_)])
     previous = np.concatenate([index.previous, _links(growth, first)])
     _drop(growth, alive, previous, changes.dropped)
     return BankIndex(
@@ -217,86 +205,71 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         layers=growth.layers.view(),
         alive=alive,
         living=int(alive.sum()),
-        mean_length=float(growth.lengths.view()[alive].mean()) if alive.any() else 1.0,
+        mean_length=float(growth.lengths.view().mean(where=alive)) if alive.any() else 1.0,
         previous=previous,
-        postings=postings,
+        postings=index.postings.extended(changes.added, first),
         speaker_words=speaker_words,
         _growth=growth,
     )
 
 
-def _add_speakers(
-    growth: _Growth, added: Sequence[SearchRow], known: Mapping[str, frozenset[int]]
-) -> Mapping[str, frozenset[int]]:
+def _recoded(names: Sequence[Label], codes: "NDArray[np.int32]", known: dict[Label, int]) -> "NDArray[np.int32]":
+    """The bank's numbers for names, in the place of a part's own; new names get the next ones."""
     import numpy as np
 
-    codes = growth.speaker_codes
-    found = dict(known)
-    for speaker in dict.fromkeys(row.speaker for row in added):
-        if speaker is None or speaker in codes:
-            continue
-        codes[speaker] = len(codes)
-        for word in words(speaker):
-            found[word] = found.get(word, frozenset()) | {codes[speaker]}
-    growth.speakers.extend(
-        np.fromiter((NOBODY if row.speaker is None else codes[row.speaker] for row in added), np.int32, len(added))
-    )
-    return found
+    numbers = np.array([*(known.setdefault(name, len(known)) for name in names), NOBODY], np.int32)
+    return numbers[codes]  # NOBODY is -1, the last of them
 
 
-def _add_vectors(growth: _Growth, added: Sequence[SearchRow], space: Space | None, first: int) -> None:
+def _add_speakers(growth: _Growth, columns: Columns, speaker_words: dict[str, frozenset[int]]) -> None:
+    for speaker in columns.speaker_names:
+        if speaker not in growth.speaker_codes:
+            for word in words(speaker):
+                speaker_words[word] = speaker_words.get(word, frozenset()) | {len(growth.speaker_codes)}
+            growth.speaker_codes[speaker] = len(growth.speaker_codes)
+    growth.speakers.extend(_recoded(columns.speaker_names, columns.speakers, growth.speaker_codes))
+
+
+def _add_vectors(growth: _Growth, columns: Columns, space: Space | None) -> None:
+    if space is not None:
+        if growth.vectors is None:
+            growth.vectors = GrowingVectors(space.dimension, room=growth.room)
+            growth.vectors.skip(growth.rows.length)
+        growth.vectors.extend(columns)
+    growth.has_vector.extend(columns.has_vector)
+
+
+def _add_tags_and_names(growth: _Growth, columns: Columns, first: int) -> None:
     import numpy as np
 
-    has_vector = np.fromiter((row.vector is not None for row in added), np.bool_, len(added))
-    growth.has_vector.extend(has_vector)
-    if space is None:
-        return
-    if growth.vectors is None:
-        growth.vectors = Growing(np.float32, (space.dimension,), room=growth.room)
-        growth.vectors.extend(np.zeros((first, space.dimension), np.float32))
-    packed = b"".join(row.vector for row in added if row.vector is not None)
-    vectors = np.frombuffer(packed, "<f2").reshape(-1, space.dimension)
-    if not has_vector.all():
-        block = np.zeros((len(added), space.dimension), np.float32)
-        block[has_vector] = vectors
-        vectors = block
-    growth.vectors.extend(vectors)
-
-
-def _add_names(growth: _Growth, added: Sequence[SearchRow], first: int) -> None:
-    import numpy as np
-
-    pairs = np.frombuffer(b"".join(row.terms for row in added), "<u4").reshape(-1, 2)
-    sizes = np.fromiter((len(row.terms) // 8 for row in added), np.int64, len(added))
-    places = np.repeat(np.arange(first, first + len(added), dtype=np.int32), sizes)
-    named = (pairs[:, 1] & np.uint32(NAME)) != 0
-    growth.name_terms.extend(pairs[named, 0].astype(np.int64))
-    growth.name_places.extend(places[named])
-
-
-def _add_sessions(growth: _Growth, added: Sequence[SearchRow]) -> None:
-    import numpy as np
-
-    codes = growth.session_codes
-    passages = Counter(row.memory for row in added)
-    found = []
-    for row in added:
-        # The passages of a memory without a session are a session of their own.
-        session = row.memory if row.session_id is None and passages[row.memory] > 1 else row.session_id
-        found.append(NOBODY if session is None else codes.setdefault(session, len(codes)))
-    growth.sessions.extend(np.array(found, np.int32))
+    growth.tags.extend(_recoded(columns.tag_names, columns.tags, growth.tag_codes))
+    growth.tag_places.extend(columns.tag_places + np.int32(first))
+    named = (columns.counts & np.uint8(NAME_BIT)) != 0
+    places = columns.term_places[named]
+    order = np.argsort(places, kind="stable")
+    growth.name_terms.extend(columns.terms[named][order])
+    growth.name_places.extend(places[order] + np.int32(first))
 
 
 def _links(growth: _Growth, first: int) -> "NDArray[np.int32]":
     """For every place from ``first`` on: the place of the turn before it in its session."""
     import numpy as np
 
-    sessions = growth.sessions.view()[first:].tolist()
+    unseen = len(growth.session_codes) - growth.session_ends.length
+    growth.session_ends.extend(np.full(unseen, NOBODY, np.int32))
+    sessions, ends = growth.sessions.view()[first:], growth.session_ends.view()
     links = np.full(len(sessions), NOBODY, np.int32)
-    for place, session in enumerate(sessions, start=first):
-        if session != NOBODY:
-            links[place - first] = growth.session_ends.get(session, NOBODY)
-            growth.session_ends[session] = place
+    order = np.argsort(sessions, kind="stable")
+    order = order[np.searchsorted(sessions[order], 0) :]  # without those of no session
+    if not len(order):
+        return links
+    ordered = sessions[order]
+    begins = np.ones(len(order), np.bool_)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    links[order[1:]] = order[:-1] + first
+    links[order[begins]] = ends[ordered[begins]]
+    finishes = np.append(begins[1:], True)
+    ends[ordered[finishes]] = order[finishes] + first
     return links
 
 
@@ -304,7 +277,7 @@ def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int
     """The places of forgotten memories stay where they are, marked; the turns around one become neighbours."""
     import numpy as np
 
-    memories = growth.memories.view()
+    memories, ends = growth.memories.view(), growth.session_ends.view()
     first = np.searchsorted(memories, np.array(dropped, np.int64))
     last = np.searchsorted(memories, np.array(dropped, np.int64), side="right")
     places = (place for start, stop in zip(first.tolist(), last.tolist(), strict=True) for place in range(start, stop))
@@ -316,8 +289,5 @@ def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int
         previous[previous == place] = before
         previous[place] = NOBODY
         session = int(growth.sessions.view()[place])
-        if growth.session_ends.get(session) == place:
-            if before == NOBODY:
-                del growth.session_ends[session]
-            else:
-                growth.session_ends[session] = before
+        if session != NOBODY and ends[session] == place:
+            ends[session] = before

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from astrocyte.recall.bank_index import NOBODY, BankIndex
+from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.ranking import Hit
+from astrocyte.stores.columns import NOBODY
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ def _likeness(index: BankIndex, places: Sequence[int]) -> "NDArray[np.float32]":
     import numpy as np
 
     if index.vectors is not None:
-        vectors = index.vectors[list(places)]
+        vectors = index.vectors.at(places)
         return np.asarray(vectors @ vectors.T, dtype=np.float32)
     sessions = index.sessions[list(places)]
     same = (sessions[:, None] == sessions[None, :]) & (sessions[:, None] != NOBODY)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from astrocyte.recall.bank_index import BankIndex
-from astrocyte.recall.legs import best_places
+from astrocyte.recall.legs import best_places, of_admitted
 from astrocyte.text.terms import STOP_WORDS, term_of, words
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def entity_gain(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[
     seeds = best_places(scores, mask, SEEDS)
     if not seeds:
         return gain
-    floor, spread = float(scores[mask].mean()), float(scores[mask].std()) or 1.0
+    seen = of_admitted(scores, mask)
+    floor, spread = float(seen.mean()), float(seen.std()) or 1.0
     worth: dict[int, float] = {}
     for place in seeds:
         for term in index.names_at(place):
@@ -51,8 +52,8 @@ def entity_gain(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[
     for word in index.speaker_words:
         worth.pop(term_of(word), None)
     for term, documents in index.postings.find_each(list(worth)).items():
-        seen = documents[mask[documents]]
-        if 2 <= len(seen) <= max(2.0, COMMON_SHARE * index.living):
-            gain[seen] += worth[term] * math.log(index.living / len(seen))
+        holders = documents[mask[documents]]
+        if 2 <= len(holders) <= max(2.0, COMMON_SHARE * index.living):
+            gain[holders] += worth[term] * math.log(index.living / len(holders))
     highest = float(gain.max())
     return gain / highest if highest > 0 else gain

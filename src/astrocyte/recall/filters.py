@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from astrocyte.memories import MemoryRecord
 from astrocyte.moments import microseconds
-from astrocyte.recall.bank_index import UNKNOWN, BankIndex
+from astrocyte.recall.bank_index import BankIndex
+from astrocyte.stores.columns import UNKNOWN
 
 if TYPE_CHECKING:
     import numpy as np

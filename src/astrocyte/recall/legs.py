@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from astrocyte.moments import microseconds
-from astrocyte.recall.bank_index import NOBODY, BankIndex
+from astrocyte.recall.bank_index import BankIndex
+from astrocyte.stores.columns import NOBODY
 from astrocyte.text.dates import asked_mark, spans
 from astrocyte.text.terms import mark_term, query_terms, words
 
@@ -27,10 +28,25 @@ word is in all of them does not make it a common word.
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """``scores`` is BM25 at every place; ``coverage`` the share of the question's weight (idf) that a place holds."""
+    """``scores`` is BM25 at every place. ``found`` has the places of each of the question's words and its weight (idf).
+
+    ``total`` is the weight of all of them, those included that the bank does not know.
+    """
 
     scores: "NDArray[np.float32]"
-    coverage: "NDArray[np.float32]"
+    found: "Sequence[tuple[NDArray[np.int32], float]]"
+    total: float
+
+    def coverage(self, places: Sequence[int]) -> "NDArray[np.float32]":
+        """The share of the question's weight that each place holds."""
+        import numpy as np
+
+        wanted, held = np.array(places, np.int32), np.zeros(len(places), np.float32)
+        for documents, weight in self.found:
+            if len(documents):
+                near = np.minimum(np.searchsorted(documents, wanted), len(documents) - 1)
+                held[documents[near] == wanted] += np.float32(weight)
+        return held / np.float32(self.total) if self.total else held
 
 
 def keyword_scores(index: BankIndex, query: str) -> Keywords:
@@ -38,10 +54,9 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
     import numpy as np
 
     scores = np.zeros(index.size, np.float32)
-    covered = np.zeros(index.size, np.float32)
-    total_weight = 0.0
+    found = []
     alive = index.living
-    damping = (K1 * (1 - B)) + (K1 * B / max(index.mean_length, 1e-9)) * index.lengths
+    damping = np.float32(K1 * (1 - B)) + np.float32(K1 * B / max(index.mean_length, 1e-9)) * index.lengths
     for term in query_terms(query):
         documents, counts = index.postings.find(term)
         if alive < index.size:
@@ -49,10 +64,10 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
             documents, counts = documents[living], counts[living]
         weight = math.log(1 + (alive - len(documents) + 0.5) / (len(documents) + 0.5))
         known = math.log(1 + (alive + OTHERS - len(documents) + 0.5) / (len(documents) + 0.5))
-        total_weight += known
-        scores[documents] += (weight * (K1 + 1)) * counts / (counts + damping[documents])
-        covered[documents] += known
-    return Keywords(scores, covered / total_weight if total_weight else covered)
+        often = counts.astype(np.float32)
+        scores[documents] += np.float32(weight * (K1 + 1)) * often / (often + damping[documents])
+        found.append((documents, known))
+    return Keywords(scores, found, sum(weight for _, weight in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,64 +85,130 @@ class Closeness:
         """As `standardised`; what is not known counts as average."""
         import numpy as np
 
+        unknown = np.isnan(self.cosines)
         if self.mean is None or self.spread is None:
-            return standardised(self.cosines, mask)
-        result = (self.cosines - self.mean) / max(self.spread, 1e-9)
-        result[~mask | np.isnan(self.cosines)] = 0.0
-        return np.asarray(result, dtype=np.float32)
+            return standardised(self.cosines, mask & ~unknown)
+        result = (self.cosines - np.float32(self.mean)) / np.float32(max(self.spread, 1e-9))
+        result[~mask | unknown] = 0.0
+        return result
+
+
+EXACT = 20_000
+"""Places up to which every cosine is computed; in a larger bank most are estimated from sketches."""
+
+RESCORED, RESCORED_SHARE = 1000, 50
+"""How many of the most alike sketches have their cosines computed: a fiftieth of the places, and no fewer than this."""
+
+LIKELY = 200
+"""The keyword leg's best, whose cosines are computed as well."""
+
+SAMPLED = 1000
+"""Places spread over the bank that tell what likeness of sketches means."""
 
 
 def scanned(
     index: BankIndex, vector: "NDArray[np.float32]", mask: "NDArray[np.bool_]", words: "NDArray[np.float32]"
 ) -> Closeness | None:
-    """The vector leg of a bank whose vectors are in this process; None for one without vectors."""
-    cosines = semantic_scores(index, vector)
-    return None if cosines is None else Closeness(cosines)
+    """The vector leg of a bank whose vectors are in this process; None for one without vectors.
 
-
-def semantic_scores(index: BankIndex, vector: "NDArray[np.float32]") -> "NDArray[np.float32] | None":
-    """The cosine at every place, NaN at those without a vector; None in a bank without vectors."""
+    Up to `EXACT` places it is exact. Beyond, sketches choose the places whose cosine is computed, and the others' is
+    estimated, by a line through a sample. A filter takes part in the choice, so none it admits is crowded out.
+    """
     import numpy as np
 
     if index.vectors is None:
         return None
-    # einsum and not @: BLAS wakes its own threads, which from a worker thread costs 8 ms where the product takes 0.5;
-    # for one vector memory is the limit, and one thread reaches it.
-    scores: NDArray[np.float32] = np.einsum("ij,j->i", index.vectors, vector)
-    scores[~index.has_vector] = np.nan
-    return scores
+    if index.size <= EXACT:
+        return Closeness(np.where(index.has_vector, index.vectors.cosines(vector), np.float32(np.nan)))
+    seen = mask & index.has_vector
+    places = np.flatnonzero(seen)
+    rescored = max(RESCORED, len(places) // RESCORED_SHARE)
+    if len(places) <= rescored:
+        cosines = np.full(index.size, np.nan, np.float32)
+        cosines[places] = index.vectors.cosines_at(places, vector)
+        return Closeness(cosines)
+    agreement = index.vectors.agreement(vector)
+    sample = places[:: max(1, len(places) // SAMPLED)]
+    known, alike = index.vectors.cosines_at(sample, vector), agreement[sample].astype(np.float32)
+    mean, spread = float(known.mean()), float(known.std())
+    slope = float(((alike - alike.mean()) * (known - mean)).mean()) / max(float(alike.var()), 1e-9)
+    cosines = agreement * np.float32(slope) + np.float32(mean - slope * float(alike.mean()))
+    if len(places) < index.size:
+        cosines[~seen] = np.nan
+        agreement[~seen] = 0
+    likely = np.array(best_places(words, seen & (words > 0), LIKELY), np.int64)
+    chosen = np.concatenate([np.flatnonzero(agreement >= _most(agreement, rescored)), likely])
+    cosines[chosen] = index.vectors.cosines_at(chosen, vector)
+    return Closeness(cosines, mean, spread)
+
+
+def settle(index: BankIndex, close: Closeness, vector: "NDArray[np.float32]", places: Sequence[int]) -> None:
+    """Put computed cosines in the place of estimated ones."""
+    import numpy as np
+
+    if index.vectors is not None and index.size > EXACT:
+        chosen = np.array(places, np.int64)
+        chosen = chosen[index.has_vector[chosen]]
+        close.cosines[chosen] = index.vectors.cosines_at(chosen, vector)
+
+
+def _most(counts: "NDArray[np.uint16]", wanted: int) -> int:
+    """The number that about ``wanted`` of the counts reach, and no fewer."""
+    import numpy as np
+
+    reaching = np.cumsum(np.bincount(counts)[::-1])
+    return len(reaching) - 1 - int(np.searchsorted(reaching, wanted))
 
 
 def standardised(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
-    """How many standard deviations above the mean of the admitted places; 0 where unknown or where all are alike."""
+    """How many standard deviations above the mean of the admitted places; 0 elsewhere, and where all are alike."""
     import numpy as np
 
-    known = mask & ~np.isnan(scores)
-    chosen = scores[known]
-    spread = float(chosen.std()) if len(chosen) else 0.0
+    chosen = of_admitted(scores, mask)
+    spread = chosen.std() if len(chosen) else np.float32(0)
     if spread < 1e-9:
         return np.zeros_like(scores)
-    result = (scores - float(chosen.mean())) / spread
-    result[~known] = 0.0
-    return np.asarray(result, dtype=np.float32)
+    result: NDArray[np.float32] = (scores - chosen.mean()) / spread
+    if len(chosen) < len(scores):
+        result[~mask] = 0.0
+    return result
+
+
+def of_admitted(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
+    """The scores of the places that may be seen: most often all of them, and then nothing is copied."""
+    return scores if mask.all() else scores[mask]
 
 
 def neighbour_gain(
     index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", shares: Sequence[float]
 ) -> "NDArray[np.float32]":
-    """What a turn inherits of admitted turns of its session: ``shares[0]`` of the scores next to it, and so on."""
+    """What a turn inherits of admitted turns of its session: ``shares[0]`` of the scores next to it, and so on.
+
+    The turn before a turn is nearly always the place before it, so most of this is a sum of shifted scores; the turns
+    of sessions that were stored side by side are gathered one by one.
+    """
     import numpy as np
 
+    previous = index.previous
+    passed = np.where(mask, scores, np.float32(0))
     gain = np.zeros_like(scores)
-    later: NDArray[Any] = np.arange(index.size)
-    earlier = later
-    for share in shares:
-        earlier = index.previous[earlier]
-        linked = earlier != NOBODY
-        later, earlier = later[linked], earlier[linked]
-        both = mask[later] & mask[earlier]
-        gain[later[both]] += share * scores[earlier[both]]
-        gain[earlier[both]] += share * scores[later[both]]
+    is_linked = previous != NOBODY
+    is_beside = is_linked & (previous == np.arange(-1, index.size - 1, dtype=np.int32))
+    in_row = is_beside
+    for distance, share in enumerate(map(np.float32, shares), start=1):
+        if distance > 1:
+            in_row = np.concatenate([[False], in_row[:-1]]) & is_beside
+        if distance < index.size:
+            both = in_row[distance:] * share
+            gain[distance:] += both * passed[:-distance]
+            gain[:-distance] += both * passed[distance:]
+        later: NDArray[Any] = np.flatnonzero(is_linked & ~in_row)
+        earlier = later
+        for _ in range(distance):
+            earlier = previous[earlier]
+            later, earlier = later[earlier != NOBODY], earlier[earlier != NOBODY]
+        gain[later] += share * passed[earlier]
+        gain[earlier] += share * passed[later]
     return gain
 
 
@@ -135,13 +216,16 @@ def session_best(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray
     """The highest score among the admitted turns of a place's session; its own when it belongs to none."""
     import numpy as np
 
-    best = scores.copy()
-    places = np.flatnonzero(mask & (index.sessions != NOBODY))
-    if len(places):
-        codes = index.sessions[places]
-        highest = np.full(int(codes.max()) + 1, -np.inf, np.float32)
-        np.maximum.at(highest, codes, scores[places])
-        best[places] = highest[codes]
+    sessions = index.sessions
+    if not len(sessions):
+        return scores
+    starts = np.flatnonzero(np.append(True, sessions[1:] != sessions[:-1]))
+    codes = sessions[starts]
+    highest = np.full(int(codes.max()) + 2, -np.inf, np.float32)  # NOBODY (-1) has the last one
+    np.maximum.at(highest, codes, np.maximum.reduceat(np.where(mask, scores, np.float32(-np.inf)), starts))
+    best = np.repeat(highest[codes], np.diff(starts, append=len(sessions)))
+    own = (sessions == NOBODY) | ~mask
+    best[own] = scores[own]
     return best
 
 
@@ -174,13 +258,20 @@ def named_speaker(index: BankIndex, query: str) -> "NDArray[np.bool_] | None":
     return index.speakers == named.pop() if len(named) == 1 else None
 
 
+BLOCK = 256
+
+
 def best_places(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", count: int) -> "Sequence[int]":
     """The ``count`` admitted places with the highest scores, best first; the older one first among equals."""
     import numpy as np
 
-    places = np.flatnonzero(mask)
-    if len(places) > count:
-        cut = np.partition(scores[places], -count)[-count]
-        places = places[scores[places] >= cut]
+    seen = np.where(mask, scores, np.float32(-np.inf))
+    cut = np.float32(-np.inf)
+    if len(seen) > count:
+        # As many blocks have a place that reaches the cut: a bound that costs one look at every score.
+        is_long = len(seen) > BLOCK * count
+        tops = np.maximum.reduceat(seen, np.arange(0, len(seen), BLOCK)) if is_long else seen
+        cut = np.partition(tops, -count)[-count]
+    places = np.flatnonzero(mask & (seen >= cut))
     order = np.lexsort((places, -scores[places]))[:count]
     return [int(place) for place in places[order]]

@@ -7,8 +7,8 @@ from typing import Literal
 
 from astrocyte.errors import InvalidInput
 from astrocyte.inputs import Limits, checked_query, checked_tags, utc
-from astrocyte.recall.bank_index import LAYERS
 from astrocyte.recall.filters import RecallFilter, TagMatch
+from astrocyte.stores.columns import LAYERS
 
 Strategy = Literal["parallel", "cascade", "first_match"]
 

@@ -4,105 +4,117 @@ One bank's postings know nothing of other banks, so how rare a term is, and with
 alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from astrocyte.stores.columns import MOST_COUNTED, NAME, Columns
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NAME = 0x8000_0000
-"""Set in a packed term's count when the text writes it as a name (see `astrocyte.recall.entities`)."""
-
 MERGE_ENTRIES = 65_536
-"""A tail of this many entries, or of a quarter of the sorted part if that is more, is merged into it."""
+"""A tail of this many entries, or of an eighth of the sorted part if that is more, is merged into it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Postings:
+class Entries:
     """Parallel arrays, one entry for a term in a memory. ``documents`` are places in the bank's index."""
 
     terms: "NDArray[np.uint32]"
     documents: "NDArray[np.int32]"
-    counts: "NDArray[np.float32]"
-    tail_terms: "NDArray[np.uint32]"
-    tail_documents: "NDArray[np.int32]"
-    tail_counts: "NDArray[np.float32]"
+    counts: "NDArray[np.uint8]"
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """The i-th of the ``terms`` has the documents and counts from ``starts[i]`` to ``starts[i + 1]``."""
+
+    terms: "NDArray[np.uint32]"
+    starts: "NDArray[np.int64]"
+    documents: "NDArray[np.int32]"
+    counts: "NDArray[np.uint8]"
+    tail: Entries
 
     @classmethod
     def empty(cls) -> "Postings":
+        return _sorted(_nothing())
+
+    def extended(self, added: Sequence[Columns], first: int) -> "Postings":
+        """With the terms of new documents, numbered from ``first``."""
         import numpy as np
 
-        terms, documents, counts = np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.float32)
-        return cls(terms, documents, counts, terms, documents, counts)
-
-    def extended(self, packed: "list[bytes]", first: int) -> "tuple[Postings, NDArray[np.float32]]":
-        """With the packed terms of new documents numbered from ``first``; also returns each one's length in words."""
-        import numpy as np
-
-        pairs = np.frombuffer(b"".join(packed), dtype="<u4").reshape(-1, 2)
-        sizes = np.fromiter((len(one) // 8 for one in packed), dtype=np.int64, count=len(packed))
-        documents = np.repeat(np.arange(first, first + len(packed), dtype=np.int32), sizes)
-        counts = (pairs[:, 1] & ~np.uint32(NAME)).astype(np.float32)
-        lengths = np.bincount(documents - first, weights=counts, minlength=len(packed)).astype(np.float32)
-        tail = (
-            np.concatenate([self.tail_terms, pairs[:, 0].astype(np.uint32)]),
-            np.concatenate([self.tail_documents, documents]),
-            np.concatenate([self.tail_counts, counts]),
+        terms, documents, counts = [self.tail.terms], [self.tail.documents], [self.tail.counts]
+        for columns in added:
+            terms.append(columns.terms)
+            documents.append(columns.term_places + np.int32(first))
+            counts.append(columns.counts & np.uint8(MOST_COUNTED))
+            first += len(columns)
+        tail = Entries(np.concatenate(terms), np.concatenate(documents), np.concatenate(counts))
+        if len(tail.terms) <= max(MERGE_ENTRIES, len(self.documents) // 8):
+            return Postings(self.terms, self.starts, self.documents, self.counts, tail)
+        every = np.repeat(self.terms, np.diff(self.starts))
+        return _sorted(
+            Entries(
+                np.concatenate([every, tail.terms]),
+                np.concatenate([self.documents, tail.documents]),
+                np.concatenate([self.counts, tail.counts]),
+            )
         )
-        grown = Postings(self.terms, self.documents, self.counts, *tail)
-        return (grown._merged() if len(tail[0]) > max(MERGE_ENTRIES, len(self.terms) // 4) else grown), lengths
 
-    def find(self, term: int) -> "tuple[NDArray[np.int32], NDArray[np.float32]]":
+    def find(self, term: int) -> "tuple[NDArray[np.int32], NDArray[np.uint8]]":
         """The documents that hold a term, each once, and how often."""
         import numpy as np
 
-        low, high = np.searchsorted(self.terms, np.array([term, term + 1], dtype=np.uint64).astype(np.int64)).tolist()
-        recent = np.flatnonzero(self.tail_terms == term)
+        wanted = np.uint32(term)  # of the array's own type: for another one a bisection converts the array first
+        place = int(np.searchsorted(self.terms, wanted))
+        is_known = place < len(self.terms) and self.terms[place] == wanted
+        chosen = slice(self.starts[place], self.starts[place + 1]) if is_known else slice(0)
+        recent = np.flatnonzero(self.tail.terms == wanted)
         if not len(recent):
-            return self.documents[low:high], self.counts[low:high]
-        documents = np.concatenate([self.documents[low:high], self.tail_documents[recent]])
-        return documents, np.concatenate([self.counts[low:high], self.tail_counts[recent]])
+            return self.documents[chosen], self.counts[chosen]
+        documents = np.concatenate([self.documents[chosen], self.tail.documents[recent]])
+        return documents, np.concatenate([self.counts[chosen], self.tail.counts[recent]])
 
-    def find_each(self, terms: "list[int]") -> "dict[int, NDArray[np.int32]]":
+    def find_each(self, terms: Sequence[int]) -> "dict[int, NDArray[np.int32]]":
         """The documents of several terms, with one look at the tail."""
         import numpy as np
 
-        wanted = np.array(sorted(terms), dtype=np.int64)
-        low = np.searchsorted(self.terms, wanted).tolist()
-        high = np.searchsorted(self.terms, wanted + 1).tolist()
-        recent = np.flatnonzero(np.isin(self.tail_terms, wanted))
+        wanted = np.array(sorted(terms), dtype=np.uint32)
+        low = np.searchsorted(self.terms, wanted)
+        high = self.starts[np.searchsorted(self.terms, wanted, side="right")].tolist()
+        recent = np.flatnonzero(np.isin(self.tail.terms, wanted))
+        recent_terms = self.tail.terms[recent]
         found = {}
-        for term, start, stop in zip(wanted.tolist(), low, high, strict=True):
-            later = self.tail_documents[recent[self.tail_terms[recent] == term]]
+        for term, start, stop in zip(wanted.tolist(), self.starts[low].tolist(), high, strict=True):
+            later = self.tail.documents[recent[recent_terms == term]]
             found[term] = np.concatenate([self.documents[start:stop], later])
         return found
 
     @property
     def nbytes(self) -> int:
-        return sum(int(part.nbytes) for part in self._arrays())
+        parts = (self.terms, self.starts, self.documents, self.counts)
+        tail = (self.tail.terms, self.tail.documents, self.tail.counts)
+        return sum(int(part.nbytes) for part in (*parts, *tail))
 
-    def _arrays(self) -> "tuple[NDArray[Any], ...]":
-        return (
-            *(self.terms, self.documents, self.counts),
-            *(self.tail_terms, self.tail_documents, self.tail_counts),
-        )
 
-    def _merged(self) -> "Postings":
-        import numpy as np
+def _nothing() -> Entries:
+    import numpy as np
 
-        terms = np.concatenate([self.terms, self.tail_terms])
-        order = np.argsort(terms, kind="stable")
-        nothing = Postings.empty()
-        return Postings(
-            terms[order],
-            np.concatenate([self.documents, self.tail_documents])[order],
-            np.concatenate([self.counts, self.tail_counts])[order],
-            nothing.terms,
-            nothing.documents,
-            nothing.counts,
-        )
+    return Entries(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.uint8))
+
+
+def _sorted(entries: Entries) -> Postings:
+    import numpy as np
+
+    # Stable, so that documents stay in order; and quick, since the entries are some sorted runs.
+    order = np.argsort(entries.terms, kind="stable")
+    terms = entries.terms[order]
+    is_first = np.ones(len(terms), np.bool_)
+    is_first[1:] = terms[1:] != terms[:-1]
+    starts = np.append(np.flatnonzero(is_first), len(terms))
+    return Postings(terms[is_first], starts, entries.documents[order], entries.counts[order], _nothing())
 
 
 def pack_terms(terms: "list[tuple[int, int]]", names: "Collection[int]" = ()) -> bytes:

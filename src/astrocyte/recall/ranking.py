@@ -20,8 +20,10 @@ from astrocyte.recall.legs import (
     keyword_scores,
     named_speaker,
     neighbour_gain,
+    of_admitted,
     scanned,
     session_best,
+    settle,
     standardised,
     time_gain,
 )
@@ -95,6 +97,8 @@ def rank(
     scored = time.perf_counter()
     fused = _fuse(index, query, keywords, close, mask, weights)
     places = best_places(fused.scores, mask, limit)
+    if close is not None and vector is not None:
+        settle(index, close, vector, places)
     hits = _hits(index, places, keywords, cosines, fused)
     fused_at = time.perf_counter()
     counts = {"keyword": int(((keywords.scores > 0) & mask).sum())}
@@ -137,19 +141,24 @@ def _fuse(
     lifted = {"neighbour": gains > 0}
     speaker = named_speaker(index, query)
     if speaker is not None:
-        fused[speaker] += weights.speaker * float(fused[mask].std())
+        fused[speaker] += weights.speaker * _spread(fused, mask)
         lifted["speaker"] = speaker
     if weights.session:
-        fused += weights.session * float(fused[mask].std()) * standardised(session_best(index, fused, mask), mask)
+        fused += weights.session * _spread(fused, mask) * standardised(session_best(index, fused, mask), mask)
     then = time_gain(index, query) if weights.time else None
     if then is not None:
-        fused += weights.time * float(fused[mask].std()) * then
+        fused += weights.time * _spread(fused, mask) * then
         lifted["time"] = then > 0
     if weights.entity:
         linked = entity_gain(index, fused, mask)
-        fused += weights.entity * float(fused[mask].std()) * linked
+        fused += weights.entity * _spread(fused, mask) * linked
         lifted["entity"] = linked > 0
     return _Fused(fused, lifted)
+
+
+def _spread(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "np.float32":
+    spread: np.float32 = of_admitted(scores, mask).std()
+    return spread
 
 
 def _hits(
@@ -162,9 +171,7 @@ def _hits(
     import numpy as np
 
     known = [None if cosines is None or np.isnan(cosines[place]) else float(cosines[place]) for place in places]
-    certainty = [
-        confidence(float(keywords.coverage[place]), cosine) for place, cosine in zip(places, known, strict=True)
-    ]
+    certainty = [confidence(float(held), cosine) for held, cosine in zip(keywords.coverage(places), known, strict=True)]
     if max(certainty, default=0.0) < (HOPELESS_BY_WORDS if cosines is None else HOPELESS):
         return ()
     found = []
@@ -185,5 +192,5 @@ def _highest(cosines: "NDArray[np.float32] | None", mask: "NDArray[np.bool_]") -
 
     if cosines is None:
         return None
-    seen = cosines[mask & ~np.isnan(cosines)]
-    return float(seen.max()) if len(seen) else None
+    highest = float(np.max(cosines, where=mask & ~np.isnan(cosines), initial=-np.inf))
+    return highest if highest > -np.inf else None

@@ -28,6 +28,10 @@ CHECKS: Mapping[str, str] = MappingProxyType(
             "SELECT count(*) FROM memory_passages p JOIN memory_banks b ON b.id = p.bank"
             " WHERE p.vector IS NOT NULL AND (b.dimension IS NULL OR length(p.vector) <> 2 * b.dimension)"
         ),
+        "segments that hold other passages than there are": (
+            "SELECT count(*) FROM memory_segments s WHERE s.content IS NOT NULL AND s.passages <> (SELECT count(*)"
+            " FROM memory_passages p WHERE p.bank = s.bank AND p.id BETWEEN s.first_passage AND s.last_passage)"
+        ),
         "search terms that are cut off": "SELECT count(*) FROM memory_passages WHERE length(terms) % 8 <> 0",
         "forgotten memories that are still there": (
             "SELECT count(*) FROM memory_tombstones t JOIN memories m ON m.id = t.memory WHERE t.kind <> 'archived'"

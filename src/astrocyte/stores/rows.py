@@ -26,6 +26,12 @@ COLUMNS = (
 WIDTH = 15
 """How many columns `COLUMNS` are."""
 
+_EMPTY_SEGMENT = (
+    "UPDATE memory_segments SET content = NULL, vectors = NULL WHERE bank = ?1 AND last_memory >= ?2"
+    " AND content IS NOT NULL AND first_memory ="
+    " (SELECT max(first_memory) FROM memory_segments WHERE bank = ?1 AND first_memory <= ?2)"
+)
+
 _encode = msgspec.json.Encoder().encode
 _metadata = msgspec.json.Decoder(dict[str, Any]).decode
 read_tags = msgspec.json.Decoder(list[str]).decode
@@ -220,7 +226,8 @@ def remove_rows(
 
 
 def leave_index(connection: Connection, bank: int, row: int, memory_id: str, now: int, kind: str) -> None:
-    """Tell every index of a bank that a row is no longer searched."""
+    """Tell every index of a bank that a row is no longer searched, and leave nothing of it in the bank's segments."""
+    connection.execute(_EMPTY_SEGMENT, (bank, row))
     connection.execute(
         "INSERT INTO memory_tombstones (bank, memory, memory_id, forgotten_at, kind) VALUES (?, ?, ?, ?, ?)",
         (bank, row, memory_id, now, kind),

@@ -9,6 +9,7 @@ from aster.foundation.sql import Connection, Database
 from astrocyte.memories import FoundPassage, Memory
 from astrocyte.moments import microseconds
 from astrocyte.stores.banks import BankTable, bank_for_writing, refuse_held
+from astrocyte.stores.columns import Columns, columns_of
 from astrocyte.stores.curation import Curation
 from astrocyte.stores.promises import broken_promises
 from astrocyte.stores.rows import (
@@ -22,19 +23,20 @@ from astrocyte.stores.rows import (
     insert_memories,
     memory_of_row,
     parts,
-    read_tags,
     remove_rows,
     selected_rows,
     touch,
 )
-from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory, SearchRow, Selection, Space
+from astrocyte.stores.search_rows import passages_between, whole_memories
+from astrocyte.stores.segments import pack_when_due, read_ahead
+from astrocyte.stores.store import UNFINISHED, Changes, Position, PreparedMemory, Selection, Space
 from astrocyte.stores.tasks import TaskQueue
 from astrocyte.stores.transfer import Transfer
 
 T = TypeVar("T")
 
-CHANGES = 20_000
-"""Passages told at once, so that a large bank is never held in memory a second time."""
+CHANGES = 5000
+"""Rows told at once, so that a large bank is never held in memory a second time."""
 
 _MEMORY = f"SELECT {COLUMNS} FROM memories m JOIN memory_banks b ON b.id = m.bank WHERE b.name = ?"  # noqa: S608
 _PASSAGE = (
@@ -42,13 +44,6 @@ _PASSAGE = (
     " (SELECT count(*) FROM memory_passages WHERE memory = m.id) FROM memory_passages p"
     " JOIN memories m ON m.id = p.memory JOIN memory_banks b ON b.id = p.bank WHERE b.name = ?"
 )
-_SEARCH = (
-    "SELECT p.id, m.id, m.session_id, m.speaker, m.tags, m.occurred_at, coalesce(m.updated_at, m.retained_at),"
-    " p.terms, p.vector, m.layer FROM memory_passages p JOIN memories m ON m.id = p.memory"
-    " WHERE p.bank = ? AND p.id > ? ORDER BY p.id LIMIT ?"
-)
-
-_SEARCH_REMOTE = _SEARCH.replace("p.vector", "CASE WHEN p.vector IS NOT NULL THEN CAST('' AS BLOB) END")
 
 
 class SqlStore(BankTable, Curation, TaskQueue, Transfer):
@@ -76,7 +71,7 @@ class SqlStore(BankTable, Curation, TaskQueue, Transfer):
             bank = bank_for_writing(connection, bank_id, space, now)
             equals = equal_memories(connection, bank, memories)
             fresh = [one for one, equal in zip(memories, equals, strict=True) if equal is None]
-            insert_memories(connection, bank, fresh, now)
+            pack_when_due(connection, bank, insert_memories(connection, bank, fresh, now))
             touch(connection, bank)
             stored = [one.memory_id for one, equal in zip(memories, equals, strict=True) if equal is None]
             if stored and tasks:
@@ -166,21 +161,11 @@ class SqlStore(BankTable, Curation, TaskQueue, Transfer):
 
 def _changes(connection: Connection, bank: Sequence[Any], since: Position, *, is_remote: bool) -> Changes:
     number, version, model, dimension = bank
-    added = [
-        SearchRow(row[0], row[1], row[2], row[3], read_tags(row[4]), row[5], row[6], row[7], row[8], row[9])
-        for row in connection.execute(_SEARCH_REMOTE if is_remote else _SEARCH, (number, since.row, CHANGES))
-    ]
-    if len(added) == CHANGES:
-        added, version = _whole_memories(added), UNFINISHED
+    added, last, is_all = _added(connection, number, since.row, None if is_remote else dimension)
     dropped = connection.execute(
         "SELECT id, memory FROM memory_tombstones WHERE bank = ? AND id > ? ORDER BY id", (number, since.tombstone)
     ).fetchall()
-    position = Position(
-        number,
-        version,
-        added[-1].row if added else since.row,
-        dropped[-1][0] if dropped else since.tombstone,
-    )
+    position = Position(number, version if is_all else UNFINISHED, last, dropped[-1][0] if dropped else since.tombstone)
     space = None if model is None else Space(model, dimension)
     total = 0
     if since.row == 0:
@@ -188,8 +173,14 @@ def _changes(connection: Connection, bank: Sequence[Any], since: Position, *, is
     return Changes(position, space, added, [row for _, row in dropped], total, is_remote)
 
 
-def _whole_memories(added: list[SearchRow]) -> list[SearchRow]:
-    """Without the last memory, whose passages may go on; with it when there is no other."""
-    last = added[-1].memory
-    whole = [row for row in added if row.memory != last]
-    return whole or added
+def _added(connection: Connection, bank: int, after: int, dimension: int | None) -> tuple[Sequence[Columns], int, bool]:
+    """Passages that come after one, the last of them, and whether there are no more."""
+    has_vectors = dimension is not None
+    ahead = read_ahead(connection, bank, after, with_vectors=has_vectors)
+    if ahead.segments:
+        return ahead.segments, ahead.last, False
+    rows = passages_between(connection, bank, after, ahead.stop, limit=CHANGES, with_vectors=has_vectors)
+    is_all = len(rows) < CHANGES and ahead.stop is None
+    if len(rows) == CHANGES:
+        rows = whole_memories(rows)
+    return ([columns_of(rows, dimension)], rows[-1].row, is_all) if rows else ([], after, is_all)

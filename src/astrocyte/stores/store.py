@@ -11,6 +11,7 @@ from aster.foundation.audit import AuditLog
 from astrocyte.banks import BankInfo, BankSettings, BankState, BankStatistics, ImportResult, LegalHold
 from astrocyte.errors import ModelMismatch
 from astrocyte.memories import FoundPassage, KeptMemory, Memory, NewMemory
+from astrocyte.stores.columns import Columns
 
 T = TypeVar("T")
 
@@ -74,22 +75,6 @@ class Selection:
     tags: Sequence[str] | None = None
     before: datetime | None = None
     since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRow:
-    """What a search index takes from one passage; ``memory`` is its memory's row, times are microseconds since 1970."""
-
-    row: int
-    memory: int
-    session_id: str | None
-    speaker: str | None
-    tags: list[str]
-    occurred_at: int | None
-    retained_at: int
-    terms: bytes
-    vector: bytes | None
-    layer: str = "fact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +165,12 @@ class Changes:
     """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it.
 
     ``total`` is how many passages the bank has, told with the first changes of all. When the bank ``is_remote``, the
-    store searches its vectors itself, and a row's is empty when it has one.
+    store searches its vectors itself, and they are left out.
     """
 
     position: Position
     space: Space | None
-    added: Sequence[SearchRow]
+    added: Sequence[Columns]
     dropped: Sequence[int]
     total: int = 0
     is_remote: bool = False

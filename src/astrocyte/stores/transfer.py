@@ -24,6 +24,7 @@ from astrocyte.stores.rows import (
     rows_by_id,
     touch,
 )
+from astrocyte.stores.segments import pack_when_due
 from astrocyte.stores.store import PreparedMemory, Space
 
 T = TypeVar("T")
@@ -159,6 +160,7 @@ def _taken(connection: Connection, bank: int, batch: Sequence[PreparedMemory], n
     known = rows_by_id(connection, bank, [one.memory_id for one in batch])
     fresh = [one for one in batch if one.memory_id not in known]
     numbers = insert_memories(connection, bank, fresh, now)
+    pack_when_due(connection, bank, numbers)
     derived = [(row, one.sources) for row, one in zip(numbers, fresh, strict=True) if one.sources]
     if derived:
         rows = rows_by_id(connection, bank, [memory_id for _, sources in derived for memory_id in sources])

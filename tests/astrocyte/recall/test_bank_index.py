@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from astrocyte.recall.bank_index import NOBODY, BankIndex, build_index
+from astrocyte.recall.bank_index import BankIndex, build_index
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.postings import pack_terms
 from astrocyte.recall.ranking import Weights, rank
-from astrocyte.stores.store import Changes, Position, SearchRow, Space
+from astrocyte.stores.columns import NOBODY, SearchRow, columns_of
+from astrocyte.stores.store import Changes, Position, Space
 from astrocyte.text.terms import index_terms
 
 SPACE = Space("test", 4)
@@ -44,7 +45,7 @@ def ranked(index: BankIndex, query: str) -> list[tuple[int, float]]:
 
 
 def changes(version: int, added: Sequence[SearchRow], dropped: Sequence[int]) -> Changes:
-    return Changes(Position(1, version, 0, 0), SPACE, added, dropped)
+    return Changes(Position(1, version, 0, 0), SPACE, [columns_of(added, SPACE.dimension)], dropped)
 
 
 @settings(deadline=None, max_examples=60)

@@ -5,14 +5,17 @@ from hypothesis import strategies as st
 
 from astrocyte.recall import postings
 from astrocyte.recall.postings import Postings, pack_terms
+from astrocyte.stores.columns import Columns, SearchRow, columns_of
 
 terms = st.sampled_from([0, 1, 7, 2**31, 2**32 - 1])
 document = st.lists(terms, max_size=6)
 batches = st.lists(st.lists(document, min_size=1, max_size=4), max_size=5)
 
 
-def packed(words: list[int]) -> bytes:
-    return pack_terms(sorted(Counter(words).items()))
+def columns(documents: list[list[int]]) -> Columns:
+    packed = [pack_terms(sorted(Counter(words).items())) for words in documents]
+    rows = [SearchRow(row, row, None, None, [], None, 0, terms, None) for row, terms in enumerate(packed, 1)]
+    return columns_of(rows, None)
 
 
 @settings(deadline=None)
@@ -23,8 +26,9 @@ def test_postings_find_what_a_dictionary_finds(batches: list[list[list[int]]], m
         found = Postings.empty()
         documents: list[list[int]] = []
         for batch in batches:
-            found, lengths = found.extended([packed(words) for words in batch], len(documents))
-            assert lengths.tolist() == [len(words) for words in batch]
+            added = columns(batch)
+            found = found.extended([added], len(documents))
+            assert added.lengths.tolist() == [len(words) for words in batch]
             documents += batch
     finally:
         postings.MERGE_ENTRIES = before

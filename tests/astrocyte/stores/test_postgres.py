@@ -13,7 +13,7 @@ from astrocyte import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
-from astrocyte.recall.legs import best_places, semantic_scores
+from astrocyte.recall.legs import best_places
 from astrocyte.recall.remote_vectors import RemoteVectors
 from astrocyte.stores.opening import open_store
 from astrocyte.stores.postgres import PostgresStore
@@ -102,9 +102,8 @@ async def test_a_filtered_search_among_many_banks_finds_nine_of_the_true_ten(
         mask, found = admitted.mask(exact), 0
         for number in range(25):
             (vector,) = Grouped().embed([f"topic{number:03} question {number}"])
-            truth = semantic_scores(exact, vector)
+            truth = exact.vectors.cosines(vector)
             close = leg(remote, vector, mask, np.zeros(remote.size, np.float32))
-            assert truth is not None
             assert close is not None
             places = best_places(np.nan_to_num(close.cosines, nan=-1.0), mask, 10)
             assert mask[places].all()
