@@ -30,9 +30,9 @@ Rule grow given n as Int, produce Int:
 async def test_equal_sources_compile_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 
-    def counted(source: str, locale: str) -> Any:
+    def counted(source: str, **options: Any) -> Any:
         calls.append(source)
-        return compile_source(source, locale)
+        return compile_source(source, **options)
 
     monkeypatch.setattr("aster.policy.engine.compile_source", counted)
     engine = PolicyEngine()

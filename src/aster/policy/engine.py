@@ -5,7 +5,9 @@ keeps no state between evaluations.
 """
 
 import asyncio
+import copy
 import hashlib
+import math
 import os
 import time
 from collections import OrderedDict
@@ -36,10 +38,7 @@ PROGRAM_BYTES = 8 * 1024
 BYTES_PER_CHARACTER = 40
 """What a compiled program keeps in memory, estimated from its source's length."""
 
-INLINE_STEPS = 10_000
-INLINE_SECONDS = 0.005
 INLINE_CONTEXTS = 4
-"""What may run on the event loop: about half a millisecond a context. What asks for more is run anew in a thread."""
 
 MANY_SECONDS = 10.0
 """What the contexts of one call may take together; those that come too late fail with TIME_LIMIT."""
@@ -56,6 +55,22 @@ class EngineBusy(AsterError):
     """More evaluations wait for a thread than the engine lets wait."""
 
     code = "OVERLOADED"
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What one evaluation may cost: steps of the language, and seconds; without a number there is no bound."""
+
+    steps: int = 2**62
+    seconds: float = math.inf
+
+    def within(self, other: "Bounds") -> "Bounds":
+        """The narrower of the two, each way."""
+        return Bounds(min(self.steps, other.steps), min(self.seconds, other.seconds))
+
+
+DEFAULT_BOUNDS = Bounds(DEFAULT_STEPS, DEFAULT_SECONDS)
+INLINE = Bounds(steps=10_000, seconds=0.005)
+"""What may run on the event loop: about half a millisecond a context. What asks for more is run anew in a thread."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -93,7 +108,18 @@ class CompiledSource:
     ``pins`` names the sources of the modules it was compiled with; ``imports`` are those that its text asks for.
     """
 
-    __slots__ = ("diagnostics", "fault", "imports", "module", "pins", "program", "rules", "source_hash", "weight")
+    __slots__ = (
+        "diagnostics",
+        "fault",
+        "imports",
+        "locale",
+        "module",
+        "pins",
+        "program",
+        "rules",
+        "source_hash",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -104,6 +130,7 @@ class CompiledSource:
         modules: Mapping[str, ModuleSource] = NO_MODULES,
     ) -> None:
         self.source_hash = source_hash
+        self.locale = locale
         self.pins = pins
         characters = len(source) + sum(len(used.source) for used in modules.values())
         self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * characters
@@ -127,11 +154,25 @@ class CompiledSource:
             self.imports = self.program.imports
             self.diagnostics = self.program.diagnostics
 
+    def strictly(self) -> "CompiledSource":
+        """The same, without a program if there are errors of types in it."""
+        if self.program is None or all(found.severity != "error" for found in self.diagnostics):
+            return self
+        refused = copy.copy(self)
+        error = PolicySyntaxError(tuple(self.diagnostics))
+        refused.program, refused.fault = None, Fault(error.code, error.message)
+        return refused
+
 
 class PolicyEngine:
-    """Compiles and evaluates. Used from one event loop; owns a few threads until `close`."""
+    """Compiles and evaluates. Used from one event loop; owns a few threads until `close`.
 
-    def __init__(self, *, cache_bytes: int = DEFAULT_CACHE_BYTES) -> None:
+    ``bounds`` are the most that one evaluation may cost, whoever asks.
+    """
+
+    def __init__(self, *, cache_bytes: int = DEFAULT_CACHE_BYTES, bounds: Bounds = DEFAULT_BOUNDS) -> None:
+        self._bounds = bounds
+        self._inline = bounds.within(INLINE)
         self._cache: OrderedDict[Key, CompiledSource] = OrderedDict()
         self._cache_bytes = cache_bytes
         self._cached_bytes = 0
@@ -180,25 +221,36 @@ class PolicyEngine:
         *,
         rule: str | None = None,
         trace: bool = False,
+        bounds: Bounds | None = None,
     ) -> list[Decision]:
         """Run one rule on each context, in order: here while that is short, else in a thread.
 
-        What the policy does wrong is told in the `Decision`; raises `EngineBusy`.
+        ``bounds`` can only narrow the engine's. What the policy does wrong is told in the `Decision`; raises
+        `EngineBusy`.
         """
         if trace or len(contexts) > INLINE_CONTEXTS:
-            return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace))
-        return [await self.decide_one(compiled, context, rule=rule) for context in contexts]
+            most = self._bounds if bounds is None else bounds.within(self._bounds)
+            return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace, bounds=most))
+        return [await self.decide_one(compiled, context, rule=rule, bounds=bounds) for context in contexts]
 
     async def decide_one(
-        self, compiled: CompiledSource, context: Any, *, rule: str | None = None, trace: bool = False
+        self,
+        compiled: CompiledSource,
+        context: Any,
+        *,
+        rule: str | None = None,
+        trace: bool = False,
+        bounds: Bounds | None = None,
     ) -> Decision:
         """`decide` on one context."""
-        if trace:
-            return await self._in_thread(lambda: run(compiled, rule, context, trace=True))
-        decision = run(compiled, rule, context, max_steps=INLINE_STEPS, max_seconds=INLINE_SECONDS)
-        if decision.fault is None or decision.fault.code not in LIMIT_CODES:
-            return decision
-        return await self._in_thread(lambda: run(compiled, rule, context))
+        most, inline = self._bounds, self._inline
+        if bounds is not None:
+            most, inline = most.within(bounds), inline.within(bounds)
+        if not trace:
+            decision = run(compiled, rule, context, bounds=inline)
+            if decision.fault is None or decision.fault.code not in LIMIT_CODES or inline == most:
+                return decision
+        return await self._in_thread(lambda: run(compiled, rule, context, trace=trace, bounds=most))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_LIMIT:
@@ -221,14 +273,19 @@ class PolicyEngine:
 
 
 def run_all(
-    compiled: CompiledSource, rule: str | None, contexts: Sequence[Any], *, trace: bool = False
+    compiled: CompiledSource,
+    rule: str | None,
+    contexts: Sequence[Any],
+    *,
+    trace: bool = False,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> list[Decision]:
     """`run` for each context, all within `MANY_SECONDS`: one call can't hold a thread for as long as it likes."""
     until = time.monotonic() + MANY_SECONDS
     decisions = []
     for context in contexts:
-        seconds = min(DEFAULT_SECONDS, until - time.monotonic())
-        decisions.append(run(compiled, rule, context, trace=trace, max_seconds=seconds))
+        left = Bounds(bounds.steps, min(bounds.seconds, until - time.monotonic()))
+        decisions.append(run(compiled, rule, context, trace=trace, bounds=left))
     return decisions
 
 
@@ -238,8 +295,7 @@ def run(
     context: Any,
     *,
     trace: bool = False,
-    max_steps: int = DEFAULT_STEPS,
-    max_seconds: float = DEFAULT_SECONDS,
+    bounds: Bounds = DEFAULT_BOUNDS,
 ) -> Decision:
     """Run a rule once, in this thread; never raises for what a policy or its input does."""
     started = time.perf_counter_ns()
@@ -249,7 +305,7 @@ def run(
         input_hash = _hash_input(context)
         if compiled.program is not None:
             outcome = compiled.program.evaluate(
-                rule, context=context, trace=trace, max_steps=max_steps, max_seconds=max_seconds
+                rule, context=context, trace=trace, max_steps=bounds.steps, max_seconds=bounds.seconds
             )
             name = outcome.rule
             result_hash = hash_value(outcome.value)

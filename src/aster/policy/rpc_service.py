@@ -39,7 +39,7 @@ class EvaluateSource(msgspec.Struct, frozen=True):
     source: Source
     function_name: Name | None = None
     context: Any = {}
-    locale: Locale = "en-US"
+    locale: Locale | None = None
     trace: bool = False
 
 

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from aster.foundation.audit import AuditLog
+from aster.foundation.http.cors import CorsPolicy
 from aster.foundation.http.metrics import RequestMetrics
 from aster.foundation.http.reply import Reply
 from aster.foundation.http.request import HttpLimits, Receive, Request, Scope, Send
 from aster.foundation.http.routes import Route
 from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
-from aster.policy.engine import PolicyEngine
+from aster.policy.engine import Bounds, PolicyEngine
 from aster.policy.service.activations import Activations
 from aster.policy.service.audit_proof_routes import AuditProofRoutes
 from aster.policy.service.audit_routes import AuditRoutes
@@ -28,6 +29,7 @@ from aster.policy.service.evaluations import Evaluations
 from aster.policy.service.graphql_routes import GraphqlRoutes
 from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
+from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS, OriginLayer
 from aster.policy.service.policy_routes import PolicyRoutes
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.replay_routes import ReplayRoutes
@@ -67,8 +69,11 @@ class PolicyHttpService(HttpService):
         evaluations: Evaluations,
         rates: RateLayers,
         sockets: EvaluationSocket,
+        cors: CorsPolicy | None,
     ) -> None:
-        super().__init__("policy", routes, render_error=render_error, layers=layers, limits=limits, metrics=metrics)
+        super().__init__(
+            "policy", routes, render_error=render_error, layers=layers, limits=limits, metrics=metrics, cors=cors
+        )
         self._commits = commits
         self.database = database
         self.evaluations = evaluations
@@ -131,9 +136,9 @@ def create_policy_service(
     database.listen(CHANGED, activations.heard)
     data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
     journal = Journal(database, audit)
-    engine = PolicyEngine(cache_bytes=chosen.cache_bytes)
-    compiler = TenantCompiler(database, engine)
-    evaluations = Evaluations(compiler, engine, journal, deployments)
+    engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
+    compiler = TenantCompiler(database, engine, tenants)
+    evaluations = Evaluations(compiler, engine, journal, deployments, tenants)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
     nonces = NonceStore(replicas)
@@ -166,7 +171,7 @@ def create_policy_service(
     )
     return PolicyHttpService(
         routes,
-        layers=[tenant_layer, *rates.before_signature, signatures, *rates.after_signature, roles],
+        layers=[tenant_layer, *rates.before_signature, signatures, *rates.after_signature, OriginLayer(tenants), roles],
         commits=commits,
         limits=limits,
         metrics=metrics,
@@ -174,4 +179,12 @@ def create_policy_service(
         evaluations=evaluations,
         rates=rates,
         sockets=sockets,
+        cors=_cors(chosen.cors_origins),
     )
+
+
+def _cors(origins: str) -> CorsPolicy | None:
+    """None without origins: then no page of another origin is let in; raises `ConfigError` for what is no origin."""
+    if not origins.strip():
+        return None
+    return CorsPolicy.of_text(origins, request_headers=REQUEST_HEADERS, answer_headers=ANSWER_HEADERS)

@@ -13,17 +13,27 @@ from aster.policy.engine import CompiledSource, PolicyEngine
 from aster.policy.language import ModuleSource
 from aster.policy.language.modules import MAX_MODULES
 from aster.policy.service.policies import Deployed, Imports, Pin, TenantPolicies, Version, encode_pins, read_pins
+from aster.policy.service.tenant_cache import TenantCache
 
 
 class TenantCompiler:
     """Compiles sources and stored versions; never with another tenant's modules."""
 
-    def __init__(self, database: Database, engine: PolicyEngine) -> None:
+    def __init__(self, database: Database, engine: PolicyEngine, tenants: TenantCache) -> None:
+        self._tenants = tenants
         self._database = database
         self._engine = engine
 
-    async def source(self, tenant: str, source: str, locale: str) -> CompiledSource:
-        """A source with the versions that are active now of what it uses; raises `EngineBusy`."""
+    async def source(self, tenant: str, source: str, locale: str | None) -> CompiledSource:
+        """A source with the versions that are active now of what it uses; raises `EngineBusy`.
+
+        Without a locale it is the tenant's; a tenant that wants it gets no program for a source with errors of types.
+        """
+        settings = await self._tenants.settings(tenant)
+        compiled = await self._linked(tenant, source, locale or settings.default_locale)
+        return compiled.strictly() if settings.strict_types else compiled
+
+    async def _linked(self, tenant: str, source: str, locale: str) -> CompiledSource:
         alone = await self._engine.compile(source, locale=locale)
         if not alone.imports:
             return alone
@@ -32,8 +42,11 @@ class TenantCompiler:
         )
         return await self._with_pins(tenant, source, locale, pins)
 
-    async def recorded(self, tenant: str, source: str, locale: str, pins: Sequence[Pin] | None) -> CompiledSource:
+    async def recorded(
+        self, tenant: str, source: str, locale: str | None, pins: Sequence[Pin] | None
+    ) -> CompiledSource:
         """A source with the modules it was once evaluated with; None when it used none."""
+        locale = locale or (await self._tenants.settings(tenant)).default_locale
         if pins is None:
             return await self._engine.compile(source, locale=locale)
         return await self._with_pins(tenant, source, locale, pins)

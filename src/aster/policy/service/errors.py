@@ -70,6 +70,12 @@ class RoleInsufficient(Forbidden):
     pass
 
 
+class OriginNotAllowed(Forbidden):
+    """A page of an origin that the tenant does not list."""
+
+    code = "ORIGIN_NOT_ALLOWED"
+
+
 class EntryAmbiguous(HttpError):
     """The source has several rules, none is marked ``@entry``, and the request names none."""
 

@@ -1,10 +1,12 @@
 """Evaluation over HTTP (MEMBER): a source with one context or many, without storing anything but the audit record."""
 
+import math
 from collections.abc import Sequence
 
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
+from aster.policy.engine import Bounds
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.commit import claim_of
 from aster.policy.service.evaluations import Evaluations, StoredCall
@@ -87,6 +89,7 @@ class EvaluationRoutes:
             rule=body.function_name,
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
+            bounds=bounds_of(body),
         )
         return _told(answer)
 
@@ -100,13 +103,14 @@ class EvaluationRoutes:
             rule=body.function_name,
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
+            bounds=bounds_of(body),
         )
         return batch_of(answers)
 
     async def evaluate(self, request: Request, body: EvaluateRequest) -> Reply:
         answer = await self._evaluations.stored(
             caller_of(request),
-            _call(body),
+            call_of(body),
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
         )
@@ -116,15 +120,23 @@ class EvaluationRoutes:
         await self._rates.charge(request, len(body.requests) - 1)
         answers = await self._evaluations.stored_batch(
             caller_of(request),
-            [_call(each) for each in body.requests],
+            [call_of(each) for each in body.requests],
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
         )
         return batch_of(answers)
 
 
-def _call(body: EvaluateRequest) -> StoredCall:
-    return StoredCall(body.policy_module, body.policy_function, body.context, body.version)
+def call_of(body: EvaluateRequest) -> StoredCall:
+    return StoredCall(body.policy_module, body.policy_function, body.context, body.version, bounds_of(body))
+
+
+def bounds_of(body: EvaluateRequest | EvaluateSourceRequest | EvaluateSourceBatchRequest) -> Bounds | None:
+    """The limits that a request sets itself."""
+    if body.max_steps is None and body.timeout_ms is None:
+        return None
+    seconds = math.inf if body.timeout_ms is None else body.timeout_ms / 1000
+    return Bounds(seconds=seconds) if body.max_steps is None else Bounds(body.max_steps, seconds)
 
 
 def _told(answer: Evaluation) -> Reply:

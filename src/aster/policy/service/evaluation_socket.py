@@ -28,7 +28,8 @@ from aster.policy.service.activations import Activations, Listener
 from aster.policy.service.caller import Caller, Role, caller_of
 from aster.policy.service.envelope import public_face
 from aster.policy.service.errors import Unsigned
-from aster.policy.service.evaluations import Evaluations, StoredCall
+from aster.policy.service.evaluation_routes import bounds_of, call_of
+from aster.policy.service.evaluations import Evaluations
 from aster.policy.service.messages import Evaluation
 from aster.policy.service.policies import Activation
 from aster.policy.service.policy_messages import iso
@@ -249,8 +250,7 @@ class _Session:
     async def _answer(self, message: EvaluateMessage | EvaluateSourceMessage, caller: Caller) -> Evaluation:
         evaluations = self._socket.evaluations
         if isinstance(message, EvaluateMessage):
-            call = StoredCall(message.policy_module, message.policy_function, message.context, message.version)
-            return await evaluations.stored(caller, call, trace=message.trace)
+            return await evaluations.stored(caller, call_of(message), trace=message.trace)
         (answer,) = await evaluations.source(
             caller,
             message.source,
@@ -258,6 +258,7 @@ class _Session:
             locale=message.locale,
             rule=message.function_name,
             trace=message.trace,
+            bounds=bounds_of(message),
         )
         return answer
 

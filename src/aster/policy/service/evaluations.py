@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from aster.policy.engine import Decision, Fault, PolicyEngine
+from aster.policy.engine import Bounds, Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
 from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
@@ -15,6 +15,9 @@ from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
 from aster.policy.service.nonces import Claim
 from aster.policy.service.policies import Deployed
+from aster.policy.service.recording import recorded
+from aster.policy.service.tenant_cache import TenantCache
+from aster.policy.service.tenants import TenantSettings
 
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
 
@@ -26,14 +29,21 @@ class StoredCall(msgspec.Struct, frozen=True):
     rule: str | None
     context: Any
     version: int | None = None
+    bounds: Bounds | None = None
 
 
 class Evaluations:
     """Evaluate, record, answer."""
 
     def __init__(
-        self, compiler: TenantCompiler, engine: PolicyEngine, journal: Journal, deployments: Deployments
+        self,
+        compiler: TenantCompiler,
+        engine: PolicyEngine,
+        journal: Journal,
+        deployments: Deployments,
+        tenants: TenantCache,
     ) -> None:
+        self._tenants = tenants
         self._compiler = compiler
         self._deployments = deployments
         self._engine = engine
@@ -45,56 +55,72 @@ class Evaluations:
         source: str,
         contexts: Sequence[Any],
         *,
-        locale: str,
+        locale: str | None,
         rule: str | None,
         trace: bool = False,
         claim: Claim | None = None,
+        bounds: Bounds | None = None,
     ) -> list[Evaluation]:
         """Compile once, run the rule on every context, record all runs in one transaction; answers in order.
 
         Raises `EntryAmbiguous` when the source has several rules and none is chosen, `EngineBusy`.
         """
         compiled = await self._compiler.source(caller.tenant, source, locale)
-        decisions = await self._engine.decide(compiled, contexts, rule=rule, trace=trace)
+        settings = await self._tenants.settings(caller.tenant)
+        decisions = await self._engine.decide(
+            compiled, contexts, rule=rule, trace=trace, bounds=_within(settings, bounds)
+        )
         for decision in decisions:
             _require_entry(decision)
         payload = {"modules": msgspec.to_builtins(pins_of(compiled))} if compiled.pins else None
         events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
-        if events:
-            await self._journal.record(claim, caller.chain, events)
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
         return [answer_of(decision) for decision in decisions]
 
     async def stored(
         self, caller: Caller, call: StoredCall, *, trace: bool = False, claim: Claim | None = None
     ) -> Evaluation:
         """Evaluate a stored policy; raises `PolicyNotFound`, `EntryAmbiguous`, `EngineBusy`."""
-        deployed, decision = await self._run_stored(caller, call, trace=trace)
+        settings = await self._tenants.settings(caller.tenant)
+        deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
         _require_entry(decision)
-        await self._journal.record(claim, caller.chain, [_stored_event(caller, deployed, decision)])
+        events = recorded(settings.audit_evaluations, [_stored_event(caller, deployed, decision)])
+        await self._journal.record(claim, caller.chain, events)
         return answer_of(decision)
 
     async def stored_batch(
         self, caller: Caller, calls: Sequence[StoredCall], *, trace: bool = False, claim: Claim | None = None
     ) -> list[Evaluation]:
         """Evaluate stored policies one by one; an unknown one is an error of its item. One transaction records all."""
+        settings = await self._tenants.settings(caller.tenant)
         answers, events = [], []
         for call in calls:
             try:
-                deployed, decision = await self._run_stored(caller, call, trace=trace)
+                deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
             except PolicyNotFound as error:
                 answers.append(Evaluation(None, 0, error.message, error_code=error.code))
             else:
                 events.append(_stored_event(caller, deployed, decision))
                 answers.append(answer_of(decision))
-        if events:
-            await self._journal.record(claim, caller.chain, events)
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
         return answers
 
-    async def _run_stored(self, caller: Caller, call: StoredCall, *, trace: bool) -> tuple[Deployed, Decision]:
+    async def _run_stored(
+        self, caller: Caller, call: StoredCall, settings: TenantSettings, *, trace: bool
+    ) -> tuple[Deployed, Decision]:
         deployed = await self._deployments.find(caller.tenant, call.module, call.version)
         compiled = await self._compiler.deployed(caller.tenant, deployed)
         rule = call.rule or deployed.default_function
-        return deployed, await self._engine.decide_one(compiled, call.context, rule=rule, trace=trace)
+        bounds = _within(settings, call.bounds)
+        return deployed, await self._engine.decide_one(compiled, call.context, rule=rule, trace=trace, bounds=bounds)
+
+
+def _within(settings: TenantSettings, bounds: Bounds | None) -> Bounds | None:
+    """What was asked for, and no more than the tenant allows itself."""
+    most = settings.max_steps
+    if most is None:
+        return bounds
+    return Bounds(steps=most) if bounds is None else bounds.within(Bounds(steps=most))
 
 
 def answer_of(decision: Decision) -> Evaluation:

@@ -25,10 +25,10 @@ def event(caller: Caller, event_type: str, **fields: Any) -> dict[str, Any]:
 
 
 def change_event(
-    caller: Caller, event_type: str, *, payload: dict[str, Any] | None = None, **fields: Any
+    caller: Caller, event_type: str, *, redact: bool, payload: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    """An event of something that was changed, which it is recorded together with; personal data is masked."""
-    return event(caller, event_type, success=True, payload=masked(payload) or None, **fields)
+    """An event of something that was changed, which it is recorded together with; personal data masked if wanted."""
+    return event(caller, event_type, success=True, payload=(masked(payload) if redact else payload) or None, **fields)
 
 
 class EvaluationEvent(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):

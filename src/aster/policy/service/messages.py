@@ -16,7 +16,9 @@ BATCH_REQUESTS = 100
 
 Source = Annotated[str, Meta(max_length=SOURCE_CHARACTERS, description="Policy text")]
 Name = Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS)]
-Locale = Annotated[str, Meta(max_length=16, description="en-US, zh-CN or de-DE")]
+Locale = Annotated[str, Meta(max_length=16, description="en-US, zh-CN or de-DE; the tenant's own when left out")]
+MaxSteps = Annotated[int, Meta(ge=1, le=2**53, description="Only ever narrows the tenant's and the operator's limit")]
+TimeoutMs = Annotated[int, Meta(ge=1, le=2**53, description="Only ever narrows the operator's limit")]
 VersionNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
@@ -26,7 +28,9 @@ class EvaluateSourceRequest(msgspec.Struct, frozen=True, rename="camel"):
     source: Source
     function_name: Name | None = None
     context: Any = {}
-    locale: Locale = "en-US"
+    locale: Locale | None = None
+    max_steps: MaxSteps | None = None
+    timeout_ms: TimeoutMs | None = None
 
 
 class EvaluateSourceBatchRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,7 +39,9 @@ class EvaluateSourceBatchRequest(msgspec.Struct, frozen=True, rename="camel"):
     source: Source
     inputs: Annotated[list[Any], Meta(max_length=BATCH_INPUTS)]
     function_name: Name | None = None
-    locale: Locale = "en-US"
+    locale: Locale | None = None
+    max_steps: MaxSteps | None = None
+    timeout_ms: TimeoutMs | None = None
 
 
 class EvaluateRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,6 +51,8 @@ class EvaluateRequest(msgspec.Struct, frozen=True, rename="camel"):
     policy_function: Name | None = None
     context: Any = {}
     version: VersionNumber | None = None
+    max_steps: MaxSteps | None = None
+    timeout_ms: TimeoutMs | None = None
 
 
 class EvaluateBatchRequest(msgspec.Struct, frozen=True, rename="camel"):

@@ -17,7 +17,7 @@ class DeployRequest(msgspec.Struct, frozen=True, rename="camel"):
     """A source to store. Its module's name decides which policy it is a version of."""
 
     source: Source
-    locale: Locale = "en-US"
+    locale: Locale | None = None
     notes: Note = ""
     name: Name | None = None
     description: Note | None = None

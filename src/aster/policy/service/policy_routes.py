@@ -219,7 +219,7 @@ def _next_version(
         policy,
         NewVersion(
             source=body.source,
-            locale=body.locale,
+            locale=compiled.locale,
             functions=compiled.rules,
             status=DRAFT if approval else APPROVED,
             notes=body.notes,
@@ -253,7 +253,7 @@ def _active_twin(
     if policy.active_version is None or not body.activate:
         return None
     version = policies.version(policy.id, policy.active_version)
-    same = (version.source, version.locale, version.pins) == (body.source, body.locale, compiled.pins)
+    same = (version.source, version.locale, version.pins) == (body.source, compiled.locale, compiled.pins)
     return version if same else None
 
 

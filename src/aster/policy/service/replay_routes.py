@@ -13,6 +13,7 @@ from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.language import PolicySyntaxError
 from aster.policy.service.audit_routes import ROOT, record_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
@@ -28,7 +29,7 @@ class ReplayRequest(msgspec.Struct, frozen=True, rename="camel"):
 
     context: Any = {}
     source: Source | None = None
-    locale: Locale = "en-US"
+    locale: Locale | None = None
 
 
 class ReplayAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -74,6 +75,8 @@ class ReplayRoutes:
         if event.get("eventType") != "POLICY_EVALUATED":
             raise Conflict("only an evaluation can be replayed")
         compiled = await self._compiled(request, record, body)
+        if event.get("errorCode") == PolicySyntaxError.code:
+            compiled = compiled.strictly()  # the tenant may have refused errors of types then
         (decision,) = await self._engine.decide(compiled, [body.context], rule=event.get("policyFunction"))
         fault = decision.fault.code if decision.fault else None
         source_matches = decision.source_hash == event.get("sourceHash")

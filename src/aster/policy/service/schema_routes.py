@@ -21,7 +21,7 @@ from aster.policy.service.tenant_data import TenantData
 class SchemaRequest(msgspec.Struct, frozen=True, rename="camel"):
     source: Annotated[str, Meta(max_length=SCHEMA_SOURCE_CHARACTERS)]
     function_name: Name | None = None
-    locale: Locale = "en-US"
+    locale: Locale | None = None
 
 
 class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):

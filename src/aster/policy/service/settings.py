@@ -12,6 +12,7 @@ import msgspec
 
 from aster.foundation.kinds import FLAG, TEXT, choice, integer
 from aster.foundation.settings import Document, Kind, Resolved, Setting, SettingsTable
+from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS
 
 SECRET_KEY = "aster.security.hmac.secret-key"  # noqa: S105 - the property's name
 PREVIOUS_SECRET_KEY = "aster.security.hmac.previous-secret-key"  # noqa: S105 - the property's name
@@ -24,6 +25,9 @@ ADDRESS_REQUESTS = "aster.ratelimit.address.max-requests"
 SOCKETS = "aster.ratelimit.ws.max-connections"
 INTROSPECTION = "aster.graphql.introspection"
 MASTER_KEY = "aster.security.keys.master-key"
+MOST_STEPS = "aster.eval.max-steps"
+DEADLINE_MS = "aster.eval.deadline-ms"
+CORS_ORIGINS = "aster.http.cors.origins"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
 
 
@@ -73,6 +77,16 @@ SETTINGS = SettingsTable(
             "ADMIN",
             "Least role that may read the GraphQL schema.",
         ),
+        _property(MOST_STEPS, integer(1, 10**9), DEFAULT_STEPS, "Steps of the language that one evaluation may take."),
+        _property(
+            DEADLINE_MS, integer(1, 60_000), int(DEFAULT_SECONDS * 1000), "Milliseconds that one evaluation may take."
+        ),
+        _property(
+            CORS_ORIGINS,
+            TEXT,
+            "",
+            "Origins whose pages may ask, comma-separated (https://app.example.com), or *; a tenant may name fewer.",
+        ),
         _property(BODY_BYTES, integer(1024, 64 * 1024 * 1024), 1024 * 1024, "Largest request body, in bytes."),
         _property(
             CACHE_BYTES,
@@ -96,6 +110,9 @@ class PolicySettings(msgspec.Struct, frozen=True):
     address_requests: int = 600_000
     sockets: int = 100
     introspection: str = "ADMIN"
+    most_steps: int = DEFAULT_STEPS
+    deadline_ms: int = int(DEFAULT_SECONDS * 1000)
+    cors_origins: str = ""
     master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
@@ -112,6 +129,9 @@ class PolicySettings(msgspec.Struct, frozen=True):
             address_requests=resolved[ADDRESS_REQUESTS],
             sockets=resolved[SOCKETS],
             introspection=resolved[INTROSPECTION],
+            most_steps=resolved[MOST_STEPS],
+            deadline_ms=resolved[DEADLINE_MS],
+            cors_origins=resolved[CORS_ORIGINS],
             master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],

@@ -19,7 +19,7 @@ from aster.policy.service.tenant_data import TenantData
 
 class CompileRequest(msgspec.Struct, frozen=True, rename="camel"):
     source: Source
-    locale: Locale = "en-US"
+    locale: Locale | None = None
 
 
 class CompiledModule(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class ValidateRequest(msgspec.Struct, frozen=True, rename="camel"):
     """Either a ``source``, or a stored policy's module and, if wanted, one of its rules."""
 
     source: Source | None = None
-    locale: Locale = "en-US"
+    locale: Locale | None = None
     policy_module: Name | None = None
     policy_function: Name | None = None
 

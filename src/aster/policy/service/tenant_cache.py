@@ -33,7 +33,11 @@ class TenantCache:
         self._forgotten = 0
 
     async def settings(self, tenant: str) -> TenantSettings:
-        return (await self._fresh(tenant, self._now_ms())).settings
+        now_ms = self._now_ms()
+        known = self._known.get(tenant)
+        if known is None or not 0 <= now_ms - known.read_ms < REFRESH_MS:
+            known = await self._fresh(tenant, now_ms)
+        return known.settings
 
     async def ceiling(self, tenant: str, user: str) -> Role:
         """The most a user may be in a tenant."""

@@ -43,7 +43,8 @@ class Change:
         """Append to the tenant's audit chain."""
         if policy is not None:
             fields = {"policyId": policy.id, "policyModule": policy.module, **fields}
-        self._audit.append(self._connection, self.caller.chain, change_event(self.caller, event_type, **fields))
+        event = change_event(self.caller, event_type, redact=self.settings.redact_pii, **fields)
+        self._audit.append(self._connection, self.caller.chain, event)
 
 
 class TenantData:

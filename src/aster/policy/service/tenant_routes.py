@@ -20,7 +20,7 @@ from aster.policy.service.queries import page_and_size
 from aster.policy.service.roles import USER_LENGTH
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenant_data import Change, TenantData
-from aster.policy.service.tenants import Assignment, Key, RateLimit, TenantSettings
+from aster.policy.service.tenants import Assignment, Key, TenantSettings
 
 ROOT = "/api/v1/tenant"
 LATEST_MS = 253_402_300_799_000
@@ -29,14 +29,14 @@ LATEST_MS = 253_402_300_799_000
 RoleName = Literal["VIEWER", "MEMBER", "ADMIN", "OWNER"]
 
 
-class SettingsPatch(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What is absent stays as it is; a ``rateLimit`` of null takes the tenant's own limit away."""
-
-    display_name: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
-    approval_required: bool | UnsetType = UNSET
-    allow_self_approval: bool | UnsetType = UNSET
-    rate_limit: RateLimit | UnsetType | None = UNSET
-    unassigned_role: RoleName | UnsetType = UNSET
+SettingsPatch = msgspec.defstruct(
+    "SettingsPatch",
+    [(each.name, each.type | UnsetType, UNSET) for each in msgspec.structs.fields(TenantSettings)],
+    frozen=True,
+    rename="camel",
+    forbid_unknown_fields=True,
+    namespace={"__doc__": "Settings to change: what is absent stays; null takes a limit or a list away."},
+)
 
 
 class AssignmentRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -165,7 +165,7 @@ class TenantRoutes:
     async def replace_settings(self, request: Request, body: TenantSettings) -> Reply:
         return await self._change_settings(request, lambda before: body)
 
-    async def patch_settings(self, request: Request, body: SettingsPatch) -> Reply:
+    async def patch_settings(self, request: Request, body: Any) -> Reply:
         given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
         return await self._change_settings(request, lambda before: msgspec.structs.replace(before, **given))
 

@@ -9,6 +9,9 @@ from aster.foundation.http.errors import NotFound
 from aster.foundation.sql import Connection
 from aster.policy.service.caller import Role
 from aster.policy.service.errors import Conflict, PreconditionFailed
+from aster.policy.service.recording import AuditedEvaluations
+
+Origin = Annotated[str, Meta(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}\Z")]
 
 
 class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
@@ -21,10 +24,19 @@ class RateLimit(msgspec.Struct, frozen=True, rename="camel"):
 class TenantSettings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """``unassignedRole`` is the most that a user without an assignment may be, once the tenant has assignments.
 
-    ``rateLimit`` counts when it is lower than the operator's.
+    ``rateLimit`` and ``maxSteps`` count when they are lower than the operator's. ``defaultLocale`` is meant where a
+    request names none; ``strictTypes`` refuses sources with errors of types; ``redactPii`` masks personal data in what
+    people typed before it is recorded; ``auditEvaluations`` says which evaluations are; ``corsOrigins``, when given,
+    are the only pages that may ask.
     """
 
     display_name: Annotated[str, Meta(max_length=200)] = ""
+    default_locale: Literal["en-US", "zh-CN", "de-DE"] = "en-US"
+    strict_types: bool = False
+    max_steps: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    audit_evaluations: AuditedEvaluations = "all"
+    redact_pii: bool = True
+    cors_origins: Annotated[list[Origin], Meta(max_length=100)] | None = None
     approval_required: bool = False
     allow_self_approval: bool = False
     rate_limit: RateLimit | None = None
