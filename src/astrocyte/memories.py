@@ -133,10 +133,41 @@ class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
     evidence: list[str] = []
 
 
+class LegTrace(msgspec.Struct, frozen=True):
+    """What one kind of evidence said of a hit.
+
+    ``score`` is BM25 for keyword, the cosine for semantic, the reranker's own for rerank, and for every other leg what
+    it ``added`` to the sum that memories are ranked by. ``rank`` counts from 1 among all memories of the bank that pass
+    the filters (for rerank among those that got a second look). A leg that speaks against a memory, such as keyword for
+    one that shares no word with the question, has ``added`` less than nothing.
+    """
+
+    leg: str
+    rank: int
+    score: float
+    added: float | None = None
+
+
+class HitTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """How one hit was found: ``rank`` and ``total`` are its place in its bank and the sum it has it for.
+
+    ``certainty`` is the score before it was evened out over the list and weighted by bank.
+    """
+
+    memory_id: str
+    bank_id: str
+    rank: int
+    total: float
+    certainty: float
+    legs: list[LegTrace]
+    chunk_id: str | None = None
+
+
 class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
     """How a recall came to its hits: ``banks`` that were searched, in this order.
 
-    Counts are of memories that pass the filters; times are milliseconds.
+    Counts are of memories that pass the filters; times are milliseconds. ``hits`` tell each hit's evidence, in the
+    order of the hits, when the recall was asked for it.
     """
 
     strategies_used: list[str]
@@ -146,6 +177,7 @@ class RecallTrace(msgspec.Struct, frozen=True, kw_only=True):
     fusion_method: str
     latency_ms: float
     banks: list[str] = []
+    hits: list[HitTrace] = []
 
 
 class RecallResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,6 +123,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         bank_weights: Mapping[str, float] | None = None,
         diversity: float = 0.0,
         rerank: bool = True,
+        trace: bool = False,
         context: AstrocyteContext | None = None,
     ) -> RecallResult:
         """The memories that answer a question, best first; an unknown bank is an empty one.
@@ -135,6 +136,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         Several banks are searched all together (``strategy="parallel"``), in order until ``enough`` hits are found
         ("cascade"), or until one has any ("first_match"); ``bank_weights`` (0 to 10) multiply their scores.
         ``diversity`` from 0 to 1 prefers hits that differ; ``rerank=False`` does without a configured second look.
+        ``trace`` tells of each hit which evidence found it (``result.trace.hits``): scores, ranks, shares of the sum.
         """
         limits = self.settings.limits
         names = bank_names(bank_id, banks, limits)
@@ -156,6 +158,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
             bank_weights=bank_weights,
             diversity=diversity,
             rerank=rerank,
+            trace=trace,
         )
         return await self._search(plan)
 

@@ -57,6 +57,7 @@ async def recall(engine: Astrocyte, request: RecallRequest, context: AstrocyteCo
         bank_weights=request.bank_weights,
         diversity=request.diversity,
         rerank=request.rerank,
+        trace=request.trace,
         context=context,
     )
 

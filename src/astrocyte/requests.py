@@ -62,6 +62,7 @@ class RecallRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     bank_weights: dict[str, float] | None = None
     diversity: float = 0.0
     rerank: bool = True
+    trace: bool = False
 
 
 class DebugRecall(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The `astrocyte` command: the same words for a gateway and for a data directory of one's own."""
 
 import json
+import re
 import sys
 import tomllib
 from collections.abc import AsyncIterator, Callable
@@ -53,6 +54,20 @@ def test_a_fact_is_remembered_found_reflected_on_and_forgotten(run: Callable[...
     assert run(*fact) == f"{memory_id}  (there already)\n"
     assert run("banks") == "user-alice\n"
     assert run("forget", "-b", "user-alice", memory_id) == "1 forgotten\n"
+
+
+def test_a_recall_tells_what_found_each_hit(run: Callable[..., str]) -> None:
+    run("retain", "-b", "b", "the boat is called Mermaid", "--speaker", "Ann")
+    run("retain", "-b", "b", "the printer is out of paper")
+    told = run("recall", "What did Ann call the boat?", "-b", "b", "--trace")
+    assert re.search(r"^      place 1 in the bank by a sum of \d", told, re.MULTILINE)
+    assert re.search(r"^      keyword +rank 1 +BM25 [\d.]+ +\+[\d.]+$", told, re.MULTILINE)
+    assert re.search(r"^      speaker +rank 1 +\+[\d.]+$", told, re.MULTILINE)
+    assert re.search(r"^searched 2 memories in [\d.]+ ms", told, re.MULTILINE)
+    (hit,) = json.loads(run("recall", "boat", "-b", "b", "--trace", "--json"))["trace"]["hits"]
+    assert hit["legs"][0]["leg"] == "keyword"
+    assert json.loads(run("recall", "boat", "-b", "b", "--as-of", "2020-01-01", "--json"))["hits"] == []
+    assert json.loads(run("recall", "boat", "-b", "b", "--layer", "page", "--json"))["hits"] == []
 
 
 def test_lines_are_remembered_in_order_and_a_bad_line_is_named(run: Callable[..., str]) -> None:

@@ -12,7 +12,7 @@ EXAMPLES = re.findall(r"### ([^\n]+)\n(?:(?!\n### ).)*?```python\n(.*?)```\n\n``
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == PAGE.count("```python") == 7
+    assert len(EXAMPLES) == PAGE.count("```python") == 8
 
 
 @pytest.mark.parametrize(("title", "program", "printed"), EXAMPLES, ids=[example[0] for example in EXAMPLES])

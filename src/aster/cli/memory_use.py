@@ -1,6 +1,7 @@
 """`astrocyte retain`, `recall`, `reflect`, `forget`, `whoami`: memory from the shell."""
 
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ from aster.cli.memory_opening import (
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from astrocyte.memories import MemoryHit, NewMemory
+    from astrocyte.memories import HitTrace, MemoryHit, NewMemory
 
 BATCH = 64
 
@@ -107,6 +108,11 @@ def recall(
     min_score: Annotated[float, typer.Option("--min-score", min=0.0, max=1.0, help="Leave out what is lower.")] = 0.0,
     since: Annotated[datetime | None, typer.Option("--since", formats=MOMENTS, help="Happened then or later.")] = None,
     until: Annotated[datetime | None, typer.Option("--until", formats=MOMENTS, help="Happened by then.")] = None,
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=MOMENTS, help="What was known by then.")] = None,
+    layers: Annotated[
+        list[str] | None, typer.Option("--layer", help="fact, observation, model or page; repeatable.")
+    ] = None,
+    is_traced: Annotated[bool, typer.Option("--trace", help="Tell which evidence found each hit.")] = False,
     url: UrlOption = None,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -122,17 +128,31 @@ def recall(
         async with Place(url, data, config, principal).opened() as memory:
             span = (since, until) if since or until else None
             return await memory.recall(
-                query, banks=bank, max_results=most, tags=tags or (), min_score=min_score, time_range=span
+                query,
+                banks=bank,
+                max_results=most,
+                tags=tags or (),
+                min_score=min_score,
+                time_range=span,
+                as_of=as_of,
+                layers=layers or None,
+                trace=is_traced,
             )
 
     found = run_async(work())
     if as_json:
         print_json(found)
         return
-    for hit in found.hits:
+    for place, hit in enumerate(found.hits):
         typer.echo(_line(hit))
+        if is_traced:
+            typer.echo("\n".join(_legs(found.trace.hits[place])))
     if not found.hits:
         typer.echo("nothing was found", err=True)
+    if is_traced:
+        spent = ", ".join(f"{step} {taken:.1f}" for step, taken in found.trace.strategy_timings_ms.items())
+        searched = f"{found.trace.total_candidates} memories in {found.trace.latency_ms:.1f} ms"
+        typer.echo(f"searched {searched}{f' ({spent})' if spent else ''}")
 
 
 def reflect(
@@ -232,6 +252,16 @@ def _line(hit: "MemoryHit") -> str:
     when = hit.occurred_at.strftime("%Y-%m-%d") if hit.occurred_at else "          "
     who = f"{hit.speaker}: " if hit.speaker else ""
     return visible(f"{hit.score:.2f}  {when}  {hit.bank_id}/{hit.memory_id}  {who}{' '.join(hit.text.split())}")
+
+
+def _legs(hit: "HitTrace") -> Iterator[str]:
+    """One line a leg: its rank among all memories, its own score, what it added to the sum."""
+    yield f"      place {hit.rank} in the bank by a sum of {hit.total:.2f}, certainty {hit.certainty:.2f}"
+    for leg in hit.legs:
+        unit = {"keyword": "BM25", "semantic": "cosine", "rerank": "score"}.get(leg.leg)
+        score = "" if unit is None else f"{unit} {leg.score:.3f}"
+        added = "" if leg.added is None else f"{leg.added:+.2f}"
+        yield f"      {leg.leg:<10} rank {leg.rank:<6} {score:<14} {added}".rstrip()
 
 
 def _memory(number: int, line: str) -> "NewMemory":

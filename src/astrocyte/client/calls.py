@@ -95,6 +95,13 @@ def recall(
     tag_match: TagMatch = "any",
     time_range: Moments | None = None,
     as_of: datetime | None = None,
+    layers: Sequence[str] | None = None,
+    strategy: Literal["parallel", "cascade", "first_match"] = "parallel",
+    enough: int = 3,
+    bank_weights: Mapping[str, float] | None = None,
+    diversity: float = 0.0,
+    rerank: bool = True,
+    trace: bool = False,
 ) -> Call[RecallResult]:
     body = RecallRequest(
         query=query,
@@ -107,6 +114,13 @@ def recall(
         tag_match=tag_match,
         time_range=TimeRange(start=time_range[0], end=time_range[1]) if time_range else None,
         as_of=as_of,
+        layers=list(layers) if layers is not None else None,
+        strategy=strategy,
+        enough=enough,
+        bank_weights=dict(bank_weights) if bank_weights is not None else None,
+        diversity=diversity,
+        rerank=rerank,
+        trace=trace,
     )
     return Call("POST", "/v1/recall", RecallResult, body, repeatable=True)
 

@@ -46,7 +46,7 @@ class Handlers:
         return await operations.recall(self._engine, bounded, _context(request))
 
     async def debug_recall(self, request: Request, body: RecallRequest) -> DebugRecall:
-        found = await self.recall(request, body)
+        found = await self.recall(request, msgspec.structs.replace(body, trace=True))
         return DebugRecall(trace=found.trace, result_count=len(found.hits))
 
     async def reflect(self, request: Request, body: ReflectRequest) -> ReflectResult:

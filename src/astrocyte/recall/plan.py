@@ -23,7 +23,7 @@ class RecallPlan:
 
     ``strategy`` says how several banks are searched: all together; in order until ``enough`` hits are found (cascade);
     in order until one has any (first_match). ``bank_weights`` multiply scores. ``diversity`` from 0 to 1 trades
-    closeness to the question for difference between hits.
+    closeness to the question for difference between hits. ``trace`` tells how each hit was found.
     """
 
     query: str
@@ -37,6 +37,7 @@ class RecallPlan:
     bank_weights: Mapping[str, float] = field(default_factory=dict)
     diversity: float = 0.0
     rerank: bool = True
+    trace: bool = False
 
 
 def recall_plan(
@@ -57,6 +58,7 @@ def recall_plan(
     bank_weights: Mapping[str, float] | None = None,
     diversity: float = 0.0,
     rerank: bool = True,
+    trace: bool = False,
 ) -> RecallPlan:
     """Raises an `InvalidInput` that names what is wrong; ``max_results`` is brought into its bounds."""
     if tag_match not in TAG_MATCHES:
@@ -89,6 +91,7 @@ def recall_plan(
         bank_weights=_checked_weights(bank_weights or {}, banks),
         diversity=diversity,
         rerank=rerank,
+        trace=trace,
     )
 
 

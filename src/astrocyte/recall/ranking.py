@@ -6,11 +6,13 @@ of z-scores beats both legs (``benchmarks/memory``).
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from astrocyte.memories import LegTrace
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.entities import entity_gain
+from astrocyte.recall.explanation import Stages
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence
 from astrocyte.recall.legs import (
@@ -54,13 +56,18 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A place in a bank's index and the row there; where it ranks, how certain it is (0..1), and what found it."""
+    """A place in a bank's index and the row there; where it ranks, how certain it is (0..1), and what found it.
+
+    ``legs`` tell the same with scores and ranks, when it was asked for; ``rank`` counts from 1.
+    """
 
     place: int
     row: int
     fused: float
     certainty: float
     evidence: tuple[str, ...]
+    rank: int = 0
+    legs: tuple[LegTrace, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +90,9 @@ def rank(
     limit: int,
     weights: Weights,
     vectors: VectorLeg = scanned,
+    is_traced: bool = False,
 ) -> Ranking:
-    """At most ``limit`` hits; none when nothing in the bank answers the question."""
+    """At most ``limit`` hits; none when nothing in the bank answers the question. ``is_traced`` tells their legs."""
     started = time.perf_counter()
     mask = admitted.mask(index)
     candidates = int(mask.sum())
@@ -95,11 +103,15 @@ def rank(
     close = vectors(index, vector, mask, keywords.scores) if vector is not None else None
     cosines = None if close is None else close.cosines
     scored = time.perf_counter()
-    fused = _fuse(index, query, keywords, close, mask, weights)
+    stages = Stages(are_kept=is_traced)
+    fused = _fuse(index, query, keywords, close, mask, weights, stages)
     places = best_places(fused.scores, mask, limit)
     if close is not None and vector is not None:
         settle(index, close, vector, places)
     hits = _hits(index, places, keywords, cosines, fused)
+    if is_traced:
+        legs = stages.legs([hit.place for hit in hits], mask, keywords.scores, cosines)
+        hits = tuple(replace(hit, legs=told) for hit, told in zip(hits, legs, strict=True))
     fused_at = time.perf_counter()
     counts = {"keyword": int(((keywords.scores > 0) & mask).sum())}
     if cosines is not None:
@@ -132,27 +144,35 @@ def _fuse(
     close: Closeness | None,
     mask: "NDArray[np.bool_]",
     weights: Weights,
+    stages: Stages,
 ) -> _Fused:
     fused = weights.keyword * standardised(keywords.scores, mask)
+    stages.note("keyword", fused)
     if close is not None:
         fused = fused + weights.semantic * close.standardised(mask)
+        stages.note("semantic", fused)
     gains = neighbour_gain(index, fused, mask, weights.neighbours)
     fused = fused + gains
+    stages.note("neighbour", fused)
     lifted = {"neighbour": gains > 0}
     speaker = named_speaker(index, query)
     if speaker is not None:
         fused[speaker] += weights.speaker * _spread(fused, mask)
         lifted["speaker"] = speaker
+        stages.note("speaker", fused)
     if weights.session:
         fused += weights.session * _spread(fused, mask) * standardised(session_best(index, fused, mask), mask)
+        stages.note("session", fused)
     then = time_gain(index, query) if weights.time else None
     if then is not None:
         fused += weights.time * _spread(fused, mask) * then
         lifted["time"] = then > 0
+        stages.note("time", fused)
     if weights.entity:
         linked = entity_gain(index, fused, mask)
         fused += weights.entity * _spread(fused, mask) * linked
         lifted["entity"] = linked > 0
+        stages.note("entity", fused)
     return _Fused(fused, lifted)
 
 
@@ -175,7 +195,7 @@ def _hits(
     if max(certainty, default=0.0) < (HOPELESS_BY_WORDS if cosines is None else HOPELESS):
         return ()
     found = []
-    for place, cosine, certain in zip(places, known, certainty, strict=True):
+    for rank, (place, cosine, certain) in enumerate(zip(places, known, certainty, strict=True), start=1):
         evidence = {
             "keyword": bool(keywords.scores[place] > 0),
             "semantic": cosine is not None and cosine >= SEMANTIC_COSINE,
@@ -183,7 +203,7 @@ def _hits(
         }
         names = tuple(name for name, present in evidence.items() if present)
         if names:
-            found.append(Hit(place, int(index.rows[place]), float(fused.scores[place]), certain, names))
+            found.append(Hit(place, int(index.rows[place]), float(fused.scores[place]), certain, names, rank))
     return tuple(found)
 
 

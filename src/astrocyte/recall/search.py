@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from astrocyte.memories import FoundPassage, MemoryHit, RecallResult, RecallTrace
+from astrocyte.memories import FoundPassage, HitTrace, LegTrace, MemoryHit, RecallResult, RecallTrace
 from astrocyte.models.provider import EmbeddingProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.diversity import diversified
@@ -106,14 +106,16 @@ class Searcher:
             if _is_enough(plan, found):
                 break
         found.sort(key=lambda one: -one.score)
-        hits = list(self._hydrated(plan, found))
+        hydrated = list(self._hydrated(plan, found))
+        hits = [hit for hit, _ in hydrated]
         kept = _within_budget(hits[: plan.max_results], plan.max_tokens)
+        told = [_told(hit, one) for hit, one in hydrated[: len(kept)]] if plan.trace else []
         cosines = [ranking.top_cosine for ranking in rankings.values() if ranking.top_cosine is not None]
         return RecallResult(
             hits=kept,
             total_available=sum(ranking.candidates for ranking in rankings.values()),
             truncated=len(kept) < len(hits),
-            trace=_trace(rankings, spent, (time.perf_counter() - started) * 1000),
+            trace=_trace(rankings, spent, (time.perf_counter() - started) * 1000, told),
             top_semantic_score=max(cosines, default=None),
         )
 
@@ -123,19 +125,28 @@ class Searcher:
         limit = max(wanted, self._rerank_candidates) if reranker else wanted
         limit = max(limit, DIVERSE_CANDIDATES * wanted) if plan.diversity else limit
         ranking = rank(
-            index, plan.query, vector, plan.admitted, limit=limit, weights=self._weights, vectors=self._vectors
+            index,
+            plan.query,
+            vector,
+            plan.admitted,
+            limit=limit,
+            weights=self._weights,
+            vectors=self._vectors,
+            is_traced=plan.trace,
         )
         spent.add(ranking)
         hits = ranking.hits
         if reranker is not None and hits:
             with spent.step("rerank"):
-                hits = self._reranked(reranker, plan.query, bank, hits)
+                hits = self._reranked(reranker, plan.query, bank, hits, is_traced=plan.trace)
         if plan.diversity and hits:
             with spent.step("diversity"):
                 hits = diversified(index, hits, plan.diversity, wanted)
         return replace(ranking, hits=hits[:wanted])
 
-    def _reranked(self, reranker: Reranker, query: str, bank: str, hits: Sequence[Hit]) -> tuple[Hit, ...]:
+    def _reranked(
+        self, reranker: Reranker, query: str, bank: str, hits: Sequence[Hit], *, is_traced: bool
+    ) -> tuple[Hit, ...]:
         """The first candidates in the order of both looks together; the others stay behind them."""
         import numpy as np
 
@@ -147,8 +158,15 @@ class Searcher:
         texts = [_spoken(passages[hit.row]) for hit in kept]
         everything = np.ones(len(kept), np.bool_)
         first = standardised(np.array([hit.fused for hit in kept], np.float32), everything)
-        second = standardised(reranker.scores(query, texts), everything)
+        scores = reranker.scores(query, texts)
+        second = standardised(scores, everything)
         order = np.argsort(-(first + reranker.weight * second), kind="stable").tolist()
+        if is_traced:
+            ranks = (np.argsort(np.argsort(-scores, kind="stable")) + 1).tolist()
+            kept = [
+                replace(hit, legs=(*hit.legs, LegTrace("rerank", rank, round(float(score), 4))))
+                for hit, rank, score in zip(kept, ranks, scores, strict=True)
+            ]
         return (*(kept[place] for place in order), *hits[self._rerank_candidates :])
 
     def nearest(
@@ -168,7 +186,7 @@ class Searcher:
         passages = self._store.fetch(bank_id, rows)
         return [passages[row] for row in rows if row in passages]
 
-    def _hydrated(self, plan: RecallPlan, found: Sequence[_Found]) -> Iterator[MemoryHit]:
+    def _hydrated(self, plan: RecallPlan, found: Sequence[_Found]) -> Iterator[tuple[MemoryHit, Hit]]:
         """Rows are read once a bank. One that was forgotten meanwhile, or that the filter refuses, is left out."""
         by_bank: dict[str, list[int]] = {}
         for one in found:
@@ -182,7 +200,7 @@ class Searcher:
             if len(plan.banks) > 1 and passage.text in seen:
                 continue
             seen.add(passage.text)
-            yield _public(passage, one)
+            yield _public(passage, one), one.hit
 
 
 def _is_enough(plan: RecallPlan, found: Sequence[_Found]) -> bool:
@@ -219,6 +237,18 @@ def _public(passage: FoundPassage, found: _Found) -> MemoryHit:
     )
 
 
+def _told(hit: MemoryHit, found: Hit) -> HitTrace:
+    return HitTrace(
+        memory_id=hit.memory_id,
+        bank_id=hit.bank_id,
+        chunk_id=hit.chunk_id,
+        rank=found.rank,
+        total=round(found.fused, 4),
+        certainty=round(found.certainty, 4),
+        legs=list(found.legs),
+    )
+
+
 def _within_budget(hits: Sequence[MemoryHit], max_tokens: int | None) -> list[MemoryHit]:
     if max_tokens is None:
         return list(hits)
@@ -231,7 +261,7 @@ def _within_budget(hits: Sequence[MemoryHit], max_tokens: int | None) -> list[Me
     return kept
 
 
-def _trace(rankings: Mapping[str, Ranking], spent: _Spent, total_ms: float) -> RecallTrace:
+def _trace(rankings: Mapping[str, Ranking], spent: _Spent, total_ms: float, hits: Sequence[HitTrace]) -> RecallTrace:
     return RecallTrace(
         strategies_used=list(spent.counts),
         strategy_candidate_counts=spent.counts,
@@ -240,4 +270,5 @@ def _trace(rankings: Mapping[str, Ranking], spent: _Spent, total_ms: float) -> R
         fusion_method="z-score",
         latency_ms=round(total_ms, 3),
         banks=list(rankings),
+        hits=list(hits),
     )

@@ -144,3 +144,14 @@ async def test_who_may_not_export_or_import_is_refused_in_the_audit_log_too(plai
             assert (await client.post("/v1/banks/user-ann/import", content=b"x")).status_code == 403
         events = [record.event["operation"] for record in engine.audit.records("memory")]
     assert events == ["export", "import"]
+
+
+async def test_a_recall_tells_which_evidence_found_each_hit(client: httpx.AsyncClient) -> None:
+    await retain(client, "the boat is called Mermaid", "the printer is out of paper")
+    asked = {"query": "boat", "bank_id": "b", "trace": True}
+    told = (await client.post("/v1/recall", json=asked)).json()
+    (hit,) = told["trace"]["hits"]
+    assert hit["memory_id"] == told["hits"][0]["memory_id"]
+    assert (hit["legs"][0]["leg"], hit["legs"][0]["rank"]) == ("keyword", 1)
+    assert (await client.post("/v1/debug/recall", json={"query": "boat", "bank_id": "b"})).json()["trace"]["hits"]
+    assert (await client.post("/v1/recall", json={"query": "boat", "bank_id": "b"})).json()["trace"]["hits"] == []
