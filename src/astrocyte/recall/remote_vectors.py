@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NEAREST = 200
-"""Admitted passages that are asked of the index, and of the keyword leg's best."""
+NEAREST = 100
+"""Passages that are asked of the index: its time grows with them."""
+
+ADMITTED = 40
+"""Passages that a filter should admit of those that are asked of the index, on the average."""
+
+LIKELY = 200
+"""Passages of the keyword leg's best."""
 
 SCANNED = 3000
 """A filter that admits no more than this is answered exactly: an index would walk past most of what it finds."""
@@ -62,12 +68,12 @@ class RemoteVectors:
         if admitted <= SCANNED:
             self._fill(index, cosines, np.flatnonzero(mask), vector)
             return Closeness(cosines)
-        count = min(MOST_NEAREST, NEAREST * index.living // admitted)
+        count = min(MOST_NEAREST, max(NEAREST, ADMITTED * index.living // admitted))
         for row, cosine in self._source.nearest_rows((index.position.bank, index.space.dimension), vector, count):
             place = int(np.searchsorted(index.rows, row))
             if place < index.size and index.rows[place] == row:
                 cosines[place] = cosine
-        likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), NEAREST), np.int64)
+        likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), LIKELY), np.int64)
         self._fill(index, cosines, likely, vector)
         sample = self._sample(index) @ vector
         return Closeness(cosines, float(sample.mean()), float(sample.std()))
@@ -79,11 +85,13 @@ class RemoteVectors:
         places: "NDArray[np.int64]",
         vector: "NDArray[np.float32]",
     ) -> None:
-        found = self._source.packed_vectors([int(row) for row in index.rows[places]])
-        for place in places.tolist():
-            packed = found.get(int(index.rows[place]))
-            if packed is not None:
-                cosines[place] = _unpacked([packed], len(vector))[0] @ vector
+        import numpy as np
+
+        found = self._source.packed_vectors(index.rows[places].tolist())
+        if not found:
+            return
+        rows = np.fromiter(found, np.int64, len(found))
+        cosines[np.searchsorted(index.rows, rows)] = _unpacked(list(found.values()), len(vector)) @ vector
 
     def _sample(self, index: BankIndex) -> "NDArray[np.float32]":
         """Vectors spread evenly over a bank's life; taken anew when it has grown by half."""

@@ -32,7 +32,7 @@ EXACT_ROWS = 10_000
 """Passages up to which a bank is scanned: exact, and quicker than an index."""
 
 TAKEN_AT_ONCE = 1000
-EF_SEARCH = 200
+EF_SEARCH = 100
 MOST_EF_SEARCH = 1000  # pgvector's own limit
 BUILD_MEMORY = "256MB"
 BUILD_LOCK = 0x61737662
