@@ -6,14 +6,18 @@ records and nonce rows, ``single`` commits each request alone, ``small`` remembe
 of 200,000, so that a soak soon sees that memory full.
 """
 
+import asyncio
 import hashlib
 import hmac
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+
+from aster.foundation.collector import spare_what_stays
 
 SECRET = "benchmark"
 KINDS = ("echo", "policy", "unaudited", "single", "small")
@@ -43,13 +47,17 @@ def service(kind: str, folder: str) -> Any:
         journal.GROUP_ENTRIES = 1
     if kind == "unaudited":
 
-        async def forget(self: journal.Journal, claim: Any, chain: str, events: Sequence[journal.AnyEvent]) -> None:
+        def forget(self: journal.Journal, claim: Any, chain: str, events: Sequence[journal.AnyEvent]) -> Any:
             claim.settled = True
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_result(None)
+            return answer
 
         journal.Journal.record = forget  # type: ignore[method-assign]
     return create_policy_service(
         Database.open(Path(folder) / "policy.db"),
         PolicySettings(secret_key=SECRET, rate_enabled=False),
+        environ=dict(os.environ),
         metrics=RequestMetrics(CollectorRegistry()),
         alone=True,
     )
@@ -58,4 +66,6 @@ def service(kind: str, folder: str) -> Any:
 if __name__ == "__main__":
     kind, port, folder = sys.argv[1:]
     app = echo if kind == "echo" else service(kind, folder)
+    if kind != "echo":
+        spare_what_stays()
     uvicorn.run(app, port=int(port), lifespan="off", access_log=False, log_level="warning")

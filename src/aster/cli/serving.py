@@ -8,6 +8,7 @@ import typer
 
 from aster.cli.running import stop_on_signals
 from aster.cli.terminal import print_json
+from aster.foundation.collector import spare_what_stays
 from aster.foundation.logs import configure_logging
 from aster.stack.options import EVERYTHING, StackOptions, System
 from aster.stack.stack import Stack
@@ -31,6 +32,7 @@ async def serve(
     )
     configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
     async with Stack(options) as stack:
+        spare_what_stays()
         addresses = stack.addresses
         if as_json:
             print_json(addresses)

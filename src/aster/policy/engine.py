@@ -82,7 +82,7 @@ class Fault(msgspec.Struct, frozen=True):
     column: int | None = None
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """One evaluation: its value or its fault, and the hashes that prove what was decided on what.
 
     Hashes are SHA-256 in lower-case hex: of the source's UTF-8, of the canonical JSON (sorted keys) of context, value
@@ -231,9 +231,27 @@ class PolicyEngine:
         if trace or len(contexts) > INLINE_CONTEXTS:
             most = self._bounds if bounds is None else bounds.within(self._bounds)
             return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace, bounds=most))
-        return [await self.decide_one(compiled, context, rule=rule, bounds=bounds) for context in contexts]
+        decisions = []
+        for context in contexts:
+            decision = self.decide_here(compiled, context, rule=rule, bounds=bounds)
+            if decision is None:
+                decision = await self.decide_away(compiled, context, rule=rule, bounds=bounds)
+            decisions.append(decision)
+        return decisions
 
-    async def decide_one(
+    def decide_here(
+        self, compiled: CompiledSource, context: Any, *, rule: str | None = None, bounds: Bounds | None = None
+    ) -> Decision | None:
+        """`decide` on one context at once, on the event loop; None when that would take too long."""
+        most, inline = self._bounds, self._inline
+        if bounds is not None:
+            most, inline = most.within(bounds), inline.within(bounds)
+        decision = run(compiled, rule, context, bounds=inline)
+        if decision.fault is None or decision.fault.code not in LIMIT_CODES or inline == most:
+            return decision
+        return None
+
+    async def decide_away(
         self,
         compiled: CompiledSource,
         context: Any,
@@ -242,14 +260,8 @@ class PolicyEngine:
         trace: bool = False,
         bounds: Bounds | None = None,
     ) -> Decision:
-        """`decide` on one context."""
-        most, inline = self._bounds, self._inline
-        if bounds is not None:
-            most, inline = most.within(bounds), inline.within(bounds)
-        if not trace:
-            decision = run(compiled, rule, context, bounds=inline)
-            if decision.fault is None or decision.fault.code not in LIMIT_CODES or inline == most:
-                return decision
+        """`decide` on one context, in a thread."""
+        most = self._bounds if bounds is None else self._bounds.within(bounds)
         return await self._in_thread(lambda: run(compiled, rule, context, trace=trace, bounds=most))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:

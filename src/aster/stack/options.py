@@ -63,7 +63,7 @@ class StackOptions:
             rpc=rpc,
             policy=resolve_policy_settings(environ=environ),
             memory=resolve_gateway_settings(inline={"host": host}, environ=environ),
-            environ=environ,
+            environ=dict(environ),  # looked up at each request, which the environment itself is slow at
             systems=systems,
             database=database,
             redis=redis,

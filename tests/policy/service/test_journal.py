@@ -10,7 +10,7 @@ from tests.policy.service.asgi import SECRET, send, signed
 
 from aster.foundation.audit import AuditError, AuditLog
 from aster.foundation.errors import StorageError
-from aster.foundation.sql import Database
+from aster.foundation.sql import Connection, Database
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.journal import Journal
@@ -65,9 +65,7 @@ async def test_a_failed_group_fails_every_entry_and_settles_none(journal: tuple[
 
 async def test_a_caller_who_gives_up_does_not_undo_its_entry(journal: tuple[Journal, Database]) -> None:
     book, database = journal
-    asking = asyncio.create_task(book.record(None, "c", [{"n": 1}]))
-    await asyncio.sleep(0)
-    asking.cancel()
+    book.record(None, "c", [{"n": 1}]).cancel()
     await book.record(None, "c", [{"n": 2}])
     assert [record.event["n"] for record in AuditLog(database).records("c")] == [1, 2]
 
@@ -93,3 +91,23 @@ async def test_an_event_that_cannot_be_recorded_fails_alone(journal: tuple[Journ
     )
     assert [type(outcome) for outcome in outcomes] == [type(None), type(None), AuditError, type(None)]
     assert [record.event["n"] for record in AuditLog(database).records("c")] == [0, 1, 3]
+
+
+async def test_what_arrives_in_the_next_turns_of_the_loop_joins_the_group(journal: tuple[Journal, Database]) -> None:
+    book, database = journal
+    transactions = 0
+
+    def count(connection: Connection) -> None:
+        nonlocal transactions
+        transactions += 1
+
+    database.after_writes(count)
+
+    async def later(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await book.record(None, "c", [{"n": turns}])
+
+    await asyncio.gather(*map(later, range(5)))
+    assert transactions == 1
+    assert [record.event["n"] for record in AuditLog(database).records("c")] == [0, 1, 2, 3, 4]

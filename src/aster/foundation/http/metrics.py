@@ -16,13 +16,23 @@ _LABELS = ("service", "method", "route")
 
 
 class _Times:
-    """Of one route: how many answers took how long, and all of them together."""
+    """Of one route: how many answers took how long, and all of them together, in seconds."""
 
     __slots__ = ("counts", "seconds")
 
     def __init__(self) -> None:
         self.counts = [0] * len(_EDGES)
         self.seconds = 0.0
+
+
+class _Answers:
+    """How often a route answered with one status."""
+
+    __slots__ = ("count", "times")
+
+    def __init__(self, times: _Times) -> None:
+        self.count = 0
+        self.times = times
 
 
 class RequestMetrics(Collector):
@@ -32,24 +42,27 @@ class RequestMetrics(Collector):
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._answers: dict[tuple[str, str, str, int], int] = {}
+        self._answers: dict[tuple[str, str, str, int], _Answers] = {}
         self._times: dict[tuple[str, str, str], _Times] = {}
         registry.register(self)
 
     def observe(self, service: str, route: Route | None, status: int, seconds: float) -> None:
         method, path = (route.method, route.path) if route is not None else ("-", "(unmatched)")
-        answered = (service, method, path, status)
-        self._answers[answered] = self._answers.get(answered, 0) + 1
-        times = self._times.get(answered[:3])
-        if times is None:
-            times = self._times[answered[:3]] = _Times()
+        answers = self._answers.get((service, method, path, status)) or self._begin(service, method, path, status)
+        answers.count += 1
+        times = answers.times
         times.counts[bisect_left(BUCKETS, seconds)] += 1
         times.seconds += seconds
 
+    def _begin(self, service: str, method: str, path: str, status: int) -> _Answers:
+        times = self._times.setdefault((service, method, path), _Times())
+        answers = self._answers[service, method, path, status] = _Answers(times)
+        return answers
+
     def collect(self) -> Iterator[Metric]:
         answers = CounterMetricFamily("aster_http_requests", "Requests answered.", labels=(*_LABELS, "status"))
-        for (service, method, path, status), count in list(self._answers.items()):
-            answers.add_metric((service, method, path, str(status)), count)
+        for (service, method, path, status), row in list(self._answers.items()):
+            answers.add_metric((service, method, path, str(status)), row.count)
         yield answers
         seconds = HistogramMetricFamily("aster_http_request_seconds", "Time to answer.", labels=_LABELS)
         for labels, times in list(self._times.items()):

@@ -23,7 +23,7 @@ Send = Callable[[Message], Awaitable[None]]
 _PROCESS = secrets.token_hex(8)
 _count = itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_LENGTH = re.compile(rb"[0-9]{1,15}")
+LENGTH_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,24 @@ def _new_request_id() -> str:
 class Request:
     """What a layer and a handler see. ``state`` is where layers leave what they found (tenant, role, identity)."""
 
-    __slots__ = ("_body", "_first", "_headers", "_receive", "limits", "match", "request_id", "scope", "state")
+    __slots__ = (
+        "_body",
+        "_listed",
+        "_receive",
+        "headers",
+        "limits",
+        "match",
+        "repeats_headers",
+        "request_id",
+        "scope",
+        "state",
+    )
+
+    headers: Mapping[bytes, bytes]
+    """The first value of each header; names in lower case."""
+
+    repeats_headers: bool
+    """Whether any header was sent more than once."""
 
     def __init__(self, scope: Scope, receive: Receive, limits: HttpLimits, match: "Match") -> None:
         self.scope = scope
@@ -51,11 +68,13 @@ class Request:
         self.state: dict[str, Any] = {}
         self._receive = receive
         self._body: bytes | None = None
-        self._headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        self._first = dict(self._headers)
+        listed: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        self._listed = listed
+        self.headers = dict(listed)
+        self.repeats_headers = len(self.headers) != len(listed)
         if self.repeats_headers:
-            self._first = dict(reversed(self._headers))
-        given = self._first.get(b"x-request-id")
+            self.headers = dict(reversed(listed))
+        given = self.headers.get(b"x-request-id")
         self.request_id = given.decode() if given and _REQUEST_ID.fullmatch(given) else _new_request_id()
 
     @property
@@ -93,28 +112,28 @@ class Request:
         peer = self.scope.get("client")
         return peer[0] if peer else None
 
-    @property
-    def repeats_headers(self) -> bool:
-        """Whether any header was sent more than once."""
-        return len(self._first) != len(self._headers)
-
     def header(self, name: bytes) -> bytes | None:
         """The first value of a header (name in lower case), or None."""
-        return self._first.get(name)
+        return self.headers.get(name)
 
     def headers_all(self, name: bytes) -> list[bytes]:
         """Every value sent under one name: a layer that trusts a header must refuse a second, different one."""
-        return [value for key, value in self._headers if key == name]
+        return [value for key, value in self._listed if key == name]
 
     def check_headers(self) -> None:
         """Refuse more header bytes than the limit allows."""
-        if sum(map(len, itertools.chain.from_iterable(self._headers))) > self.limits.header_bytes:
+        if len(b"".join(itertools.chain.from_iterable(self._listed))) > self.limits.header_bytes:
             raise HeadersTooLarge(f"the request's headers exceed {self.limits.header_bytes} bytes")
 
     async def body(self) -> bytes:
         """The whole body, read once; `BodyTooLarge` also for a chunked one, before it is held in memory."""
         if self._body is None:
-            self._body = await self._read_body()
+            self._check_length(self.limits.body_bytes)
+            first = FirstStep(self._next_piece())
+            if first.is_done and not first.value[1]:
+                self._body = self._bounded(first.value[0])
+            else:
+                self._body = await self._read_pieces(first)
         return self._body
 
     async def body_pieces(self, *, cap: int) -> AsyncIterator[bytes]:
@@ -136,26 +155,17 @@ class Request:
                 raise BodyTooLarge("Request body too large", limit=cap)
             yield piece
 
-    async def _read_body(self) -> bytes:
-        self._check_length(self.limits.body_bytes)
-        first = FirstStep(self._next_piece())
-        if first.is_done and not first.value[1]:
-            return self._bounded(first.value[0])
+    async def _read_pieces(self, first: FirstStep[tuple[bytes, bool]]) -> bytes:
+        size, parts, is_open = 0, list[bytes](), True
         try:
             async with asyncio.timeout(self.limits.body_seconds):
-                return await self._read_pieces(first)
+                while is_open:
+                    piece, is_open = await (self._next_piece() if parts else first)
+                    size += len(piece)
+                    parts.append(self._bounded(piece, size))
         except TimeoutError:
             raise self._too_slow() from None
-
-    async def _read_pieces(self, first: FirstStep[tuple[bytes, bool]]) -> bytes:
-        size, parts = 0, list[bytes]()
-        piece, is_open = await first
-        while True:
-            size += len(piece)
-            parts.append(self._bounded(piece, size))
-            if not is_open:
-                return b"".join(parts)
-            piece, is_open = await self._next_piece()
+        return b"".join(parts)
 
     def _bounded(self, piece: bytes, size: int = 0) -> bytes:
         """``piece``, unless it or the ``size`` of all pieces so far is too much."""
@@ -164,9 +174,9 @@ class Request:
         return piece
 
     def _check_length(self, cap: int) -> None:
-        declared = self.header(b"content-length")
+        declared = self.headers.get(b"content-length")
         if declared is not None:
-            if not _LENGTH.fullmatch(declared):
+            if not declared.isdigit() or len(declared) > LENGTH_DIGITS:
                 raise BadRequest("Invalid Content-Length")
             if int(declared) > cap:
                 raise BodyTooLarge("Request body too large", limit=cap)

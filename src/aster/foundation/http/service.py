@@ -65,12 +65,9 @@ class HttpService:
         return self.table.routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": NO_SOCKETS})
-            return
         if scope["type"] != "http":
-            raise RuntimeError(f"{self.name} serves HTTP, not {scope['type']}")
+            await self._serve_other(scope, receive, send)
+            return
         started = time.perf_counter()
         request = Request(scope, receive, self._limits, self.table.match(scope["method"], scope["path"]))
         try:
@@ -84,6 +81,12 @@ class HttpService:
             extra += self._cors.headers(request)
         await reply.send(send, extra=extra, head_only=request.method == "HEAD")
         self._observe(request, reply, time.perf_counter() - started)
+
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            raise RuntimeError(f"{self.name} serves HTTP, not {scope['type']}")
+        await receive()
+        await send({"type": "websocket.close", "code": NO_SOCKETS})
 
     async def admit(self, request: Request) -> None:
         """Pass every layer, then tell whether there is such a route; raises what refuses."""

@@ -80,9 +80,9 @@ class PolicyHttpService(HttpService):
         self.rates = rates
         self._sockets = sockets
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
-            await super().__call__(scope, receive, send)
+            await super()._serve_other(scope, receive, send)
             return
         request = self._sockets.request_of(scope)
         refuse = functools.partial(self._refuse, request)
@@ -97,7 +97,8 @@ class PolicyHttpService(HttpService):
             await self._commits.settle(request)
 
     async def _answer(self, request: Request) -> Reply:
-        await self.rates.announce(request)
+        if self.rates.enabled:
+            await self.rates.announce(request)
         try:
             reply = await super()._answer(request)
         finally:

@@ -19,7 +19,7 @@ class Role(enum.IntEnum):
         return self.name
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """``entrance`` is the way in (``http``, ``p2p``); ``key_id`` names the stored key that signed, if one did."""
 
     tenant: str

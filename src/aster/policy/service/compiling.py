@@ -60,11 +60,12 @@ class TenantCompiler:
             return await self._engine.compile(version.source, locale=version.locale)
         return await self._with_pins(tenant, version.source, version.locale, read_pins(version.pins))
 
+    def cached(self, deployed: Deployed) -> CompiledSource | None:
+        """The program, if it is in the cache."""
+        return self._engine.cached(deployed.source_hash, deployed.locale, deployed.pins)
+
     async def deployed(self, tenant: str, deployed: Deployed) -> CompiledSource:
-        """`version`, whose source is read only when the program is not in the cache."""
-        found = self._engine.cached(deployed.source_hash, deployed.locale, deployed.pins)
-        if found is not None:
-            return found
+        """`version` for when the program is not in the cache: only then is its source read."""
         version = await self._database.look_up(
             lambda connection: TenantPolicies(connection, tenant).version(deployed.policy_id, deployed.version)
         )

@@ -20,12 +20,15 @@ class Deployments:
         self._known: dict[str, dict[tuple[str, int | None], Deployed]] = {}
         self._changes = 0
 
+    def known(self, tenant: str, module: str, version: int | None) -> Deployed | None:
+        """What `find` would return, if that takes no look-up."""
+        modules = self._known.get(tenant)
+        return None if modules is None else modules.get((module, version))
+
     async def find(self, tenant: str, module: str, version: int | None) -> Deployed:
         """The active version, or the pinned one; raises `PolicyNotFound`."""
-        known = self._known.get(tenant)
-        found = known.get((module, version)) if known is not None else None
-        if found is not None:
-            return found
+        if (known := self.known(tenant, module, version)) is not None:
+            return known
         before = self._changes
         found = await self._database.look_up(
             lambda connection: TenantPolicies(connection, tenant).deployed(module, version)

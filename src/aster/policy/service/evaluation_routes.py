@@ -22,6 +22,7 @@ from aster.policy.service.queries import query_flag
 from aster.policy.service.rate_layer import RateLayers
 
 OUTCOME = b"x-aster-evaluation"
+_OK, _FAILED = [(OUTCOME, b"ok")], [(OUTCOME, b"failed")]
 
 
 class EvaluationRoutes:
@@ -141,7 +142,7 @@ def bounds_of(body: EvaluateRequest | EvaluateSourceRequest | EvaluateSourceBatc
 
 def _told(answer: Evaluation) -> Reply:
     """The answer, with a header for whoever watches outcomes: an evaluation that failed is 200 as well."""
-    return json_reply(answer, headers=[(OUTCOME, b"ok" if answer.error is None else b"failed")])
+    return json_reply(answer, headers=_OK if answer.error is None else _FAILED)
 
 
 def batch_of(answers: Sequence[Evaluation]) -> EvaluationBatch:

@@ -22,7 +22,7 @@ from aster.policy.service.tenants import TenantSettings
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
 
 
-class StoredCall(msgspec.Struct, frozen=True):
+class StoredCall(msgspec.Struct, frozen=True, gc=False):
     """A rule of a stored policy with its arguments; the active version unless one is pinned."""
 
     module: str
@@ -108,11 +108,20 @@ class Evaluations:
     async def _run_stored(
         self, caller: Caller, call: StoredCall, settings: TenantSettings, *, trace: bool
     ) -> tuple[Deployed, Decision]:
-        deployed = await self._deployments.find(caller.tenant, call.module, call.version)
-        compiled = await self._compiler.deployed(caller.tenant, deployed)
+        """Waits for nothing when the version and its program are known and the rule is short."""
+        tenant = caller.tenant
+        deployed = self._deployments.known(tenant, call.module, call.version)
+        if deployed is None:
+            deployed = await self._deployments.find(tenant, call.module, call.version)
+        compiled = self._compiler.cached(deployed)
+        if compiled is None:
+            compiled = await self._compiler.deployed(tenant, deployed)
         rule = call.rule or deployed.default_function
         bounds = _within(settings, call.bounds)
-        return deployed, await self._engine.decide_one(compiled, call.context, rule=rule, trace=trace, bounds=bounds)
+        decision = None if trace else self._engine.decide_here(compiled, call.context, rule=rule, bounds=bounds)
+        if decision is None:
+            decision = await self._engine.decide_away(compiled, call.context, rule=rule, trace=trace, bounds=bounds)
+        return deployed, decision
 
 
 def _within(settings: TenantSettings, bounds: Bounds | None) -> Bounds | None:

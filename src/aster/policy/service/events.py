@@ -31,7 +31,7 @@ def change_event(
     return event(caller, event_type, success=True, payload=(masked(payload) if redact else payload) or None, **fields)
 
 
-class EvaluationEvent(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+class EvaluationEvent(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     """An evaluation: hashes of what went in and what came out, so that it can be proved and repeated.
 
     ``chain``, ``sequence`` and ``occurred_at`` are the audit log's to fill in; fields without a value are left out.

@@ -11,4 +11,4 @@ def single_header(request: Request, name: bytes) -> bytes | None:
     """The header's value, None when it is missing or empty; raises `HeaderConflict`."""
     if request.repeats_headers and len(set(request.headers_all(name))) > 1:
         raise HeaderConflict(name.decode())
-    return request.header(name) or None
+    return request.headers.get(name) or None

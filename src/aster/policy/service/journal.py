@@ -1,14 +1,17 @@
 """The journal of evaluations: nonces and audit records that arrive together are written together.
 
-While one group is being made durable the next one gathers, on the event loop and without a timer: a group crosses to
-the writer thread once, and pays for one statement where each of its members would pay for several. An evaluation is
-answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's: then the group is
-written anew, one entry after the other.
+While one group is being made durable the next one gathers, on the event loop and without a timer, and goes on until a
+turn of the loop brings nothing more: under load the answers of one group bring the requests of the next. A group
+crosses to the writer thread once, and pays for one statement where each of its members would pay for several. An
+evaluation is answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's: then the
+group is written anew, one entry after the other.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from aster.foundation.audit import AuditError, AuditLog, Event
 from aster.foundation.errors import AsterError
@@ -17,20 +20,33 @@ from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.nonces import Claim, insert_all
 
 GROUP_ENTRIES = 512
+GATHERING_TURNS = 8
+"""Turns of the event loop that a group waits for more, at most."""
+
 AnyEvent = Mapping[str, Any] | Event
-Outcome = AsterError | None
+Outcome = Exception | None
 
 
-class _Entry:
-    __slots__ = ("answer", "chain", "claim", "events")
+class _Entry(msgspec.Struct, frozen=True, gc=False):
+    claim: Claim | None
+    chain: str
+    events: Sequence[AnyEvent]
+    answer: "asyncio.Future[None]"
 
-    def __init__(
-        self, claim: Claim | None, chain: str, events: Sequence[AnyEvent], answer: "asyncio.Future[None]"
-    ) -> None:
-        self.claim = claim
-        self.chain = chain
-        self.events = events
-        self.answer = answer
+    @property
+    def open_claim(self) -> Claim | None:
+        return None if self.claim is None or self.claim.settled else self.claim
+
+    def tell(self, outcome: Outcome) -> None:
+        """Settle the nonce, and answer whoever still waits."""
+        if self.claim is not None and (outcome is None or isinstance(outcome, NonceReplayed)):
+            self.claim.settled = True
+        if self.answer.done():
+            return
+        if outcome is None:
+            self.answer.set_result(None)
+        else:
+            self.answer.set_exception(outcome)
 
 
 class Journal:
@@ -42,44 +58,42 @@ class Journal:
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def record(self, claim: Claim | None, chain: str, events: Sequence[AnyEvent]) -> None:
-        """Append ``events`` to ``chain`` and settle the nonce; returns when both are durable.
+    def record(self, claim: Claim | None, chain: str, events: Sequence[AnyEvent]) -> "asyncio.Future[None]":
+        """Append ``events`` to ``chain`` and settle the nonce; done when both are durable.
 
-        Raises `NonceReplayed` with nothing written, `StorageError` when the disk refuses.
+        Fails with `NonceReplayed` and nothing written, with a `StorageError` when the disk refuses.
         """
-        entry = _Entry(claim, chain, events, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(claim, chain, events, answer))
         if self._writing is None:
             self._writing = asyncio.create_task(self._write_groups())
-        try:
-            await entry.answer
-        except NonceReplayed:
-            _settle(claim)
-            raise
-        _settle(claim)
+        return answer
 
     async def _write_groups(self) -> None:
         """Until nothing waits; then the next entry starts anew."""
         try:
             while self._waiting:
+                await self._gather()
                 group, self._waiting = self._waiting[:GROUP_ENTRIES], self._waiting[GROUP_ENTRIES:]
                 await self._write(group)
         finally:
             self._writing = None
 
+    async def _gather(self) -> None:
+        size = 0
+        for _ in range(GATHERING_TURNS):
+            if not size < len(self._waiting) < GROUP_ENTRIES:
+                return
+            size = len(self._waiting)
+            await asyncio.sleep(0)
+
     async def _write(self, group: Sequence[_Entry]) -> None:
         try:
             outcomes = await self._append(group)
         except Exception as error:  # noqa: BLE001 - whatever broke the group is every member's answer
-            _fail_all(group, error)
-            return
+            outcomes = [error] * len(group)
         for entry, outcome in zip(group, outcomes, strict=True):
-            if entry.answer.done():
-                continue
-            if outcome is None:
-                entry.answer.set_result(None)
-            else:
-                entry.answer.set_exception(outcome)
+            entry.tell(outcome)
 
     async def _append(self, group: Sequence[_Entry]) -> Sequence[Outcome]:
         """All at once if every nonce is new, else one by one."""
@@ -93,7 +107,7 @@ class Journal:
         return await self._database.write(lambda connection: [self._append_one(connection, entry) for entry in group])
 
     def _append_all(self, connection: Connection, group: Sequence[_Entry]) -> None:
-        insert_all(connection, [entry.claim for entry in group if entry.claim is not None and not entry.claim.settled])
+        insert_all(connection, [claim for entry in group if (claim := entry.open_claim) is not None])
         self._audit.append_many(connection, [(entry.chain, event) for entry in group for event in entry.events])
 
     def _append_one(self, connection: Connection, entry: _Entry) -> Outcome:
@@ -106,14 +120,3 @@ class Journal:
             return error
         connection.execute("RELEASE entry")
         return None
-
-
-def _fail_all(group: Sequence[_Entry], error: Exception) -> None:
-    for entry in group:
-        if not entry.answer.done():
-            entry.answer.set_exception(error)
-
-
-def _settle(claim: Claim | None) -> None:
-    if claim is not None:
-        claim.settled = True

@@ -73,7 +73,7 @@ class SourceDiagnostic(msgspec.Struct, frozen=True, rename="camel"):
     module: str | None = None
 
 
-class Evaluation(msgspec.Struct, frozen=True, rename="camel"):
+class Evaluation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The answer to one evaluation. ``error`` is set when the policy could not give a result; HTTP stays 200."""
 
     result: Any

@@ -78,14 +78,18 @@ class NonceStore:
         self._recent[key] = expires_ms
         return Claim(self, key, received_ms, expires_ms)
 
-    async def claim_everywhere(self, tenant: str, nonce: str, *, received_ms: int, timestamp_ms: int) -> Claim:
-        """`claim`, and from the replicas too; raises `StorageUnavailable` when they can't be asked."""
-        claim = self.claim(tenant, nonce, received_ms=received_ms, timestamp_ms=timestamp_ms)
-        if self._replicas is not None:
-            kept_ms = max(received_ms, timestamp_ms) - received_ms + WINDOW_MS
-            if not await self._replicas.is_new(tenant, nonce, milliseconds=kept_ms):
-                raise replayed()
-        return claim
+    @property
+    def is_shared(self) -> bool:
+        """Whether replicas have to be asked as well."""
+        return self._replicas is not None
+
+    async def share(self, claim: Claim) -> None:
+        """Hold the nonce among the replicas; `NonceReplayed`, or `StorageUnavailable` when they can't be asked."""
+        if self._replicas is None:
+            return
+        tenant, nonce = claim.key
+        if not await self._replicas.is_new(tenant, nonce, milliseconds=claim.expires_ms - claim.received_ms):
+            raise replayed()
 
     def purge(self, connection: Connection, now_ms: int) -> None:
         """Drop rows whose time is over, at most once a second and so many at a time."""

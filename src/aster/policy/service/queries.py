@@ -48,6 +48,8 @@ def query_values(request: Request) -> dict[str, str]:
 
 def query_flag(request: Request, name: str) -> bool:
     """``true`` or ``false``; false when absent."""
+    if not request.raw_query:
+        return False
     text = query_values(request).get(name, "false")
     if text not in _FLAGS:
         raise ValidationFailed(

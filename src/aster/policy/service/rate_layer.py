@@ -29,7 +29,7 @@ class RateLayers:
         replicas: Replicas | None = None,
     ) -> None:
         self._cache = tenants
-        self._enabled = settings.rate_enabled
+        self.enabled = settings.rate_enabled
         self._most = Limit(settings.rate_requests, settings.rate_seconds)
         self._address_limit = Limit(settings.address_requests, settings.rate_seconds)
         self._now_ms = now_ms
@@ -38,15 +38,15 @@ class RateLayers:
 
     @property
     def before_signature(self) -> list[Layer]:
-        return [self.of_address] if self._enabled else []
+        return [self.of_address] if self.enabled else []
 
     @property
     def after_signature(self) -> list[Layer]:
-        return [self.of_tenant] if self._enabled else []
+        return [self.of_tenant] if self.enabled else []
 
     async def announce(self, request: Request) -> None:
         """Charge the address and tell its limit on whatever is answered; `of_address` refuses, once layer 1 passed."""
-        if not self._enabled or request.client is None:
+        if not self.enabled or request.client is None:
             return
         limit, now_ms = self._address_limit, self._now_ms()
         try:
@@ -79,7 +79,7 @@ class RateLayers:
 
     async def take(self, tenant: str, cost: int) -> list[tuple[bytes, bytes]]:
         """`charge` for any entrance; returns the headers that tell what is left."""
-        if not self._enabled or cost < 1:
+        if not self.enabled or cost < 1:
             return []
         limit, now_ms = await self._limit_of(tenant), self._now_ms()
         return rate_headers(limit, await self._pay(TENANT, tenant, limit, cost, now_ms), now_ms)

@@ -39,7 +39,10 @@ class RoleLayer:
         claimed = claimed_role(request)
         require_role(request, claimed)
         tenant, user = tenant_of(request), user_id(request)
-        role = min(claimed, await self._tenants.ceiling(tenant, user), request.state.get("key_ceiling", Role.OWNER))
+        ceiling = self._tenants.known_ceiling(tenant, user)
+        if ceiling is None:
+            ceiling = await self._tenants.ceiling(tenant, user)
+        role = min(claimed, ceiling, request.state.get("key_ceiling", Role.OWNER))
         require_role(request, role)
         request.state["caller"] = Caller(
             tenant=tenant,

@@ -39,13 +39,17 @@ class TenantCache:
             known = await self._fresh(tenant, now_ms)
         return known.settings
 
+    def known_ceiling(self, tenant: str, user: str) -> Role | None:
+        """What `ceiling` would return, if that takes no look-up."""
+        known = self._known.get(tenant)
+        if known is None or not 0 <= self._now_ms() - known.read_ms < REFRESH_MS:
+            return None
+        return known.ceilings.get(user)
+
     async def ceiling(self, tenant: str, user: str) -> Role:
         """The most a user may be in a tenant."""
         now_ms = self._now_ms()
-        known = self._known.get(tenant)
-        if known is None or not 0 <= now_ms - known.read_ms < REFRESH_MS:
-            known = await self._fresh(tenant, now_ms)
-        ceilings = known.ceilings
+        ceilings = (await self._fresh(tenant, now_ms)).ceilings
         found = ceilings.get(user)
         if found is None:
             found = await self._database.look_up(
