@@ -1,7 +1,10 @@
 """A full disk and a file that can't be written: a typed error, nothing lost, nothing half-written."""
 
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +31,82 @@ async def test_a_full_disk_refuses_writes_and_loses_nothing(plain: Astrocyte) ->
     assert plain._opened.store.problems() == []
     database.write_now(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
     assert len(await plain.retain_batch("b", large)) == 100
+
+
+FULL = """
+import asyncio, json, sys
+from pathlib import Path
+from aster.foundation.errors import StorageError
+from astrocyte import Astrocyte, NewMemory
+
+async def code_of(work):
+    try:
+        await work
+    except StorageError as error:
+        return error.code
+    return "done"
+
+async def main(disk, spare):
+    values = {"storage": {"url": f"sqlite:///{disk}/memory.db"}, "embedding": {"provider": "none"}}
+    told, kept = {}, []
+    async with Astrocyte.from_config_dict(values) as engine:
+        ballast = disk / "ballast"
+        ballast.write_bytes(bytes(512 * 1024))
+        async with Astrocyte.from_config_dict({**values, "storage": {"url": f"sqlite:///{spare}/m.db"}}) as other:
+            await other.retain_batch("other", [NewMemory(content=f"{n} " + "long " * 9000) for n in range(60)])
+            await other.export_bank("other", spare / "other.jsonl")
+        while True:
+            batch = [NewMemory(content=f"{len(kept) + n} " + "too much " * 60, tags=["t"]) for n in range(3)]
+            try:
+                kept += [one.memory_id for one in await engine.retain_batch("b", batch)]
+            except StorageError as error:
+                told["retain"] = error.code
+                break
+        (disk / "rest").write_bytes(b"")
+        with (disk / "rest").open("ab", buffering=0) as rest:
+            try:
+                while rest.write(bytes(512)):
+                    pass
+            except OSError:
+                pass
+        before = sorted(file.name for file in disk.iterdir())
+        told["forget"] = await code_of(engine.forget("b", tags=["t"]))
+        told["update"] = await code_of(engine.update_memory("b", kept[0], content="longer " * 2000))
+        told["backup"] = await code_of(engine.back_up(disk / "copy.db"))
+        told["export"] = await code_of(engine.export_bank("b", disk / "b.jsonl"))
+        told["import"] = await code_of(engine.import_bank("new", spare / "other.jsonl"))
+        told["left"] = sorted(file.name for file in disk.iterdir()) == before
+        there = [one.memory_id for one in (await engine.list_memories("b", limit=1000)).memories]
+        told["there"] = there == kept
+        told["found"] = len((await engine.recall("too much", "b", max_results=1000)).hits) == len(kept)
+        told["new"] = await engine.bank_info("new") is None
+        told["unwell"] = [finding.check for finding in await engine.doctor() if not finding.is_well]
+        ballast.unlink()
+        (disk / "rest").unlink()
+        told["stored"] = (await engine.retain("there is room", "b")).stored
+        told["copied"] = await code_of(engine.back_up(spare / "copy.db")) == "done"
+        told["forgotten"] = (await engine.forget("b", tags=["t"])).deleted_count == len(kept)
+        told["well"] = [finding.check for finding in await engine.doctor() if not finding.is_well] in ([], ["disk"])
+    print(json.dumps(told))
+
+asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+def test_a_disk_that_is_really_full_gives_typed_errors_and_loses_nothing(tmp_path: Path) -> None:
+    disk, spare = tmp_path / "disk", tmp_path / "spare"
+    disk.mkdir()
+    spare.mkdir()
+    small = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o size=3m none "$1" && shift && exec "$@"', "sh", str(disk)]
+    if subprocess.run([*small, "true"], capture_output=True).returncode:
+        pytest.skip("a small file system can't be mounted here")
+    ran = subprocess.run([*small, sys.executable, "-c", FULL, str(disk), str(spare)], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    told = json.loads(ran.stdout)
+    codes = {name: told.pop(name) for name in ("retain", "forget", "update", "backup", "export", "import")}
+    assert codes == dict.fromkeys(codes, "STORAGE_FULL")
+    assert told.pop("unwell") == ["disk"]
+    assert [name for name, is_so in told.items() if not is_so] == []
 
 
 @pytest.fixture

@@ -1,22 +1,30 @@
 """Personal data and secrets in a text, found by pattern rules and checked by arithmetic where a number allows it.
 
-One table of rules. Where two rules match the same characters the one that is listed first wins, so a card number is
-never cut up into telephone numbers. Every pattern is linear: no input makes it slow.
+One table of rules. Where two rules match the same characters the one that is listed first names them, so a card number
+is never cut up into telephone numbers, and what the other matched besides is replaced as well. Every pattern is linear:
+no input makes it slow.
 """
 
 import ipaddress
 import re
+import string
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``kind`` names what is found. A pattern's group ``it`` is the data when the pattern needs words around it."""
+    """``kind`` names what is found. A pattern's group ``it`` is the data when the pattern needs words around it.
+
+    A match that is none may be one without its last groups, when ``is_trimmed``: what follows can look like more of it.
+    """
 
     kind: str
     pattern: re.Pattern[str]
     holds: Callable[[str], bool] = bool
+    is_trimmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +60,15 @@ def _is_card(text: str) -> bool:
     return total % 10 == 0
 
 
+_AS_DIGITS = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
+
+
 def _is_iban(text: str) -> bool:
     """The remainder by 97 is 1 with the first four characters moved to the end (ISO 13616)."""
     plain = text.replace(" ", "")
     if not 15 <= len(plain) <= 34:
         return False
-    moved = plain[4:] + plain[:4]
-    return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
+    return int((plain[4:] + plain[:4]).translate(_AS_DIGITS)) % 97 == 1
 
 
 def _is_social_security_number(text: str) -> bool:
@@ -88,7 +98,16 @@ RULES = (
     Rule("secret", re.compile(r"\beyJ[\w-]{10,4000}\.eyJ[\w-]{10,4000}\.[\w-]{10,4000}")),
     Rule("secret", re.compile(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{16,200}|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,100}")),
     Rule("email", re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}(?![\w-])")),
-    Rule("iban", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8}\b"), _is_iban),
+    Rule("iban", re.compile(r"\b(?=(?P<it>[A-Z]{2}\d{2}(?: ?[A-Z0-9]{1,4}){3,8})\b)"), _is_iban, is_trimmed=True),
+    # As cards are printed, tried at every number: beside it there may be a year, an expiry date, a check code.
+    Rule(
+        "cc",
+        re.compile(
+            r"(?<![\w.-])(?=(?P<it>\d{13,19}|\d{4}(?P<s>[ -])\d{4}(?P=s)\d{4}(?P=s)\d{4}"
+            r"|\d{4}(?P<t>[ -])\d{6}(?P=t)\d{4,5})(?![\w-]))"
+        ),
+        _is_card,
+    ),
     Rule("cc", re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])"), _is_card),
     Rule("ssn", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), _is_social_security_number),
     Rule(
@@ -98,23 +117,43 @@ RULES = (
         ),
     ),
     Rule("ip", re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f:]{4,39})(?![\w:]|\.\w)"), _is_address),
-    Rule("phone", re.compile(r"(?<![\w+])\+\d[\d ().-]{6,22}\d(?!\w)"), _is_telephone_number),
+    Rule("phone", re.compile(r"(?<![\w+])\+\d[\d ().-]{6,22}\d(?!\w)"), _is_telephone_number, is_trimmed=True),
     Rule("phone", re.compile(r"(?<![\w.-])(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}(?![\w-])")),
 )
 
 
 def find_personal_data(text: str) -> list[Finding]:
     """Every finding of `RULES`, in order, none overlapping another."""
-    return without_overlaps([found for rule in RULES for found in _matches(rule, text)])
+    return without_overlaps(text, [found for rule in RULES for found in _matches(rule, text)])
 
 
-def without_overlaps(findings: Sequence[Finding]) -> list[Finding]:
-    """Those that overlap none that is listed before them, in order of their place."""
+def without_overlaps(text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Every character that something was found in, once: by what is listed first. In order of their place."""
     kept: list[Finding] = []
     for found in findings:
-        if all(found.end <= other.start or other.end <= found.start for other in kept):
-            kept.append(found)
-    return sorted(kept, key=lambda found: found.start)
+        after = bisect_right(kept, found.start, key=_start)
+        if after and kept[after - 1].end > found.start:
+            after -= 1
+        before_end = bisect_left(kept, found.end, key=_start)
+        pieces = _uncovered(text, found, kept[after:before_end])
+        for piece in pieces:
+            insort(kept, piece, key=_start)
+    return kept
+
+
+_start = attrgetter("start")
+
+
+def _uncovered(text: str, found: Finding, others: Sequence[Finding]) -> list[Finding]:
+    """What of a finding the others, which are in order, have not; without the white space around it."""
+    pieces, start = [], found.start
+    for begins, ends in [*((other.start, other.end) for other in others), (found.end, found.end)]:
+        piece = text[start:begins]
+        if piece.strip():
+            first = start + len(piece) - len(piece.lstrip())
+            pieces.append(Finding(found.kind, first, start + len(piece.rstrip())))
+        start = max(start, ends)
+    return pieces
 
 
 def redact(text: str, find: Finder = find_personal_data) -> tuple[str, list[str]]:
@@ -130,5 +169,8 @@ def redact(text: str, find: Finder = find_personal_data) -> tuple[str, list[str]
 def _matches(rule: Rule, text: str) -> Iterator[Finding]:
     group = "it" if "it" in rule.pattern.groupindex else 0
     for match in rule.pattern.finditer(text):
-        if rule.holds(match[group]):
-            yield Finding(rule.kind, match.start(group), match.end(group))
+        found = match[group]
+        while rule.is_trimmed and not rule.holds(found) and " " in found:
+            found = found.rpartition(" ")[0]
+        if rule.holds(found):
+            yield Finding(rule.kind, match.start(group), match.start(group) + len(found))

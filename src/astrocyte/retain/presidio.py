@@ -35,7 +35,7 @@ def presidio_finder(model: str | None) -> Callable[[str], list[Finding]]:
             for result in sorted(results, key=lambda one: (-one.score, one.start - one.end))
             if result.entity_type not in HARMLESS
         ]
-        return without_overlaps([*find_personal_data(text), *theirs])
+        return without_overlaps(text, [*find_personal_data(text), *theirs])
 
     return find
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astrocyte.retain.personal_data import find_personal_data, redact
+from astrocyte.retain.personal_data import Finding, find_personal_data, redact, without_overlaps
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,16 @@ from astrocyte.retain.personal_data import find_personal_data, redact
         ("key sk-abcdefghijklmnop1234", "key [SECRET_REDACTED]"),
         ("AKIAIOSFODNN7EXAMPLE", "[SECRET_REDACTED]"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----", "[PRIVATE_KEY_REDACTED]"),
+        ("card 4111 1111 1111 1111 12/27 cvv 123", "card [CC_REDACTED] 12/27 cvv 123"),
+        ("2024 4111 1111 1111 1111 123", "2024 [CC_REDACTED] 123"),
+        ("12 4111111111111111", "12 [CC_REDACTED]"),
+        ("amex 3782 822463 10005 06/28", "amex [CC_REDACTED] 06/28"),
+        ("4111-1111-1111-1111 5500-0000-0000-0004", "[CC_REDACTED] [CC_REDACTED]"),
+        ("IBAN DE89 3704 0044 0532 0130 00 BIC COBADEFF", "IBAN [IBAN_REDACTED] BIC COBADEFF"),
+        ("ES91 2100 0418 4502 0005 1332 CODE 7", "[IBAN_REDACTED] CODE 7"),
+        ("ID12 CODE DE89 3704 0044 0532 0130 00", "ID12 CODE [IBAN_REDACTED]"),
+        ("+1 555 123 4567 4111 1111 1111 1111", "[PHONE_REDACTED] [CC_REDACTED]"),
+        ("+44 20 7946 0958 2024 2025", "[PHONE_REDACTED] 2024 2025"),
         ("a@b.org,c@d.org", "[EMAIL_REDACTED],[EMAIL_REDACTED]"),
     ],
 )
@@ -60,13 +70,35 @@ def test_findings_never_overlap_and_lie_in_order(text: str) -> None:
     assert all(0 <= found.start < found.end <= len(text) for found in findings)
 
 
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(1, 20)), max_size=8))
+def test_every_character_that_something_was_found_in_is_replaced_once(spans: list[tuple[str, int, int]]) -> None:
+    text = "x" * 40
+    findings = [Finding(kind, start, start + length) for kind, start, length in spans]
+    kept = without_overlaps(text, findings)
+    assert all(before.end <= after.start for before, after in pairwise(kept))
+    covered = [place for found in kept for place in range(found.start, found.end)]
+    assert sorted(covered) == sorted({place for found in findings for place in range(found.start, found.end)})
+    first = {place: found.kind for found in reversed(findings) for place in range(found.start, found.end)}
+    assert all(first[place] == found.kind for found in kept for place in range(found.start, found.end))
+
+
 @given(st.text(alphabet=st.characters(categories=["Ll", "Zs"])))
 def test_ordinary_words_are_never_touched(text: str) -> None:
     assert redact(text) == (text, [])
 
 
 @pytest.mark.parametrize(
-    "hostile", ["1" * 50_000, "1 " * 25_000, "a." * 25_000, "+1(" * 16_000, "eyJ" * 16_000, "a@b.co " * 7_000]
+    "hostile",
+    [
+        "1" * 50_000,
+        "1 " * 25_000,
+        "a." * 25_000,
+        "+1(" * 16_000,
+        "eyJ" * 16_000,
+        "a@b.co " * 7_000,
+        "DE12 " * 10_000,
+        "4111 " * 10_000,
+    ],
 )
 def test_no_text_takes_long(hostile: str) -> None:
     assert isinstance(redact(hostile)[0], str)
