@@ -47,6 +47,12 @@ class CoreIRTooDeep(AsterError):
     code = "CORE_IR_TOO_DEEP"
 
 
+class CoreIRInvalid(AsterError):
+    """A document is not Core IR, or beyond the limits that sources are held to."""
+
+    code = "CORE_IR_INVALID"
+
+
 class CasesInvalid(AsterError):
     """A file of cases is malformed."""
 
