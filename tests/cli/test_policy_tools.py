@@ -82,6 +82,19 @@ def test_schema_and_samples_are_json(loan: Path) -> None:
     assert json.loads(aster("eval", str(loan), "--context", sample).stdout) in {"yes", "no", "too young"}
 
 
+def test_what_ir_prints_is_evaluated_and_checked_like_the_policy(loan: Path) -> None:
+    document = loan.with_suffix(".json")
+    document.write_text(aster("ir", str(loan)).stdout)
+    context = '{"applicant": {"age": 33, "income": 4}}'
+    for command in (("eval", "--context", context), ("eval", "--trace", "--context", context), ("check",)):
+        told, expected = (aster(command[0], str(file), *command[1:]) for file in (document, loan))
+        assert told.returncode == expected.returncode == 0
+    assert json.loads(aster("eval", str(document), "--context", context).stdout) == "no"
+    document.write_text("{}")
+    refused = aster("eval", str(document))
+    assert (refused.returncode, "missing required field" in refused.stderr) == (1, True)
+
+
 def test_cases_pass_or_fail_with_the_branches_they_miss(loan: Path) -> None:
     cases = loan.with_name("loan.cases.json")
     case = {"name": "young", "input": [{"age": 3, "income": "1"}], "expectedOutput": "too young"}

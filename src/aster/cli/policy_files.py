@@ -109,6 +109,10 @@ def _fields(diagnostic: "Diagnostic") -> dict[str, Any]:
 # reading
 
 
+CORE_IR_SUFFIX = ".json"
+"""What `aster policy ir` printed is read as such."""
+
+
 def policies(paths: Sequence[Path]) -> Iterator[Path]:
     """The files that are meant: those named, and all ``*.aster`` below folders."""
     for path in paths:
@@ -147,10 +151,13 @@ def arguments(context: str, file: Path) -> dict[str, Any]:
 
 
 def compiled(file: Path, source: str, locale: str, modules: Path | None) -> "Program":
-    """The program, with the modules beside it. Raises `PolicySyntaxError`."""
+    """The program, with the modules beside it. Raises `PolicySyntaxError`, and `CoreIRInvalid` for a ``.json``."""
     from aster.policy.language import ModuleFolder, compile_source
+    from aster.policy.language.core_ir_read import program_of_ir
 
     folder = modules or (Path() if str(file) == "-" else file.parent)
+    if file.suffix == CORE_IR_SUFFIX:
+        return program_of_ir(source, modules=ModuleFolder(folder))
     return compile_source(source, language_of(file, source, locale), modules=ModuleFolder(folder))
 
 

@@ -28,8 +28,13 @@ from aster.policy.language import (
     compile_source,
 )
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS
+from aster.policy.language.core_ir_read import program_of_ir
+from aster.policy.language.errors import CoreIRInvalid
 
 T = TypeVar("T")
+CORE_IR = "application/vnd.aster.core-ir+json"
+"""Stands for the locale of a source that is a Core IR document; longer than any locale that a request may name."""
+
 Key = tuple[str, str, str]
 """A source's hash, its locale, and the pins of the modules it uses."""
 
@@ -142,11 +147,14 @@ class CompiledSource:
         self.imports: Sequence[tuple[str, int | None]] = ()
         resolver = (lambda name, version: modules.get(name)) if pins else None
         try:
-            self.program = compile_source(source, locale=locale, modules=resolver)
+            if locale == CORE_IR:
+                self.program = program_of_ir(source, modules=resolver)
+            else:
+                self.program = compile_source(source, locale=locale, modules=resolver)
         except PolicySyntaxError as error:
             self.fault = Fault(error.code, error.message)
             self.diagnostics = error.diagnostics
-        except UnsupportedLocale as error:
+        except (CoreIRInvalid, UnsupportedLocale) as error:
             self.fault = Fault(error.code, error.message)
         else:
             self.module = self.program.module or ""

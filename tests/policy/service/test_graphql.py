@@ -115,6 +115,7 @@ INPUTS = {
     "EvaluateRequest": '{policyModule: "x"}',
     "EvaluateSourceRequest": '{source: "x"}',
     "EvaluateSourceBatchRequest": '{source: "x", inputs: []}',
+    "EvaluateJsonRequest": '{policy: "{}"}',
     "EvaluateBatchRequest": '{requests: [{policyModule: "x"}]}',
     "CompileRequest": '{source: "x"}',
     "RollbackRequest": "{targetVersion: 1}",

@@ -9,6 +9,7 @@ from tests.policy.service.asgi import SECRET, Answered, ask
 
 from aster.foundation.http.routes import Route
 from aster.foundation.sql import Database
+from aster.policy import compile_source
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.settings import PolicySettings
@@ -26,6 +27,7 @@ BODIES: dict[str, Any] = {
     "CommentRequest": {},
     "EvaluateSourceRequest": {"source": SOURCE.replace(MARK, "globex")},
     "EvaluateSourceBatchRequest": {"source": SOURCE.replace(MARK, "globex"), "inputs": [{}]},
+    "EvaluateJsonRequest": {"policy": compile_source(SOURCE.replace(MARK, "globex")).core_ir()},
     "EvaluateRequest": {"policyModule": "marked"},
     "EvaluateBatchRequest": {"requests": [{"policyModule": "marked"}]},
     "TenantSettings": {"displayName": "globex"},

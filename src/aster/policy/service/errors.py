@@ -76,6 +76,13 @@ class OriginNotAllowed(Forbidden):
     code = "ORIGIN_NOT_ALLOWED"
 
 
+class DocumentInvalid(HttpError):
+    """What was sent as Core IR is none."""
+
+    status = 400
+    code = "CORE_IR_INVALID"
+
+
 class EntryAmbiguous(HttpError):
     """The source has several rules, none is marked ``@entry``, and the request names none."""
 

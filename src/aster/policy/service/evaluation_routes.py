@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import Bounds
+from aster.policy.engine import CORE_IR, Bounds
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.commit import claim_of
 from aster.policy.service.evaluations import Evaluations, StoredCall
 from aster.policy.service.messages import (
     EvaluateBatchRequest,
+    EvaluateJsonRequest,
     EvaluateRequest,
     EvaluateSourceBatchRequest,
     EvaluateSourceRequest,
     Evaluation,
     EvaluationBatch,
+    document_text,
 )
 from aster.policy.service.queries import query_flag
 from aster.policy.service.rate_layer import RateLayers
@@ -59,6 +61,17 @@ class EvaluationRoutes:
             ),
             Route(
                 "POST",
+                "/api/v1/policies/evaluate-json",
+                self.evaluate_json,
+                summary="Evaluate a rule of a Core IR document with one context",
+                access=Role.MEMBER,
+                body=EvaluateJsonRequest,
+                answer=Evaluation,
+                query=("trace",),
+                errors=(400, 503),
+            ),
+            Route(
+                "POST",
                 "/api/v1/policies/evaluate",
                 self.evaluate,
                 summary="Evaluate a rule of a stored policy",
@@ -87,6 +100,19 @@ class EvaluationRoutes:
             body.source,
             [body.context],
             locale=body.locale,
+            rule=body.function_name,
+            trace=query_flag(request, "trace"),
+            claim=claim_of(request),
+            bounds=bounds_of(body),
+        )
+        return _told(answer)
+
+    async def evaluate_json(self, request: Request, body: EvaluateJsonRequest) -> Reply:
+        (answer,) = await self._evaluations.source(
+            caller_of(request),
+            document_text(body.policy),
+            [body.context],
+            locale=CORE_IR,
             rule=body.function_name,
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
@@ -132,7 +158,9 @@ def call_of(body: EvaluateRequest) -> StoredCall:
     return StoredCall(body.policy_module, body.policy_function, body.context, body.version, bounds_of(body))
 
 
-def bounds_of(body: EvaluateRequest | EvaluateSourceRequest | EvaluateSourceBatchRequest) -> Bounds | None:
+def bounds_of(
+    body: EvaluateRequest | EvaluateSourceRequest | EvaluateSourceBatchRequest | EvaluateJsonRequest,
+) -> Bounds | None:
     """The limits that a request sets itself."""
     if body.max_steps is None and body.timeout_ms is None:
         return None

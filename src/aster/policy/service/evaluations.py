@@ -9,7 +9,8 @@ from aster.policy.engine import Bounds, Decision, Fault, PolicyEngine
 from aster.policy.service.caller import Caller
 from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
-from aster.policy.service.errors import EntryAmbiguous, PolicyNotFound
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import DocumentInvalid, EntryAmbiguous, PolicyNotFound
 from aster.policy.service.events import EvaluationEvent, evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
@@ -63,7 +64,8 @@ class Evaluations:
     ) -> list[Evaluation]:
         """Compile once, run the rule on every context, record all runs in one transaction; answers in order.
 
-        Raises `EntryAmbiguous` when the source has several rules and none is chosen, `EngineBusy`.
+        ``locale`` is `CORE_IR` for a document of that. Raises `DocumentInvalid` when it is none, `EntryAmbiguous` when
+        there are several rules and none is chosen, `EngineBusy`.
         """
         compiled = await self._compiler.source(caller.tenant, source, locale)
         settings = await self._tenants.settings(caller.tenant)
@@ -72,6 +74,8 @@ class Evaluations:
         )
         for decision in decisions:
             _require_entry(decision)
+            if decision.fault is not None and decision.fault.code == DocumentInvalid.code:
+                raise DocumentInvalid(decision.fault.message, problems=problem("policy", decision.fault.message))
         payload = {"modules": msgspec.to_builtins(pins_of(compiled))} if compiled.pins else None
         events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
         await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))

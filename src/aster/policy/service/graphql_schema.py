@@ -37,6 +37,7 @@ QUERIES = {
 MUTATIONS = {
     "evaluate": "evaluate",
     "evaluateSource": "evaluate_source",
+    "evaluateJson": "evaluate_json",
     "evaluateBatch": "evaluate_batch",
     "evaluateSourceBatch": "evaluate_source_batch",
     "compile": "compile_source",

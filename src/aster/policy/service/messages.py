@@ -8,6 +8,7 @@ from msgspec import Meta
 from aster.policy.language import Diagnostic
 
 SOURCE_CHARACTERS = 65_536
+DOCUMENT_CHARACTERS = 262_144
 SCHEMA_SOURCE_CHARACTERS = 16_384
 NAME_CHARACTERS = 256
 BATCH_INPUTS = 1_000
@@ -29,6 +30,16 @@ class EvaluateSourceRequest(msgspec.Struct, frozen=True, rename="camel"):
     function_name: Name | None = None
     context: Any = {}
     locale: Locale | None = None
+    max_steps: MaxSteps | None = None
+    timeout_ms: TimeoutMs | None = None
+
+
+class EvaluateJsonRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """``policy`` is a Core IR document, as an object or as its text; ``context`` as for a source."""
+
+    policy: Annotated[str, Meta(max_length=DOCUMENT_CHARACTERS)] | dict[str, Any]
+    function_name: Name | None = None
+    context: Any = {}
     max_steps: MaxSteps | None = None
     timeout_ms: TimeoutMs | None = None
 
@@ -94,6 +105,11 @@ class EvaluationBatch(msgspec.Struct, frozen=True, rename="camel"):
     total_execution_time_ms: int
     success_count: int
     failure_count: int
+
+
+def document_text(policy: str | dict[str, Any]) -> str:
+    """The text of a Core IR document; an object's is that of its JSON without spaces."""
+    return policy if isinstance(policy, str) else msgspec.json.encode(policy).decode()
 
 
 def diagnostic_of(found: Diagnostic) -> SourceDiagnostic:

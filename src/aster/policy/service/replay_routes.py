@@ -4,30 +4,32 @@ The audit chain holds hashes, not data: whoever asks brings the context (and the
 """
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from aster.foundation.audit import AuditLog, AuditRecord
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.engine import CORE_IR, CompiledSource, PolicyEngine
 from aster.policy.language import PolicySyntaxError
 from aster.policy.service.audit_routes import ROOT, record_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict
-from aster.policy.service.messages import Locale, Source
+from aster.policy.service.messages import DOCUMENT_CHARACTERS, Locale, Source, document_text
 from aster.policy.service.policies import Pin
 from aster.policy.service.tenant_data import TenantData
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """``source`` and ``locale`` are for evaluations of a source; a stored policy's version is known."""
+    """``source`` and ``locale``, or ``policy``, are for what is not stored; a stored policy's version is known."""
 
     context: Any = {}
+    policy: Annotated[str, Meta(max_length=DOCUMENT_CHARACTERS)] | dict[str, Any] | None = None
     source: Source | None = None
     locale: Locale | None = None
 
@@ -100,10 +102,13 @@ class ReplayRoutes:
         if policy_id is not None and number is not None:
             version = await self._data.policies(request, lambda policies: policies.version(policy_id, number))
             return await self._compiler.version(tenant, version)
-        if body.source is None:
+        source, locale = body.source, body.locale
+        if body.policy is not None:
+            source, locale = document_text(body.policy), CORE_IR
+        if source is None:
             raise ValidationFailed(
                 "the record is of a source that is not stored: bring it", problems=problem("source", "is missing")
             )
         modules = record.event.get("payload", {}).get("modules")
         pins = None if modules is None else msgspec.convert(modules, list[Pin])
-        return await self._compiler.recorded(tenant, body.source, body.locale, pins)
+        return await self._compiler.recorded(tenant, source, locale, pins)

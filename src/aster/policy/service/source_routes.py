@@ -8,6 +8,7 @@ from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.engine import CompiledSource
+from aster.policy.language.errors import CoreIRTooDeep
 from aster.policy.language.lexicon import LOCALES, load_lexicon
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
@@ -18,8 +19,11 @@ from aster.policy.service.tenant_data import TenantData
 
 
 class CompileRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """``includeCore`` asks for the Core IR as well, which `evaluate-json` takes."""
+
     source: Source
     locale: Locale | None = None
+    include_core: bool = False
 
 
 class CompiledModule(msgspec.Struct, frozen=True):
@@ -32,6 +36,7 @@ class CompileAnswer(msgspec.Struct, frozen=True, rename="camel"):
     module: CompiledModule | None
     diagnostics: list[SourceDiagnostic]
     error: str | None
+    core: dict[str, Any] | None = None
 
 
 class ValidateRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -59,6 +64,14 @@ class LexiconAnswer(msgspec.Struct, frozen=True):
     name: str
     direction: str
     keywords: dict[str, str]
+
+
+def _core_of(compiled: CompiledSource) -> dict[str, Any] | None:
+    """None for what has no program; raises `ValidationFailed` for a program that JSON can't nest."""
+    try:
+        return None if compiled.program is None else compiled.program.core_ir()
+    except CoreIRTooDeep as error:
+        raise ValidationFailed(error.message, problems=problem("includeCore", "is nested too deeply")) from None
 
 
 class SourceRoutes:
@@ -109,6 +122,7 @@ class SourceRoutes:
             module=module,
             diagnostics=[diagnostic_of(each) for each in compiled.diagnostics],
             error=compiled.fault.message if compiled.fault else None,
+            core=_core_of(compiled) if body.include_core else None,
         )
 
     async def validate(self, request: Request, body: ValidateRequest) -> ValidateAnswer:
