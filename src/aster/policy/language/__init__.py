@@ -8,8 +8,8 @@
 - running: `budget` (what it may cost) → `compile_expressions` → `compile_statements` → `compiler` (Python functions,
   let through by the `whitelist`), `tracer` (the tracing build), `interpreter` (the reference, in closures); all call
   `operations`, `comparisons` and the `library`
-- telling: `trace`, `telling`, `coverage`; `schema`, `json_schema`, `samples`, `core_ir` (read back by `core_ir_read`); `concrete` → `formatter`,
-  `translator`; `repairs` → `fixing`
+- telling: `trace`, `telling`, `coverage`; `schema`, `json_schema`, `samples`, `core_ir`; `concrete` → `formatter`,
+  `translator`; `repairs` → `fixing`; `core_ir_nodes` → `core_ir_read`, which makes a `tree` of other tools' documents
 - holding: `classes` → `conversions` → `boundary` (arguments in), `entry` (one rule), `program` (what callers hold)
 """
 
