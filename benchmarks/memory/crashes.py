@@ -1,11 +1,12 @@
 """kill -9 at random moments of retain, forget, migrate and backup: nothing acknowledged is lost, nothing half-written.
 
-    python benchmarks/memory/crashes.py [--rounds 200] [--seed 1]
+    python benchmarks/memory/crashes.py [--rounds 200] [--seed 1] [--store postgres]
 
 Each round starts a child that works on the same store and prints what was acknowledged, kills it with SIGKILL after a
 random number of acknowledgements (or, for a migration and a backup, after a random time), and then checks: every
 acknowledged memory is there, every acknowledged forget holds, batches are whole, the doctor is content, and a backup
-exists as a whole or not at all. The random numbers are the seed's.
+exists as a whole or not at all. The random numbers are the seed's. With ``--store postgres`` the child is the client of
+a server that goes on; its backups are its own, so there are none.
 """
 
 import argparse
@@ -15,13 +16,17 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmarks.memory.stored import stored
 
 from astrocyte.memory import Astrocyte
 
@@ -74,14 +79,13 @@ class Known:
             self.forgotten |= set(ids)
 
 
-def values(database: Path) -> dict[str, Any]:
-    limits = {"max_results": 10_000}
-    return {"storage": {"url": f"sqlite:///{database}"}, "embedding": {"provider": "none"}, "limits": limits}
+def values(url: str) -> dict[str, Any]:
+    return {"storage": {"url": url}, "embedding": {"provider": "none"}, "limits": {"max_results": 10_000}}
 
 
-def killed(database: Path, what: str, known: Known, draw: random.Random) -> None:
+def killed(url: str, what: str, known: Known, draw: random.Random) -> None:
     """One child, killed: after some acknowledgements, or while it opens (and migrates) the store."""
-    command = [sys.executable, "-c", CHILD, f"sqlite:///{database}", "retain" if what == "migrate" else what]
+    command = [sys.executable, "-c", CHILD, url, "retain" if what == "migrate" else what]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert child.stdout is not None
     with child.stdout as output:
@@ -98,10 +102,10 @@ def killed(database: Path, what: str, known: Known, draw: random.Random) -> None
     known.kills[what] += 1
 
 
-async def checked(database: Path, known: Known) -> list[str]:
+async def checked(url: str, known: Known) -> list[str]:
     """What does not hold; empty when all is well."""
     problems: list[str] = []
-    async with Astrocyte.from_config_dict(values(database)) as engine:
+    async with Astrocyte.from_config_dict(values(url)) as engine:
         problems += [f"{one.check}: {one.detail}" for one in await engine.doctor() if not one.is_well]
         found: dict[str, str] = {}
         cursor = None
@@ -115,8 +119,14 @@ async def checked(database: Path, known: Known) -> list[str]:
     problems += [f"not forgotten: {one}" for one in known.forgotten & found.keys()]
     broken = {name: count for name, count in Counter(found.values()).items() if count != BATCH}
     problems += [f"half a batch: {name} has {count} of {BATCH}" for name, count in broken.items()]
+    return problems
+
+
+async def checked_copies(database: Path) -> list[str]:
+    """What is wrong with the backups beside a file, which are removed."""
+    problems: list[str] = []
     for copy in database.parent.glob(f"{database.name}.copy-*"):
-        async with Astrocyte.from_config_dict(values(copy)) as engine:
+        async with Astrocyte.from_config_dict(values(f"sqlite:///{copy}")) as engine:
             problems += [f"{copy.name}: {one.detail}" for one in await engine.doctor() if not one.is_well]
         for file in database.parent.glob(f"{copy.name}*"):
             file.unlink()
@@ -129,37 +139,56 @@ def _maybe(known: Known, found: dict[str, str]) -> set[str]:
     return missing if len(missing) % BATCH == 0 and len(missing) <= BATCH * known.kills["forget"] else set()
 
 
-def run(folder: Path, rounds: int, seed: int, tell: Callable[[str], None]) -> list[str]:
-    """All rounds; returns what was found wrong, in words."""
+def run(url: str, rounds: int, seed: int, tell: Callable[[str], None]) -> list[str]:
+    """All rounds on an empty store; returns what was found wrong, in words."""
     draw, known, wrong = random.Random(seed), Known(), []
-    database = folder / "memory.db"
+    file = Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else None
     for number in range(1, rounds + 1):
-        what = draw.choice(("retain", "retain", "forget", "migrate", "backup"))
+        what = draw.choice(("retain", "retain", "forget", "migrate", "backup" if file else "retain"))
         if what == "migrate":
-            fresh = folder / f"fresh-{number}.db"
             other = Known()
-            killed(fresh, what, other, draw)
-            wrong += [f"round {number}, {what}: {one}" for one in asyncio.run(checked(fresh, other))]
+            with empty_store(url, number) as fresh:
+                killed(fresh, what, other, draw)
+                wrong += [f"round {number}, {what}: {one}" for one in asyncio.run(checked(fresh, other))]
             known.kills[what] += 1
-            for file in folder.glob(f"{fresh.name}*"):
-                file.unlink()
-            continue
-        killed(database, what, known, draw)
-        wrong += [f"round {number}, {what}: {one}" for one in asyncio.run(checked(database, known))]
+        else:
+            killed(url, what, known, draw)
+            found = asyncio.run(checked(url, known)) + (asyncio.run(checked_copies(file)) if file else [])
+            wrong += [f"round {number}, {what}: {one}" for one in found]
         if number % 20 == 0:
             tell(f"{number} rounds, {len(known.retained)} memories acknowledged, {len(wrong)} problems")
     tell(f"killed {dict(known.kills)}; {len(known.retained)} acknowledged, {len(known.forgotten)} forgotten")
     return wrong
 
 
+@contextmanager
+def empty_store(url: str, number: int) -> Iterator[str]:
+    """Another store beside one: a file, or a schema of the same server."""
+    if url.startswith("sqlite"):
+        fresh = f"{url}-fresh-{number}"
+        yield fresh
+        for file in Path(fresh.removeprefix("sqlite:///")).parent.glob(f"*-fresh-{number}*"):
+            file.unlink()
+        return
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA fresh_{number}")
+    option = "options=" + quote(f"-c search_path=fresh_{number},public")
+    yield f"{url}{'&' if '?' in url else '?'}{option}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        wrong = run(Path(folder), arguments.rounds, arguments.seed, lambda text: print(text, flush=True))
-    print("\n".join(wrong) or f"{arguments.rounds} rounds: nothing acknowledged was lost, nothing is half-written")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], default="sqlite")
+    given = parser.parse_args()
+    with stored(given.store) as url:
+        if given.store == "postgres":
+            asyncio.run(checked(url, Known()))  # so that pgvector is there for every schema
+        wrong = run(url, given.rounds, given.seed, lambda text: print(text, flush=True))
+    print("\n".join(wrong) or f"{given.rounds} rounds: nothing acknowledged was lost, nothing is half-written")
     sys.exit(bool(wrong))
 
 

@@ -153,4 +153,8 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_a_few_rounds_of_kill_9_lose_nothing(tmp_path: Path) -> None:
-    assert crashes.run(tmp_path, rounds=5, seed=7, tell=lambda text: None) == []
+    assert crashes.run(f"sqlite:///{tmp_path}/memory.db", rounds=5, seed=7, tell=lambda text: None) == []
+
+
+def test_a_few_clients_of_a_server_that_are_killed_lose_nothing(postgres_schema: str) -> None:
+    assert crashes.run(postgres_schema, rounds=5, seed=8, tell=lambda text: None) == []
