@@ -25,6 +25,7 @@ COLUMNS = (
     "policyId",
     "version",
     "executionTimeMs",
+    "executionTimeMicros",
     "errorCode",
     "requestId",
     "entrance",

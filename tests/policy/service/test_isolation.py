@@ -69,11 +69,15 @@ async def settle_in(service: PolicyHttpService) -> dict[str, str]:
     }
 
 
-QUERIES = {"/api/v1/audit/range": "?startTime=2020-01-01T00:00:00Z&endTime=9000-01-01T00:00:00Z"}
+QUERIES = {
+    "/api/v1/audit/range": "?startTime=2020-01-01T00:00:00Z&endTime=9000-01-01T00:00:00Z",
+    "/api/v1/audit/stats/version-usage": "?policyId={policy_id}",
+    "/api/v1/audit/compare": "?policyId={policy_id}&versionA=1&versionB=2",
+}
 
 
 def target_of(route: Route, owned: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: owned[found[1]], route.path) + QUERIES.get(route.path, "")
+    return re.sub(r"\{(\w+)\}", lambda found: owned[found[1]], route.path) + QUERIES.get(route.path, "").format(**owned)
 
 
 async def visit(service: PolicyHttpService, route: Route, owned: dict[str, str], tenant: str) -> Answered:
@@ -117,7 +121,7 @@ async def test_another_tenant_finds_and_changes_nothing(service: PolicyHttpServi
         answered = await visit(service, route, owned, "globex")
         assert answered.status < 500, route.path
         assert MARK.encode() not in answered.body, f"{route.method} {route.path} tells what is acme's"
-        if "{policy_id}" in route.path or "{key_id}" in route.path:
+        if "{policy_id}" in route.path + QUERIES.get(route.path, "") or "{key_id}" in route.path:
             assert answered.status == 404, f"{route.method} {route.path}"
     assert await snapshot(database, "acme-corp") == before
 
@@ -141,7 +145,7 @@ async def test_an_unknown_id_and_a_foreign_one_get_the_same_answer(service: Poli
     owned = await settle_in(service)
     unknown = {**owned, "policy_id": "00000000-0000-4000-8000-000000000000", "key_id": "k0000000000000000"}
     for route in service.routes:
-        if "{policy_id}" in route.path or "{key_id}" in route.path:
+        if "{policy_id}" in route.path + QUERIES.get(route.path, "") or "{key_id}" in route.path:
             answers = []
             for ids in (owned, unknown):
                 body = (await visit(service, route, ids, "globex")).json

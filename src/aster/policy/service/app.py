@@ -44,6 +44,8 @@ from aster.policy.service.tenant import tenant_layer
 from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenant_data import CHANGED, TenantData
 from aster.policy.service.tenant_routes import TenantRoutes
+from aster.policy.service.usage import UsageCounts
+from aster.policy.service.usage_routes import UsageRoutes
 from aster.policy.service.version_routes import VersionRoutes
 
 
@@ -154,6 +156,7 @@ def create_policy_service(
         *VersionRoutes(data).routes,
         *AuditProofRoutes(audit).routes,
         *AuditRoutes(audit).routes,
+        *UsageRoutes(data, UsageCounts(database, audit), now_ms=now_ms).routes,
         *ReplayRoutes(data, audit, engine, compiler).routes,
         *TenantRoutes(data, keys).routes,
     ]

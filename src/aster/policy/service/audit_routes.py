@@ -44,6 +44,7 @@ class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     policy_id: str | None = None
     version: int | None = None
     execution_time_ms: int | None = None
+    execution_time_micros: int | None = None
     error_code: str | None = None
     source_hash: str | None = None
     input_hash: str | None = None

@@ -51,6 +51,7 @@ class EvaluationEvent(msgspec.Struct, rename="camel", omit_defaults=True, kw_onl
     version: int | None = None
     error_code: str | None = None
     execution_time_ms: int
+    execution_time_micros: int
     source_hash: str
     input_hash: str | None = None
     result_hash: str | None = None
@@ -86,6 +87,7 @@ def evaluation_event(
         version=version,
         error_code=None if fault is None else fault.code,
         execution_time_ms=decision.micros // 1000,
+        execution_time_micros=decision.micros,
         source_hash=decision.source_hash,
         input_hash=decision.input_hash,
         result_hash=decision.result_hash,

@@ -30,6 +30,8 @@ QUERIES = {
     "auditRecord": "read_record",
     "auditHead": "head",
     "verifyAudit": "verify",
+    "versionUsage": "version_usage",
+    "compareVersions": "compare_versions",
     "tenant": "read_settings",
     "assignments": "list_assignments",
     "keys": "list_keys",

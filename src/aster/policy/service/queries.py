@@ -22,6 +22,10 @@ QUERY_TYPES: dict[str, type] = {
     "limit": int,
     "anchorSequence": int,
     "full": bool,
+    "version": int,
+    "versionA": int,
+    "versionB": int,
+    "days": int,
 }
 """Of the query parameters of all routes, those that are not texts."""
 
