@@ -1,9 +1,10 @@
 """The servers that `run` measures, each in a process of its own: python servers.py KIND PORT FOLDER.
 
 ``echo`` is the floor: a bare ASGI app on the same uvicorn that reads the body, hashes it and checks one HMAC. The
-others are the policy service as `aster policy serve` runs it, without its rate limits; ``unaudited`` leaves out audit
-records and nonce rows, ``single`` commits each request alone, ``small`` remembers 10,000 used nonces in memory instead
-of 200,000, so that a soak soon sees that memory full.
+others are the policy service as `aster policy serve` runs it: ``policy`` without its rate limits, ``limited`` with them
+(so high that they refuse nobody), ``unaudited`` without audit records and nonce rows, ``single`` with a transaction for
+each request, ``small`` with 10,000 used nonces remembered in memory instead of 200,000, so that a soak soon sees that
+memory full. With ``-slow`` every commit takes `SLOW_MS` longer, as on a disk whose fsync does.
 """
 
 import asyncio
@@ -11,16 +12,21 @@ import hashlib
 import hmac
 import os
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
 from aster.foundation.collector import spare_what_stays
+from aster.foundation.sql import Connection, Database, SqliteDatabase
 
 SECRET = "benchmark"
-KINDS = ("echo", "policy", "unaudited", "single", "small")
+KINDS = ("echo", "policy", "limited", "unaudited", "single", "policy-slow", "single-slow", "small")
+SLOW_MS = 3
+PLENTY = 10**9
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -32,18 +38,27 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"{}"})
 
 
+class SlowDisk(SqliteDatabase):
+    """A file whose commits take longer."""
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with super()._transaction() as connection:
+            yield connection
+        time.sleep(SLOW_MS / 1000)
+
+
 def service(kind: str, folder: str) -> Any:
     from prometheus_client import CollectorRegistry
 
     from aster.foundation.http.metrics import RequestMetrics
-    from aster.foundation.sql import Database
     from aster.policy.service import journal, nonces
     from aster.policy.service.app import create_policy_service
     from aster.policy.service.settings import PolicySettings
 
     if kind == "small":
         nonces.FRONT_CLAIMS = 5_000
-    if kind == "single":
+    if kind.startswith("single"):
         journal.GROUP_ENTRIES = 1
     if kind == "unaudited":
 
@@ -54,9 +69,11 @@ def service(kind: str, folder: str) -> Any:
             return answer
 
         journal.Journal.record = forget  # type: ignore[method-assign]
+    file = Path(folder) / "policy.db"
+    limited = kind == "limited"
     return create_policy_service(
-        Database.open(Path(folder) / "policy.db"),
-        PolicySettings(secret_key=SECRET, rate_enabled=False),
+        SlowDisk(file) if kind.endswith("-slow") else Database.open(file),
+        PolicySettings(secret_key=SECRET, rate_enabled=limited, rate_requests=PLENTY, address_requests=PLENTY),
         environ=dict(os.environ),
         metrics=RequestMetrics(CollectorRegistry()),
         alone=True,
