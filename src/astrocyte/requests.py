@@ -108,6 +108,23 @@ class ForgetRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reason: str | None = None
 
 
+class ForgetPreviewRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a forget with these conditions would remove; with ``query``, those of what a recall finds.
+
+    ``limit`` memories are shown.
+    """
+
+    bank_id: str
+    query: str | None = None
+    min_score: float = 0.5
+    memory_ids: list[str] | None = None
+    tags: list[str] | None = None
+    before_date: datetime | None = None
+    since_date: datetime | None = None
+    scope: Literal["all"] | None = None
+    limit: int = 100
+
+
 class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is given is changed, the rest stays; null takes away what may be absent."""
 

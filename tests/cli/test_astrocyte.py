@@ -93,6 +93,20 @@ def test_a_whole_bank_goes_only_after_a_yes(run: Callable[..., str]) -> None:
     assert json.loads(run("recall", "x", "-b", "a", "--json"))["hits"]
 
 
+def test_what_would_be_forgotten_is_shown_first(run: Callable[..., str]) -> None:
+    run("retain", "-b", "a", "the boat is called Mermaid", "--at", "2026-01-02", "--tag", "boat")
+    run("retain", "-b", "a", "the printer is out of paper", "--at", "2026-03-04")
+    assert run("forget", "-b", "a", "--tag", "boat", "--dry-run").endswith("1 would be forgotten\n")
+    assert run("forget", "-b", "a", "--since", "2026-02-01", "--dry-run").startswith("2026-03-04  ")
+    assert json.loads(run("forget", "-b", "a", "--all", "--dry-run", "--json"))["total"] == 2
+    assert "0 would be" in run("forget", "-b", "a", "--query", "quantum chromodynamics", "--dry-run")
+    asked = CliRunner().invoke(app, ["forget", "-b", "a", "--query", "boat Mermaid"], input="n\n")
+    assert asked.exit_code == 1
+    assert "the boat is called Mermaid" in asked.stderr
+    assert run("forget", "-b", "a", "--query", "boat Mermaid", "--yes") == "1 forgotten\n"
+    assert run("forget", "-b", "a", "--since", "2026-02-01") == "1 forgotten\n"
+
+
 def test_a_directory_that_is_served_says_by_whom(run: Callable[..., str], tmp_path: Path) -> None:
     with DataDirectory(tmp_path / "astrocyte-data"), pytest.raises(StorageBusy, match="in use by process"):
         run("banks")

@@ -19,9 +19,11 @@ from aster.cli.memory_opening import (
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from astrocyte.memories import HitTrace, MemoryHit, NewMemory
+    from astrocyte.memories import ForgetPreview, HitTrace, MemoryHit, NewMemory
 
 BATCH = 64
+SHOWN = 100
+MOST_FORGOTTEN = 1000
 
 BankOption = Annotated[str, typer.Option("--bank", "-b", help="The bank.")]
 BanksOption = Annotated[list[str], typer.Option("--bank", "-b", help="The bank; repeatable.")]
@@ -187,9 +189,17 @@ def forget(
     memory_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Memories by their ids.")] = None,
     tags: TagsOption = None,
     before: Annotated[datetime | None, typer.Option("--before", formats=MOMENTS, help="Older than this.")] = None,
+    since: Annotated[datetime | None, typer.Option("--since", formats=MOMENTS, help="This old, or newer.")] = None,
+    query: Annotated[
+        str | None, typer.Option("--query", "-q", help="What a recall finds; shown before it goes.")
+    ] = None,
+    min_score: Annotated[float, typer.Option("--min-score", min=0.0, max=1.0, help="Of what --query finds.")] = 0.5,
     everything: Annotated[bool, typer.Option("--all", help="The whole bank.")] = False,
     reason: Annotated[str | None, typer.Option("--reason", help="For the audit log.")] = None,
-    is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a whole bank goes.")] = False,
+    is_tried: Annotated[bool, typer.Option("--dry-run", help="Tell what would go, and change nothing.")] = False,
+    is_sure: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before a whole bank goes, or what --query finds.")
+    ] = False,
     url: UrlOption = None,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -199,19 +209,49 @@ def forget(
     """Forget for good what meets every condition that is given."""
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json
-    from astrocyte.memories import ForgetResult
+    from astrocyte.memories import ForgetPreview, ForgetResult
 
-    if everything and not is_sure:
-        typer.confirm(f"Forget everything in bank '{bank}' for good?", abort=True, err=True)
+    place = Place(url, data, config, principal)
 
-    async def work() -> ForgetResult:
-        async with Place(url, data, config, principal).opened() as memory:
-            return await memory.forget(
+    async def look() -> ForgetPreview:
+        async with place.opened() as memory:
+            return await memory.preview_forget(
                 bank,
+                query=query,
+                min_score=min_score,
                 memory_ids=memory_ids or None,
                 tags=tags or None,
                 before_date=before,
+                since_date=since,
                 scope="all" if everything else None,
+                limit=MOST_FORGOTTEN,
+            )
+
+    chosen = memory_ids or None
+    if is_tried or query is not None:
+        seen = run_async(look())
+        if is_tried and as_json:
+            print_json(seen)
+            return
+        typer.echo("\n".join(_preview(seen)), err=not is_tried)
+        if is_tried or not seen.total:
+            return
+        if seen.total > len(seen.memories):
+            raise ConfigError(f"these are more than {len(seen.memories)}", hint="raise --min-score, or name --tag")
+        chosen = [one.memory_id for one in seen.memories]
+    if not is_sure and (everything or query is not None):
+        asked = f"Forget everything in bank '{bank}'" if everything else "Forget these"
+        typer.confirm(f"{asked} for good?", abort=True, err=True)
+
+    async def work() -> ForgetResult:
+        async with place.opened() as memory:
+            return await memory.forget(
+                bank,
+                memory_ids=chosen,
+                tags=tags or None,
+                before_date=before,
+                since_date=since,
+                scope="all" if everything and query is None else None,
                 reason=reason,
             )
 
@@ -252,6 +292,18 @@ def _line(hit: "MemoryHit") -> str:
     when = hit.occurred_at.strftime("%Y-%m-%d") if hit.occurred_at else "          "
     who = f"{hit.speaker}: " if hit.speaker else ""
     return visible(f"{hit.score:.2f}  {when}  {hit.bank_id}/{hit.memory_id}  {who}{' '.join(hit.text.split())}")
+
+
+def _preview(seen: "ForgetPreview") -> Iterator[str]:
+    from aster.cli.terminal import visible
+
+    for one in seen.memories:
+        when = (one.occurred_at or one.retained_at).strftime("%Y-%m-%d")
+        yield visible(f"{when}  {one.memory_id}  {' '.join(one.content.split())[:SHOWN]}")
+    more = seen.total - len(seen.memories)
+    yield f"{seen.total} would be forgotten" + (f", of which {more} are not shown" if more else "")
+    if seen.holds:
+        yield visible(f"a legal hold forbids it: {', '.join(seen.holds)}")
 
 
 def _legs(hit: "HitTrace") -> Iterator[str]:

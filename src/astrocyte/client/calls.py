@@ -12,6 +12,7 @@ from astrocyte.access.identity import WhoAmI
 from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport
 from astrocyte.memories import (
     ContentType,
+    ForgetPreview,
     ForgetResult,
     HistoryResult,
     MemoryPage,
@@ -26,6 +27,7 @@ from astrocyte.requests import (
     AuthzCheckRequest,
     CreateBankRequest,
     EraseRequest,
+    ForgetPreviewRequest,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -175,6 +177,7 @@ def forget(
     memory_ids: Sequence[str] | None = None,
     tags: Sequence[str] | None = None,
     before_date: datetime | None = None,
+    since_date: datetime | None = None,
     scope: Literal["all"] | None = None,
     reason: str | None = None,
 ) -> Call[ForgetResult]:
@@ -183,10 +186,37 @@ def forget(
         memory_ids=list(memory_ids) if memory_ids is not None else None,
         tags=list(tags) if tags is not None else None,
         before_date=before_date,
+        since_date=since_date,
         scope=scope,
         reason=reason,
     )
     return Call("POST", "/v1/forget", ForgetResult, body, repeatable=True)
+
+
+def preview_forget(
+    bank_id: str,
+    *,
+    query: str | None = None,
+    min_score: float = 0.5,
+    memory_ids: Sequence[str] | None = None,
+    tags: Sequence[str] | None = None,
+    before_date: datetime | None = None,
+    since_date: datetime | None = None,
+    scope: Literal["all"] | None = None,
+    limit: int = 100,
+) -> Call[ForgetPreview]:
+    body = ForgetPreviewRequest(
+        bank_id=bank_id,
+        query=query,
+        min_score=min_score,
+        memory_ids=list(memory_ids) if memory_ids is not None else None,
+        tags=list(tags) if tags is not None else None,
+        before_date=before_date,
+        since_date=since_date,
+        scope=scope,
+        limit=limit,
+    )
+    return Call("POST", "/v1/forget/preview", ForgetPreview, body, repeatable=True)
 
 
 def get_memory(bank_id: str, memory_id: str) -> Call[MemoryRecord]:

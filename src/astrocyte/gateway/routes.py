@@ -8,9 +8,10 @@ from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from astrocyte import operations
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.memories import ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
+from astrocyte.memories import ForgetPreview, ForgetResult, HistoryResult, RecallResult, ReflectResult, RetainResult
 from astrocyte.requests import (
     DebugRecall,
+    ForgetPreviewRequest,
     ForgetRequest,
     HistoryRequest,
     RecallRequest,
@@ -59,6 +60,10 @@ class Handlers:
     async def forget(self, request: Request, body: ForgetRequest) -> ForgetResult:
         return await operations.forget(self._engine, body, _context(request))
 
+    async def preview_forget(self, request: Request, body: ForgetPreviewRequest) -> ForgetPreview:
+        bounded = msgspec.structs.replace(body, limit=min(body.limit, self._max_results))
+        return await operations.preview_forget(self._engine, bounded, _context(request))
+
 
 def gateway_routes(handlers: Handlers) -> list[Route]:
     """The table; ``access`` is the permission that is needed on every bank a request names."""
@@ -89,6 +94,14 @@ def gateway_routes(handlers: Handlers) -> list[Route]:
             "forget",
             ForgetRequest,
             ForgetResult,
+        ),
+        post(
+            "/v1/forget/preview",
+            handlers.preview_forget,
+            "What a forget would remove",
+            "read",
+            ForgetPreviewRequest,
+            ForgetPreview,
         ),
     ]
 

@@ -25,7 +25,10 @@ ADMITTED = 40
 LIKELY = 200
 """Passages of the keyword leg's best."""
 
-SCANNED = 3000
+FEW = 20
+"""When the index finds fewer that are admitted, the filter goes against the question, and is answered exactly."""
+
+SCANNED = 5000
 """A filter that admits no more than this is answered exactly: an index would walk past most of what it finds."""
 
 MOST_NEAREST = 4000
@@ -40,6 +43,7 @@ class VectorSource(Protocol):
     def nearest_rows(
         self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
     ) -> list[tuple[int, float]]: ...
+    def cosines(self, rows: Sequence[int], vector: "NDArray[np.float32]") -> list[tuple[int, float]]: ...
     def packed_vectors(self, rows: Sequence[int]) -> dict[int, bytes]: ...
 
 
@@ -69,10 +73,11 @@ class RemoteVectors:
             self._fill(index, cosines, np.flatnonzero(mask), vector)
             return Closeness(cosines)
         count = min(MOST_NEAREST, max(NEAREST, ADMITTED * index.living // admitted))
-        for row, cosine in self._source.nearest_rows((index.position.bank, index.space.dimension), vector, count):
-            place = int(np.searchsorted(index.rows, row))
-            if place < index.size and index.rows[place] == row:
-                cosines[place] = cosine
+        bank = (index.position.bank, index.space.dimension)
+        _place(index, cosines, self._source.nearest_rows(bank, vector, count))
+        if int((mask & ~np.isnan(cosines)).sum()) < FEW:
+            self._fill(index, cosines, np.flatnonzero(mask), vector)
+            return Closeness(cosines)
         likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), LIKELY), np.int64)
         self._fill(index, cosines, likely, vector)
         sample = self._sample(index) @ vector
@@ -85,13 +90,8 @@ class RemoteVectors:
         places: "NDArray[np.int64]",
         vector: "NDArray[np.float32]",
     ) -> None:
-        import numpy as np
-
-        found = self._source.packed_vectors(index.rows[places].tolist())
-        if not found:
-            return
-        rows = np.fromiter(found, np.int64, len(found))
-        cosines[np.searchsorted(index.rows, rows)] = _unpacked(list(found.values()), len(vector)) @ vector
+        if len(places):
+            _place(index, cosines, self._source.cosines(index.rows[places].tolist(), vector))
 
     def _sample(self, index: BankIndex) -> "NDArray[np.float32]":
         """Vectors spread evenly over a bank's life; taken anew when it has grown by half."""
@@ -111,6 +111,19 @@ class RemoteVectors:
             while len(self._samples) > SAMPLED_BANKS:
                 self._samples.popitem(last=False)
         return sample
+
+
+def _place(index: BankIndex, cosines: "NDArray[np.float32]", found: Sequence[tuple[int, float]]) -> None:
+    """Write the cosines of rows at their places; a row that the index does not know yet is left out."""
+    import numpy as np
+
+    if not found:
+        return
+    rows = np.array([row for row, _ in found], np.int64)
+    scores = np.array([score for _, score in found], np.float32)
+    places = np.minimum(np.searchsorted(index.rows, rows), index.size - 1)
+    is_known = index.rows[places] == rows
+    cosines[places[is_known]] = scores[is_known]
 
 
 def _unpacked(packed: Sequence[bytes], dimension: int) -> "NDArray[np.float32]":

@@ -119,6 +119,14 @@ class PostgresStore(SqlStore):
 
         return self._database.read_now(lambda connection: at_one_moment(connection, search))
 
+    def cosines(self, rows: Sequence[int], vector: "NDArray[np.float32]") -> list[tuple[int, float]]:
+        """The cosine of each of the passages that have a vector; computed there, time grows with them."""
+        query = "SELECT passage, -(embedding <#> ?::halfvec) FROM memory_neighbours WHERE passage = ANY(?)"
+        found: list[tuple[int, float]] = self._database.read_now(
+            lambda connection: connection.execute(query, (_as_text(vector), list(rows))).fetchall()
+        )
+        return found
+
     def packed_vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
         """The float16 vectors of passages, by passage."""
         found = self._database.read_now(

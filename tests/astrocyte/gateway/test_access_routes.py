@@ -23,6 +23,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/v1/reflect": {"query": "x", "bank_id": "b"},
     "/v1/history": {"query": "x", "bank_id": "b", "as_of": "2026-01-01T00:00:00Z"},
     "/v1/forget": {"bank_id": "b", "memory_ids": ["0"]},
+    "/v1/forget/preview": {"bank_id": "b", "memory_ids": ["0"]},
 }
 
 

@@ -155,3 +155,12 @@ async def test_a_recall_tells_which_evidence_found_each_hit(client: httpx.AsyncC
     assert (hit["legs"][0]["leg"], hit["legs"][0]["rank"]) == ("keyword", 1)
     assert (await client.post("/v1/debug/recall", json={"query": "boat", "bank_id": "b"})).json()["trace"]["hits"]
     assert (await client.post("/v1/recall", json={"query": "boat", "bank_id": "b"})).json()["trace"]["hits"] == []
+
+
+async def test_a_forget_can_be_looked_at_before(client: httpx.AsyncClient) -> None:
+    ids = await retain(client, "the boat is called Mermaid", "the printer is out of paper")
+    seen = (await client.post("/v1/forget/preview", json={"bank_id": "b", "query": "boat Mermaid"})).json()
+    assert (seen["total"], [one["memory_id"] for one in seen["memories"]]) == (1, ids[:1])
+    assert (await client.post("/v1/forget/preview", json={"bank_id": "b", "scope": "all"})).json()["total"] == 2
+    assert (await client.post("/v1/forget/preview", json={"bank_id": "b"})).status_code == 400
+    assert len((await client.get("/v1/banks/b/memories")).json()["memories"]) == 2

@@ -111,6 +111,28 @@ async def test_a_filtered_search_among_many_banks_finds_nine_of_the_true_ten(
         assert found >= 0.9 * 250, admitted
 
 
+async def test_a_filter_that_goes_against_the_question_is_answered_exactly(
+    engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nearest passages are all of other topics than the filter admits."""
+    for name, value in (("SCANNED", 0), ("NEAREST", 20), ("ADMITTED", 2)):
+        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", value)
+    store = store_of(engine)
+    await engine.retain_batch("b", [memory(number) for number in range(1500)])
+    exact = BankIndexes(store).current("b")
+    assert exact is not None
+    assert exact.vectors is not None
+    store.build_vector_index("b")
+    remote = BankIndexes(store).current("b")
+    assert remote is not None
+    mask = RecallFilter(tags=["t2"]).mask(remote)
+    (vector,) = Grouped().embed(["topic001 question"])
+    close = RemoteVectors(store)(remote, vector, mask, np.zeros(remote.size, np.float32))
+    assert close is not None
+    found = best_places(np.nan_to_num(close.cosines, nan=-1.0), mask, 10)
+    assert len(set(found) & set(best_places(exact.vectors.cosines(vector), mask, 10))) >= 9
+
+
 async def test_the_index_is_used(engine: Astrocyte) -> None:
     store = store_of(engine)
     await engine.retain_batch("b", [memory(number) for number in range(1500)])
