@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.astrocyte.deriving import derive
 from tests.astrocyte.rows import every_row
 
 from astrocyte.memories import NewMemory
@@ -34,7 +35,8 @@ FORGET: tuple[dict[str, Any], ...] = ({"tags": ["secret"]}, {"scope": "all"})
 
 async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict[str, bool]:
     """Where the canary can still be seen."""
-    recalled = await engine.recall(f"what is the word? {CANARY}", bank, max_results=1000)
+    recalled = await engine.recall(f"what is the word? {CANARY}", bank, max_results=1000, trace=True)
+    gone = {one.memory_id for one in recalled.trace.hits} - {one.memory_id for one in recalled.hits}
     filtered = await engine.recall("the word", bank, tags=["secret"], max_results=1000)
     answered = await engine.reflect(f"is the word {CANARY}?", bank)
     listed = await engine.list_memories(bank, limit=1000)
@@ -47,7 +49,9 @@ async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict
         "reflect": CANARY in answer if (answer := answered.answer) else False,
         "list": any(CANARY in one.content for one in listed.memories),
         "export": CANARY in (tmp_path / "export.jsonl").read_text(),
-        "tables": CANARY in tables,
+        "tables": CANARY in tables or CANARY.encode().hex() in tables,
+        "trace": bool(gone) or CANARY in str(recalled.trace),
+        "derived": any(one.layer != "fact" for one in listed.memories),
     }
 
 
@@ -60,12 +64,18 @@ async def test_no_trace_is_left(
     await astrocyte.forget(bank, scope="all")
     told = [*before, NewMemory(content=f"The word is {CANARY}", tags=["secret"])]
     await astrocyte.retain_batch(bank, told)
-    assert (await traces(astrocyte, bank, url, tmp_path))["recall"]
+    await derive(astrocyte, bank, "page", "secret", f"# The word\n\nIt is {CANARY}", [len(told) - 1])
+    seen = await traces(astrocyte, bank, url, tmp_path)
+    assert seen["recall"]
+    assert seen["derived"]
     await astrocyte.forget(bank, **how)
     quiet = [one for one in after if CANARY not in one.content]
     if quiet:
         await astrocyte.retain_batch(bank, quiet)
     assert not any((await traces(astrocyte, bank, url, tmp_path)).values())
+    if await astrocyte._opened.store.scrub():
+        files = b"".join(file.read_bytes() for file in tmp_path.glob("memory.db*"))
+        assert CANARY.encode() not in files
 
 
 async def test_what_is_forgotten_no_longer_sways_the_scores_of_others(url: str, model: MiniLm) -> None:

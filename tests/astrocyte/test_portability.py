@@ -1,7 +1,6 @@
 import asyncio
 import json
 import secrets
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.astrocyte.deriving import derive
 
 from aster.foundation.errors import StorageFull
 from astrocyte.access.identity import AstrocyteContext
@@ -21,7 +21,6 @@ from astrocyte.memories import MemoryRecord, NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.portability import BankFile
 from astrocyte.stores import transfer
-from astrocyte.stores.store import Derived, PreparedMemory, PreparedPassage, Task
 
 STORES = ("sqlite", "postgres")
 
@@ -269,18 +268,6 @@ async def test_a_hold_in_a_file_holds_where_it_is_imported(plain: Astrocyte, tmp
     ]
     with pytest.raises(LegalHoldActive):
         await plain.forget("b", scope="all")
-
-
-async def derive(
-    engine: Astrocyte, bank: str, kind: str, subject: str, text: str, of: Sequence[int], *, number: int = 0
-) -> None:
-    """As the background does, with a text of the test's own."""
-    store = engine._opened.store
-    facts = [one.row for one in store.page(bank, 0, 1000) if one.record.layer == "fact"]
-    memory = NewMemory(content=text, metadata={"subject": subject})
-    piece = PreparedMemory(f"derived-{number}", memory, [PreparedPassage(0, len(text), b"", None)], None, layer=kind)
-    sources = sorted({facts[place % len(facts)] for place in of})
-    await store.save_derived(Task(0, bank, kind, subject, 1, 0), kind, [Derived(piece, sources)], None, {"action": "x"})
 
 
 LABELS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=9)
