@@ -24,12 +24,15 @@ from benchmarks.policy_http.servers import SECRET
 
 from aster.foundation.audit import AuditLog
 from aster.foundation.sql import Database
+from aster.policy import compile_source
 from aster.policy.client import PolicyClient
 from aster.policy.service.signing import sign_request
 
 TENANTS = [f"tenant{number}" for number in range(8)]
 SOURCE = 'Module demo.\n\nRule ping given name as Text, produce Text:\n  Return "pong {number}".\n'
+USER = "Module user.\n\nUse demo.\n\nRule ask given name as Text, produce Text:\n  Return demo.ping(name).\n"
 API = "/api/v1/policies"
+DOCUMENT = msgspec.json.encode({"policy": compile_source(SOURCE.format(number=1)).core_ir(), "context": ["a"]})
 MOST_GROWTH = 1.10
 
 
@@ -46,6 +49,11 @@ def call(number: int) -> tuple[str, str, bytes, str, int]:
         inputs = [{"name": "a"}] * 10
         body = msgspec.json.encode({"source": SOURCE.format(number=1), "inputs": inputs})
         return "POST", f"{API}/evaluate-source-batch", body, "MEMBER", 200
+    if kind == 5:
+        return "POST", f"{API}/evaluate-json", DOCUMENT, "MEMBER", 200
+    if kind == 6:
+        body = msgspec.json.encode({"source": USER, "context": ["a"]})
+        return "POST", f"{API}/evaluate-source", body, "MEMBER", 200
     if kind < 9:
         body = msgspec.json.encode({"source": SOURCE.format(number=number % 50), "context": ["a"]})
         return "POST", f"{API}/evaluate-source?trace={'true' if kind == 4 else 'false'}", body, "MEMBER", 200

@@ -115,6 +115,7 @@ INPUTS = {
     "EvaluateRequest": '{policyModule: "x"}',
     "EvaluateSourceRequest": '{source: "x"}',
     "EvaluateSourceBatchRequest": '{source: "x", inputs: []}',
+    "ChainRequest": '{steps: [{policyModule: "x"}]}',
     "EvaluateJsonRequest": '{policy: "{}"}',
     "EvaluateBatchRequest": '{requests: [{policyModule: "x"}]}',
     "CompileRequest": '{source: "x"}',

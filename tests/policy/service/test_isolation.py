@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.policy.service.asgi import SECRET, Answered, ask
+from tests.policy.service.conftest import Clock
 
 from aster.foundation.http.routes import Route
 from aster.foundation.sql import Database
@@ -30,6 +31,7 @@ BODIES: dict[str, Any] = {
     "EvaluateJsonRequest": {"policy": compile_source(SOURCE.replace(MARK, "globex")).core_ir()},
     "EvaluateRequest": {"policyModule": "marked"},
     "EvaluateBatchRequest": {"requests": [{"policyModule": "marked"}]},
+    "ChainRequest": {"steps": [{"policyModule": "marked"}]},
     "TenantSettings": {"displayName": "globex"},
     "AssignmentRequest": {"role": "MEMBER"},
     "KeyRequest": {},
@@ -152,6 +154,80 @@ async def test_an_unknown_id_and_a_foreign_one_get_the_same_answer(service: Poli
                 del body["requestId"], body["timestamp"]
                 answers.append(body)
             assert answers[0] == answers[1], route.path
+
+
+class Counting:
+    """A connection that notes the statements it is given."""
+
+    def __init__(self, connection: Any, noted: list[str]) -> None:
+        self._connection = connection
+        self._noted = noted
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        self._noted.append(statement)
+        return self._connection.execute(statement, *parameters)
+
+    def executemany(self, statement: str, *parameters: Any) -> Any:
+        self._noted.append(statement)
+        return self._connection.executemany(statement, *parameters)
+
+
+def count_statements(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements of every read and write from now on."""
+    noted: list[str] = []
+    read, submit = database.read_now, database._submit
+    monkeypatch.setattr(database, "read_now", lambda query: read(lambda link: query(Counting(link, noted))))
+    monkeypatch.setattr(database, "_submit", lambda work: submit(lambda link: work(Counting(link, noted))))
+    return noted
+
+
+REMEMBERED = ("policy_tenants", "policy_assignments")
+"""Read when what is remembered of a tenant was forgotten, which has nothing to do with what is asked for."""
+
+NAMED = [
+    ("POST", "/api/v1/policies/evaluate", {"policyModule": "{module}"}),
+    ("POST", "/api/v1/policies/evaluate/batch", {"requests": [{"policyModule": "{module}"}]}),
+    ("POST", "/api/v1/policies/validate", {"policyModule": "{module}"}),
+    ("POST", "/api/v1/policies", {"source": "Module user.\nUse {module}.\nRule r produce Int:\n  Return 1.\n"}),
+    ("GET", "/api/v1/policies?module={module}", None),
+]
+
+
+async def test_no_work_tells_a_foreign_id_from_an_unknown_one(
+    database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same statements in the same order, so that not even their time could tell: tests assert no times."""
+    settings = PolicySettings(secret_key=SECRET, master_key="m" * 32)
+    service = create_policy_service(database, settings, environ={}, now_ms=clock)
+    monkeypatch.setattr("aster.policy.service.signing.time.time", lambda: clock.ms / 1000)
+    owned = {**await settle_in(service), "module": "marked"}
+    unknown = {
+        **owned,
+        "policy_id": "00000000-0000-4000-8000-000000000000",
+        "key_id": "k" + 16 * "0",
+        "module": "other",
+    }
+    await ask(service, "POST", "/api/v1/policies", {"source": SOURCE.replace("marked", "own")}, tenant="globex")
+    statements = count_statements(database, monkeypatch)
+
+    async def work_of(method: str, target: str, body: Any) -> list[str]:
+        statements.clear()
+        await ask(service, method, target, body, tenant="globex", role="OWNER", user="eve")
+        return [each for each in statements if not any(table in each for table in REMEMBERED)]
+
+    for route in service.routes:
+        if "{policy_id}" in route.path + QUERIES.get(route.path, "") or "{key_id}" in route.path:
+            body = BODIES[route.body.__name__] if route.body is not None else None
+            work = [await work_of(route.method, target_of(route, ids), body) for ids in (owned, unknown)]
+            assert work[0] == work[1], route.path
+            assert work[0], route.path
+    for method, target, named in NAMED:
+        work = []
+        for ids in (owned, unknown):
+            body = msgspec.json.decode(msgspec.json.encode(named).replace(b"{module}", ids["module"].encode()))
+            work.append(await work_of(method, target.format(module=ids["module"]), body))
+        assert work[0] == work[1], target
+        assert work[0], target
 
 
 async def test_every_route_answers_in_its_declared_shape(service: PolicyHttpService) -> None:

@@ -200,3 +200,29 @@ async def test_a_rejected_version_can_be_submitted_again_or_archived(careful: Po
         answered = await ask(careful, "POST", f"{version}/{word}", {}, role="ADMIN", user="bob")
         assert (answered.status, answered.json["status"]) == (200, status)
     assert (await ask(careful, "POST", f"{version}/archive", {})).json["status"] == "ARCHIVED"
+
+
+async def test_policies_are_listed_by_the_state_of_what_is_shown(service: PolicyHttpService) -> None:
+    await deploy(service, source("hello", module="first"))
+    await ask(service, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": True}, role="OWNER")
+    await deploy(service, source("hello", module="second"))
+    for status, modules in (("APPROVED", ["first"]), ("DRAFT", ["second"]), ("ARCHIVED", [])):
+        listed = await ask(service, "GET", f"{ROOT}?status={status}")
+        assert [policy["moduleName"] for policy in listed.json] == modules
+        assert listed.headers["x-total-count"] == str(len(modules))
+    assert (await ask(service, "GET", f"{ROOT}?status=draft")).code == "VALIDATION_ERROR"
+
+
+async def test_pages_point_to_the_next_and_the_one_before(service: PolicyHttpService) -> None:
+    for number in range(5):
+        await deploy(service, source("hello", module=f"m{number}"))
+    target: str | None = f"{ROOT}?size=2"
+    seen = []
+    while target is not None:
+        listed = await ask(service, "GET", target)
+        seen += [policy["moduleName"] for policy in listed.json]
+        links = dict(part.split("; rel=")[::-1] for part in listed.headers.get("link", "").split(", ") if part)
+        target = links.get('"next"', "").strip("<>") or None
+    assert seen == [f"m{number}" for number in range(5)]
+    assert links == {'"prev"': f"<{ROOT}?size=2&page=1>"}
+    assert "link" not in (await ask(service, "GET", ROOT)).headers

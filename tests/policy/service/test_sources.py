@@ -15,6 +15,7 @@ async def test_compiling_tells_what_is_in_a_source(service: PolicyHttpService) -
         "module": {"name": "demo", "functions": ["ping"]},
         "diagnostics": [],
         "error": None,
+        "core": None,
     }
 
 
@@ -60,3 +61,17 @@ async def test_a_schema_tells_what_a_rule_takes(service: PolicyHttpService) -> N
     policy = (await ask(service, "POST", "/api/v1/policies", {"source": source})).json["policyId"]
     stored = (await ask(service, "GET", f"/api/v1/policies/{policy}/schema?function=other", role="VIEWER")).json
     assert (stored["functionName"], stored["parameters"]) == ("other", [])
+
+
+async def test_a_schema_comes_as_json_schema_when_asked_for(service: PolicyHttpService) -> None:
+    source = 'Module loans.\n\nRule decide given age as Int between 0 and 150, produce Text:\n  Return "no".\n'
+    made = await ask(service, "POST", "/api/v1/policies", {"source": source})
+    stored = f"/api/v1/policies/{made.json['policyId']}/schema"
+    asked = await ask(service, "GET", f"{stored}?format=json-schema", role="VIEWER")
+    assert asked.json["contextSchema"]["properties"]["age"]["maximum"] == 150
+    assert asked.json["resultSchema"]["type"] == "string"
+    of_source = await ask(service, "POST", "/api/v1/policies/schema?format=json-schema", {"source": source})
+    assert of_source.json == asked.json
+    plain = await ask(service, "GET", stored, role="VIEWER")
+    assert plain.json["contextSchema"] is None
+    assert (await ask(service, "GET", f"{stored}?format=yaml", role="VIEWER")).code == "VALIDATION_ERROR"

@@ -19,6 +19,7 @@ from aster.policy.service.audit_proof_routes import AuditProofRoutes
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.caller import Role
+from aster.policy.service.chain_routes import ChainRoutes
 from aster.policy.service.commit import Commits
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.deployments import Deployments
@@ -149,6 +150,7 @@ def create_policy_service(
     roles = RoleLayer(tenants, journal)
     routes = [
         *EvaluationRoutes(evaluations, rates).routes,
+        *ChainRoutes(evaluations, rates).routes,
         *SourceRoutes(data, compiler).routes,
         *SchemaRoutes(data, compiler).routes,
         *CacheRoutes(data, engine).routes,

@@ -14,7 +14,7 @@ from aster.foundation.http.routes import Route
 from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of, moment_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem
-from aster.policy.service.queries import page_and_size, query_integer, query_values
+from aster.policy.service.queries import page_and_size, page_headers, query_integer, query_values
 
 ROOT = "/api/v1/audit"
 LARGEST_SEQUENCE = 10**14
@@ -131,7 +131,7 @@ class AuditRoutes:
         if wanted.is_empty:
             records = await asyncio.to_thread(self._slice, chain, total - page * size, size)
             entries = [entry_of(record) for record in records]
-            return json_reply(entries, headers=[(b"x-total-count", str(total).encode())])
+            return json_reply(entries, headers=page_headers(request, page, size, total))
         oldest = 0
         if wanted.is_of_a_time:
             first, last = await asyncio.to_thread(self._audit.span, chain, wanted.since, wanted.until)

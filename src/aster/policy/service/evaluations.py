@@ -1,6 +1,6 @@
 """Evaluating for somebody: the one path of every entrance. Nothing is answered before its audit record is durable."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -97,17 +97,47 @@ class Evaluations:
     ) -> list[Evaluation]:
         """Evaluate stored policies one by one; an unknown one is an error of its item. One transaction records all."""
         settings = await self._tenants.settings(caller.tenant)
-        answers, events = [], []
-        for call in calls:
-            try:
-                deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
-            except PolicyNotFound as error:
-                answers.append(Evaluation(None, 0, error.message, error_code=error.code))
-            else:
-                events.append(_stored_event(caller, deployed, decision))
-                answers.append(answer_of(decision))
+        events: list[EvaluationEvent] = []
+        answers = [await self._answered(caller, call, settings, events, trace=trace) for call in calls]
         await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
         return answers
+
+    async def stored_chain(
+        self,
+        caller: Caller,
+        steps: Sequence[Callable[[Evaluation | None], StoredCall | None]],
+        *,
+        trace: bool = False,
+        claim: Claim | None = None,
+    ) -> list[Evaluation | None]:
+        """Evaluate stored policies until one fails, and record all in one transaction.
+
+        Each step makes its call of the last answer, or None to be left out.
+        """
+        settings = await self._tenants.settings(caller.tenant)
+        events: list[EvaluationEvent] = []
+        answers: list[Evaluation | None] = []
+        last: Evaluation | None = None
+        for step in steps:
+            call = step(last)
+            if call is not None:
+                last = await self._answered(caller, call, settings, events, trace=trace)
+            answers.append(last if call is not None else None)
+            if last is not None and last.error is not None:
+                break
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
+        return answers
+
+    async def _answered(
+        self, caller: Caller, call: StoredCall, settings: TenantSettings, events: list[EvaluationEvent], *, trace: bool
+    ) -> Evaluation:
+        """One of several; its event is added to ``events``, an unknown policy is an answer."""
+        try:
+            deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
+        except PolicyNotFound as error:
+            return Evaluation(None, 0, error.message, error_code=error.code)
+        events.append(_stored_event(caller, deployed, decision))
+        return answer_of(decision)
 
     async def _run_stored(
         self, caller: Caller, call: StoredCall, settings: TenantSettings, *, trace: bool

@@ -40,6 +40,7 @@ MUTATIONS = {
     "evaluate": "evaluate",
     "evaluateSource": "evaluate_source",
     "evaluateJson": "evaluate_json",
+    "evaluateChain": "evaluate_chain",
     "evaluateBatch": "evaluate_batch",
     "evaluateSourceBatch": "evaluate_source_batch",
     "compile": "compile_source",

@@ -37,6 +37,9 @@ Imports = Sequence[tuple[str, int | None]]
 """Modules that a text uses, by name, with the version it asks for or none."""
 
 
+STATUSES = (DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED)
+
+
 class Pin(msgspec.Struct, frozen=True, order=True, rename="camel"):
     """The version of a module that a policy was compiled with."""
 
@@ -159,14 +162,16 @@ class TenantPolicies:
         return Policy(*row) if row else None
 
     def page(
-        self, *, module: str | None, name: str | None, with_deleted: bool, offset: int, limit: int
+        self, *, module: str | None, name: str | None, status: str | None, with_deleted: bool, offset: int, limit: int
     ) -> tuple[int, list[tuple[Policy, Version]]]:
         """How many there are, and one page of them by creation, each with its `shown` version but without sources."""
         where = (
             " FROM policies p WHERE p.tenant = ? AND (? OR p.deleted_ms IS NULL)"
-            " AND p.module = coalesce(?, p.module) AND p.name = coalesce(?, p.name)"
+            " AND p.module = coalesce(?, p.module) AND p.name = coalesce(?, p.name) AND EXISTS"
+            " (SELECT 1 FROM policy_versions v WHERE v.tenant = p.tenant AND v.policy_id = p.id"
+            " AND v.version = coalesce(p.active_version, p.last_version) AND v.status = coalesce(?, v.status))"
         )
-        values = (self._tenant, with_deleted, module, name)
+        values = (self._tenant, with_deleted, module, name, status)
         total = self._connection.execute(f"SELECT count(*) {where}", values).fetchone()[0]
         rows = self._connection.execute(
             f"SELECT {_POLICY} {where} ORDER BY created_ms, id LIMIT ? OFFSET ?",

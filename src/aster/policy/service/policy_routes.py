@@ -13,7 +13,7 @@ from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import CompilationFailed, PreconditionFailed
-from aster.policy.service.policies import APPROVED, DRAFT, NewVersion, Policy, TenantPolicies, Version
+from aster.policy.service.policies import APPROVED, DRAFT, STATUSES, NewVersion, Policy, TenantPolicies, Version
 from aster.policy.service.policy_messages import (
     DeployAnswer,
     DeployRequest,
@@ -21,7 +21,7 @@ from aster.policy.service.policy_messages import (
     PolicySummary,
     policy_summary,
 )
-from aster.policy.service.queries import page_and_size, query_flag, query_values
+from aster.policy.service.queries import page_and_size, page_headers, query_flag, query_values
 from aster.policy.service.tenant_data import Change, TenantData
 
 ROOT = "/api/v1/policies"
@@ -45,7 +45,8 @@ class PolicyRoutes:
                 summary="The tenant's policies",
                 access=Role.VIEWER,
                 answer=list[PolicySummary],
-                query=("module", "name", "includeDeleted", "page", "size"),
+                query=("module", "name", "status", "includeDeleted", "page", "size"),
+                errors=(400,),
             ),
             Route(
                 "POST",
@@ -104,11 +105,17 @@ class PolicyRoutes:
         page, size = page_and_size(request)
         values = query_values(request)
         with_deleted = query_flag(request, "includeDeleted")
+        status = values.get("status")
+        if status is not None and status not in STATUSES:
+            raise ValidationFailed(
+                f"status is one of {', '.join(STATUSES)}", problems=problem("?status", "is none of them")
+            )
 
         def query(policies: TenantPolicies) -> tuple[int, list[PolicySummary]]:
             total, found = policies.page(
                 module=values.get("module"),
                 name=values.get("name"),
+                status=status,
                 with_deleted=with_deleted,
                 offset=page * size,
                 limit=size,
@@ -116,7 +123,7 @@ class PolicyRoutes:
             return total, [policy_summary(policy, version) for policy, version in found]
 
         total, summaries = await self._data.policies(request, query)
-        return json_reply(summaries, headers=[(b"x-total-count", str(total).encode())])
+        return json_reply(summaries, headers=page_headers(request, page, size, total))
 
     async def deploy(self, request: Request, body: DeployRequest) -> Reply:
         compiled = await self._compile(request, body)

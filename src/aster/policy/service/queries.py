@@ -78,3 +78,17 @@ def page_and_size(request: Request) -> tuple[int, int]:
     """``page`` (from 0) and ``size`` (50 unless told, at most 200)."""
     page = query_integer(request, "page", 0, minimum=0, maximum=LARGEST_PAGE)
     return page, query_integer(request, "size", DEFAULT_SIZE, minimum=1, maximum=LARGEST_SIZE)
+
+
+def page_headers(request: Request, page: int, size: int, total: int) -> list[tuple[bytes, bytes]]:
+    """How many there are, and where the pages before and after are (RFC 8288)."""
+    last = max(0, (total - 1) // size)
+    pages = {"prev": page - 1 if page else None, "next": page + 1 if page < last else None}
+    headers = [(b"x-total-count", b"%d" % total)]
+    links = [f'<{_page_of(request, number)}>; rel="{name}"' for name, number in pages.items() if number is not None]
+    return [*headers, (b"link", ", ".join(links).encode())] if links else headers
+
+
+def _page_of(request: Request, page: int) -> str:
+    values = {**query_values(request), "page": str(page)}
+    return f"{request.path}?{urllib.parse.urlencode(values)}"

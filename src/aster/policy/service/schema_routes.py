@@ -5,12 +5,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.engine import CompiledSource
 from aster.policy.language import PolicyEvaluationError
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
+from aster.policy.service.envelope import problem
 from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, Locale, Name
 from aster.policy.service.policies import TenantPolicies, Version
 from aster.policy.service.policy_routes import ONE
@@ -25,7 +27,10 @@ class SchemaRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):
-    """``parameters`` tell name, type, typeKind, optional, position, and the fields of records to their leaves."""
+    """``parameters`` tell name, type, typeKind, optional, position, and the fields of records to their leaves.
+
+    With ``format=json-schema`` the JSON Schemas (2020-12) of contexts and results come along.
+    """
 
     success: bool
     module_name: str | None = None
@@ -34,6 +39,8 @@ class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):
     parameters: list[dict[str, Any]] = []
     return_type: str | None = None
     error: str | None = None
+    context_schema: dict[str, Any] | None = None
+    result_schema: dict[str, Any] | None = None
 
 
 class SchemaRoutes:
@@ -55,6 +62,7 @@ class SchemaRoutes:
                 body=SchemaRequest,
                 answer=SchemaAnswer,
                 errors=(400, 503),
+                query=("format",),
             ),
             Route(
                 "GET",
@@ -63,14 +71,14 @@ class SchemaRoutes:
                 summary="What a rule of a stored policy takes and yields",
                 access=Role.VIEWER,
                 answer=SchemaAnswer,
-                errors=(404, 503),
-                query=("function",),
+                errors=(400, 404, 503),
+                query=("function", "format"),
             ),
         ]
 
     async def source_schema(self, request: Request, body: SchemaRequest) -> SchemaAnswer:
         compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
-        return describe(compiled, body.function_name)
+        return describe(compiled, body.function_name, with_schemas=_wants_schemas(request))
 
     async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:
         def query(policies: TenantPolicies) -> tuple[str | None, Version]:
@@ -79,16 +87,29 @@ class SchemaRoutes:
 
         default, version = await self._data.policies(request, query)
         compiled = await self._compiler.version(caller_of(request).tenant, version)
-        return describe(compiled, query_values(request).get("function") or default)
+        function = query_values(request).get("function") or default
+        return describe(compiled, function, with_schemas=_wants_schemas(request))
 
 
-def describe(compiled: CompiledSource, function: str | None) -> SchemaAnswer:
+def _wants_schemas(request: Request) -> bool:
+    shape = query_values(request).get("format", "parameters")
+    if shape not in ("parameters", "json-schema"):
+        raise ValidationFailed("format is parameters or json-schema", problems=problem("?format", "is neither"))
+    return shape == "json-schema"
+
+
+def describe(compiled: CompiledSource, function: str | None, *, with_schemas: bool = False) -> SchemaAnswer:
     """The named rule's schema, else the entry's, else the first rule's."""
     program = compiled.program
     if program is None:
         return SchemaAnswer(success=False, error=compiled.fault.message if compiled.fault else None)
     try:
-        return msgspec.convert(program.schema(function or _entry(compiled)), SchemaAnswer)
+        rule = function or _entry(compiled)
+        answer = msgspec.convert(program.schema(rule), SchemaAnswer)
+        if not with_schemas:
+            return answer
+        schemas = {"context_schema": program.input_schema(rule), "result_schema": program.output_schema(rule)}
+        return msgspec.structs.replace(answer, **schemas)
     except PolicyEvaluationError as error:
         return SchemaAnswer(False, compiled.module or None, functions=list(compiled.rules), error=error.message)
 

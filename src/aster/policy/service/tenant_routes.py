@@ -16,7 +16,7 @@ from aster.policy.service.caller import Role, tenant_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict, KeysUnavailable, PreconditionFailed
 from aster.policy.service.policy_messages import iso
-from aster.policy.service.queries import page_and_size
+from aster.policy.service.queries import page_and_size, page_headers
 from aster.policy.service.roles import USER_LENGTH
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenant_data import Change, TenantData
@@ -189,8 +189,9 @@ class TenantRoutes:
         total, found = await self._data.administration(
             request, lambda administration: administration.assignments(offset=page * size, limit=size)
         )
-        headers = [(b"x-total-count", str(total).encode())]
-        return json_reply([_assignment_answer(assignment) for assignment in found], headers=headers)
+        return json_reply(
+            [_assignment_answer(assignment) for assignment in found], headers=page_headers(request, page, size, total)
+        )
 
     async def assign(self, request: Request, body: AssignmentRequest) -> Reply:
         user = request.path_params["user_id"]
