@@ -64,10 +64,30 @@ def serve(
     as_json: JsonOption = False,
     database: DatabaseOption = None,
     redis: RedisOption = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            envvar="ASTER_WORKERS",
+            min=1,
+            max=256,
+            help="Processes that serve the port together; more than one needs --database and --redis.",
+        ),
+    ] = 1,
 ) -> None:
-    """Serve the policy API alone, until Ctrl-C."""
+    """Serve the policy API alone, until Ctrl-C.
+
+    Several workers behave as one: a nonce counts once, limits are everybody's, a new version is seen by all at once. A
+    worker that dies is replaced.
+    """
     from aster.cli.running import run_async
     from aster.cli.serving import serve
+
+    if workers > 1:
+        from aster.cli.policy_workers import serve_together
+
+        serve_together(workers, data=data, host=host, port=port, as_json=as_json, database=database, redis=redis)
+        return
 
     run_async(
         serve(

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 FORCED = 130
@@ -22,7 +22,7 @@ def run_async(work: Coroutine[Any, Any, T]) -> T:
         return runner.run(work)
 
 
-def stop_on_signals() -> asyncio.Event:
+def stop_on_signals(numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> asyncio.Event:
     """Set by the first Ctrl-C or SIGTERM; the second ends the process at once."""
     stop = asyncio.Event()
 
@@ -32,6 +32,6 @@ def stop_on_signals() -> asyncio.Event:
         stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         loop.add_signal_handler(number, on_signal)
     return stop

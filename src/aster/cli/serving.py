@@ -11,7 +11,9 @@ from aster.cli.terminal import print_json
 from aster.foundation.collector import spare_what_stays
 from aster.foundation.logs import configure_logging
 from aster.stack.options import EVERYTHING, StackOptions, System
-from aster.stack.stack import Stack
+from aster.stack.stack import Addresses, Stack
+
+FINISHING = "Finishing what is under way; Ctrl-C again ends at once"
 
 
 async def serve(
@@ -30,16 +32,23 @@ async def serve(
     options = StackOptions.from_environment(
         os.environ, data=data, host=host, port=port, systems=systems, database=database, redis=redis
     )
-    configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
+    log_as_told(options)
     async with Stack(options) as stack:
         spare_what_stays()
-        addresses = stack.addresses
-        if as_json:
-            print_json(addresses)
-        else:
-            typer.echo(f"Aster is ready after {time.perf_counter() - started:.1f} s; Ctrl-C ends it")
-            for name, value in addresses.rows():
-                typer.echo(f"  {name:<8} {value}")
+        tell(stack.addresses, started=started, as_json=as_json)
         await stop.wait()
         if not as_json:
-            typer.echo("Finishing what is under way; Ctrl-C again ends at once")
+            typer.echo(FINISHING)
+
+
+def log_as_told(options: StackOptions) -> None:
+    configure_logging(format=options.rpc.log_format, level=options.rpc.log_level, mask=options.rpc.log_mask)
+
+
+def tell(addresses: Addresses, *, started: float, as_json: bool) -> None:
+    if as_json:
+        print_json(addresses)
+        return
+    typer.echo(f"Aster is ready after {time.perf_counter() - started:.1f} s; Ctrl-C ends it")
+    for name, value in addresses.rows():
+        typer.echo(f"  {name:<8} {value}")

@@ -37,6 +37,7 @@ class Health:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.started = False
+        self.exposition: Callable[[], Awaitable[bytes]] = self._own
         self._checks: dict[str, Check] = {}
 
     def add_check(self, name: str, check: Check) -> None:
@@ -68,7 +69,10 @@ class Health:
         return json_reply(readiness, 200 if readiness.status == "ready" else 503)
 
     async def metrics(self, request: Request, body: Any) -> Reply:
-        return Reply(200, generate_latest(self.registry), METRICS_TYPE)
+        return Reply(200, await self.exposition(), METRICS_TYPE)
+
+    async def _own(self) -> bytes:
+        return generate_latest(self.registry)
 
     async def _passes(self, name: str) -> bool:
         try:

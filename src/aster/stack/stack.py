@@ -1,8 +1,10 @@
 """The systems in one process: opened in order, ready together, closed in reverse."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +28,7 @@ from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
 from aster.stack.options import StackOptions
 from aster.stack.viewer_routes import viewer_routes
+from aster.stack.worker_metrics import WorkerMetrics
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.auth import create_authenticator
 from astrocyte.memory import Astrocyte
@@ -61,6 +64,16 @@ class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workers of one port share: its socket, the data directory that is locked, a folder to meet in."""
+
+    listener: socket.socket
+    data: DataDirectory
+    folder: Path
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Part:
     """One system, open: where it hangs in the HTTP tree, and what it offers over P2P."""
 
@@ -74,9 +87,10 @@ class _Part:
 class Stack:
     """``async with Stack(options)`` serves until it is left; leaving finishes what is under way."""
 
-    def __init__(self, options: StackOptions) -> None:
+    def __init__(self, options: StackOptions, shared: Shared | None = None) -> None:
         self._options = options
-        self._data = DataDirectory(options.data)
+        self._shared = shared
+        self._data = shared.data if shared is not None else DataDirectory(options.data)
         self._opened: AsyncExitStack | None = None
         self._addresses: Addresses | None = None
         self.health = Health()
@@ -113,9 +127,14 @@ class Stack:
     async def _open(self, opening: AsyncExitStack) -> None:
         options = self._options
         socket_bytes = PolicySettings.of(options.policy).body_bytes if "policy" in options.systems else None
-        server = HttpServer(host=options.host, port=options.port, socket_bytes=socket_bytes)
+        listener = self._shared.listener if self._shared is not None else None
+        server = HttpServer(host=options.host, port=options.port, socket_bytes=socket_bytes, listener=listener)
         opening.callback(server.release)
-        opening.enter_context(self._data)
+        if self._shared is None:
+            opening.enter_context(self._data)
+        else:
+            together = WorkerMetrics(self.health.registry, self._shared.folder, self._shared.number)
+            self.health.exposition = (await opening.enter_async_context(together)).text
         metrics = RequestMetrics(self.health.registry)
         parts = [await part(opening, metrics) for part in self._wanted()]
         node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None

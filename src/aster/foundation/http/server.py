@@ -31,10 +31,15 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Holds its port from the beginning, serves one ASGI app from `start` until `close`."""
 
-    def __init__(self, *, host: str, port: int, socket_bytes: int | None = None) -> None:
-        """``socket_bytes`` bounds a WebSocket message; without it no connection is upgraded."""
+    def __init__(
+        self, *, host: str, port: int, socket_bytes: int | None = None, listener: socket.socket | None = None
+    ) -> None:
+        """``socket_bytes`` bounds a WebSocket message; without it no connection is upgraded.
+
+        ``listener`` is what `listen` gave, possibly to a process that this one was forked from.
+        """
         self._socket_bytes = socket_bytes
-        self._socket = _listen(host, port)
+        self._socket = listener if listener is not None else listen(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -79,7 +84,8 @@ class HttpServer:
         self._socket.close()
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that holds the port; raises `AddressUnavailable`."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
