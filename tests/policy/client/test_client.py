@@ -10,6 +10,7 @@ import pytest
 from tests.policy.service.asgi import SECRET
 
 from aster.foundation.sql import Database
+from aster.policy import compile_source
 from aster.policy.audit_export import verify_export
 from aster.policy.client import (
     AccessDenied,
@@ -134,6 +135,35 @@ async def test_text_outside_ascii_is_signed_as_it_is_sent(service: PolicyHttpSer
         assert (await client.request("GET", "/api/v1/policies?name=Köln & söhne")).status == 200
         with pytest.raises(NotThere):
             await client.policy("a/b?c ü")
+
+
+async def test_every_way_to_evaluate(service: PolicyHttpService) -> None:
+    async with client_of(service) as client:
+        await client.deploy(SOURCE)
+        asked = {"policyModule": "loans", "context": {"age": 34}}
+        batch = await client.evaluate_batch([asked, {"policyModule": "nobody"}])
+        assert [answer.result for answer in batch.responses] == ["approved", None]
+        chain = await client.evaluate_chain([asked, {**asked, "when": "declined"}])
+        assert (chain.result, chain.steps[1]) == ("approved", None)
+        document = compile_source(SOURCE).core_ir()
+        assert (await client.evaluate_json(document, {"age": 34}, trace=True)).decision_trace is not None
+
+
+async def test_what_the_chain_tells(service: PolicyHttpService) -> None:
+    async with client_of(service) as client:
+        policy = await client.deploy(SOURCE)
+        await client.deploy(SOURCE.replace("18", "21"))
+        await client.evaluate("loans", context=[34])
+        await client.evaluate("loans", context=["old"])
+        assert [record.success for record in await client.audit(success=False)] == [False]
+        assert (await client.audit_table(success=False)).count(b"POLICY_EVALUATED") == 1
+        now = (await client.audit())[0].occurred_at
+        assert (await client.verify_audit(start=now, end=now)).records_verified >= 1
+        whole = await client.verify_audit(start="2020-01-01T00:00:00Z", end="9000-01-01T00:00:00Z", full=True)
+        assert (whole.valid, whole.records_verified) == (True, 4)
+        (bucket,) = (await client.version_usage(policy.policy_id, granularity="month")).buckets
+        assert (bucket.version, bucket.count, bucket.error_count) == (2, 2, 1)
+        assert (await client.compare_versions(policy.policy_id, 1, 2)).verdict == "COMPARABLE"
 
 
 def test_both_clients_have_the_same_methods_with_the_same_words() -> None:

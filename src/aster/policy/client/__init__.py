@@ -8,7 +8,7 @@
 """
 
 from aster.policy.client.aio import AsyncPolicyClient
-from aster.policy.client.calls import Call
+from aster.policy.client.calls import Answer, Call
 from aster.policy.client.errors import (
     AccessDenied,
     CompilationRefused,
@@ -23,7 +23,6 @@ from aster.policy.client.errors import (
     Unauthenticated,
     UnexpectedAnswer,
 )
-from aster.policy.client.exchange import Answer
 from aster.policy.client.sync import PolicyClient
 
 __all__ = [

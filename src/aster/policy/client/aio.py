@@ -1,22 +1,20 @@
 """The client for asyncio."""
 
 import asyncio
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
-from aster.policy.client import calls
 from aster.policy.client.calls import Call
-from aster.policy.client.exchange import Answer, Exchange, Outcome, Signer
-from aster.policy.client.methods import AsyncMethod
+from aster.policy.client.exchange import Exchange, Outcome, Signer
+from aster.policy.client.methods import Methods
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 30.0
 
 
-class AsyncPolicyClient:
+class AsyncPolicyClient(Methods):
     """Signs and sends. For one event loop.
 
     ``url`` is ``http://host:port`` or ``https://host``. ``signature_version`` 2 also signs tenant, role and user;
@@ -43,47 +41,11 @@ class AsyncPolicyClient:
         self._http = http or httpx.AsyncClient(timeout=timeout)
         self._owns_http = http is None
 
-    evaluate = AsyncMethod(calls.evaluate)
-    evaluate_source = AsyncMethod(calls.evaluate_source)
-    evaluate_source_batch = AsyncMethod(calls.evaluate_source_batch)
-    deploy = AsyncMethod(calls.deploy)
-    policies = AsyncMethod(calls.policies)
-    policy = AsyncMethod(calls.policy)
-    delete_policy = AsyncMethod(calls.delete_policy)
-    versions = AsyncMethod(calls.versions)
-    activate = AsyncMethod(calls.activate)
-    submit = AsyncMethod(calls.submit)
-    approve = AsyncMethod(calls.approve)
-    reject = AsyncMethod(calls.reject)
-    rollback = AsyncMethod(calls.rollback)
-    audit = AsyncMethod(calls.audit)
-    audit_head = AsyncMethod(calls.audit_head)
-    verify_audit = AsyncMethod(calls.verify_audit)
-
     async def send(self, call: Call[T]) -> T:
         """Send a call of `aster.policy.client.calls`; raises a `PolicyClientError` for whatever is not its answer."""
         exchange = Exchange(self._signer, call)
-        answer: T = exchange.decoded(await self._outcome(exchange))
+        answer: T = exchange.read(await self._outcome(exchange))
         return answer
-
-    async def request(
-        self, method: str, target: str, body: Any = None, *, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Sign and send anything, and give back its last answer, also a refusal; raises `NoAnswer`.
-
-        ``target`` is ``/path?query``; ``body`` is sent as JSON, None as no body.
-        """
-        call: Call[Any] = Call(method.upper(), target, body, is_pure=method.upper() in ("GET", "HEAD"))
-        exchange = Exchange(self._signer, call, headers=headers)
-        return exchange.answer(await self._outcome(exchange))
-
-    async def export_audit(self, *, after: int = 0, limit: int = 10_000) -> bytes:
-        """One page of the tenant's audit chain as `aster policy audit verify` reads it (ADMIN)."""
-        call: Call[Any] = Call("GET", f"{calls.AUDIT}/export?after={after}&limit={limit}", is_pure=True)
-        exchange = Exchange(self._signer, call)
-        outcome = await self._outcome(exchange)
-        exchange.decoded(outcome)
-        return exchange.response(outcome).content
 
     async def _outcome(self, exchange: Exchange) -> Outcome:
         """Attempts until one is the last."""

@@ -10,14 +10,13 @@ Rules:
 
 import random
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import msgspec
 
-from aster.policy.client.calls import Call
+from aster.policy.client.calls import Answer, Call
 from aster.policy.client.errors import NoAnswer, UnexpectedAnswer, refusal
 from aster.policy.service.signing import NONCE_BYTES, sign_request
 
@@ -31,14 +30,6 @@ UNKEPT = frozenset({"/api/v1/tenant/keys", "/graphql"})
 _REFUSED = 400
 
 Outcome = httpx.Response | httpx.TransportError
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """A status, the decoded JSON body (None when empty), and headers by lower-case name."""
-
-    status: int
-    body: Any
-    headers: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +51,16 @@ class Signer:
 class Exchange:
     """One request's attempts: `headers` for each, then `pause_after` its outcome until that is None."""
 
-    def __init__(self, signer: Signer, call: Call[Any], *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, signer: Signer, call: Call[Any]) -> None:
         self.call = call
         self.payload = b"" if call.body is None else msgspec.json.encode(call.body)
         self._signer = signer
         self._left = signer.retries
         self._tried = 0
-        self._fixed = dict(headers or {})
+        self._fixed = dict(call.headers)
         if call.body is not None:
             self._fixed.setdefault("Content-Type", "application/json")
-        path = call.target.partition("?")[0]
-        keeps = call.method in CHANGING and not call.is_pure and path not in UNKEPT
+        keeps = call.method in CHANGING and not call.is_pure and self._path not in UNKEPT
         if keeps:
             self._fixed.setdefault("Idempotency-Key", secrets.token_hex(NONCE_BYTES))
         self._repeatable = call.is_pure or keeps
@@ -100,43 +90,46 @@ class Exchange:
         pause: float = FIRST_PAUSE * 2 ** (self._tried - 1) * random.uniform(0.5, 1.0)  # noqa: S311 - jitter
         return min(LONGEST_PAUSE, max(pause, _asked_pause(outcome)))
 
-    def response(self, outcome: Outcome) -> httpx.Response:
-        """The last outcome's answer; raises `NoAnswer`."""
+    def read(self, outcome: Outcome) -> Any:
+        """The last outcome as the call's type; raises a `PolicyClientError` for whatever is not that."""
         if isinstance(outcome, httpx.TransportError):
             raise NoAnswer(
-                f"no answer to {self.call.method} {self.call.target.partition('?')[0]}: {_words(outcome)}",
+                f"no answer to {self.call.method} {self._path}: {_words(outcome)}",
                 hint="is the service running, and the URL right?",
             ) from outcome
-        return outcome
-
-    def decoded(self, outcome: Outcome) -> Any:
-        """The last outcome as the call's type; raises a `PolicyClientError`."""
-        response = self.response(outcome)
-        if response.status_code >= _REFUSED:
-            raise refusal(response.status_code, response.content)
+        if self.call.answer is Answer:
+            return _whole(outcome)
+        if outcome.status_code >= _REFUSED:
+            raise refusal(outcome.status_code, outcome.content)
         if self.call.answer is None:
             return None
+        return outcome.content if self.call.answer is bytes else self._decoded(outcome)
+
+    def _decoded(self, response: httpx.Response) -> Any:
         try:
             return msgspec.json.decode(response.content, type=self.call.answer)
         except msgspec.MsgspecError as error:
             raise UnexpectedAnswer(
-                f"the answer to {self.call.method} {self.call.target.partition('?')[0]} is not one of ours: {error}",
+                f"the answer to {self.call.method} {self._path} is not one of ours: {error}",
                 status=response.status_code,
             ) from None
 
-    def answer(self, outcome: Outcome) -> Answer:
-        """The last outcome as it is, whatever its status."""
-        response = self.response(outcome)
-        try:
-            body = msgspec.json.decode(response.content) if response.content else None
-        except msgspec.MsgspecError:
-            body = response.text
-        return Answer(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
+    @property
+    def _path(self) -> str:
+        return self.call.target.partition("?")[0]
 
     def _may_repeat(self, outcome: Outcome) -> bool:
         if isinstance(outcome, httpx.Response):
             return outcome.status_code in RETRIED_STATUSES
         return self._repeatable or isinstance(outcome, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def _whole(response: httpx.Response) -> Answer:
+    try:
+        body = msgspec.json.decode(response.content) if response.content else None
+    except msgspec.MsgspecError:
+        body = response.text
+    return Answer(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
 
 
 def _asked_pause(outcome: Outcome) -> float:

@@ -1,22 +1,20 @@
 """The blocking client."""
 
 import time
-from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx
 
-from aster.policy.client import calls
 from aster.policy.client.calls import Call
-from aster.policy.client.exchange import Answer, Exchange, Outcome, Signer
-from aster.policy.client.methods import Method
+from aster.policy.client.exchange import Exchange, Outcome, Signer
+from aster.policy.client.methods import Methods
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 30.0
 
 
-class PolicyClient:
+class PolicyClient(Methods):
     """Signs and sends. One per thread is not needed: httpx's client is safe to share.
 
     ``url`` is ``http://host:port`` or ``https://host``. ``signature_version`` 2 also signs tenant, role and user;
@@ -43,47 +41,11 @@ class PolicyClient:
         self._http = http or httpx.Client(timeout=timeout)
         self._owns_http = http is None
 
-    evaluate = Method(calls.evaluate)
-    evaluate_source = Method(calls.evaluate_source)
-    evaluate_source_batch = Method(calls.evaluate_source_batch)
-    deploy = Method(calls.deploy)
-    policies = Method(calls.policies)
-    policy = Method(calls.policy)
-    delete_policy = Method(calls.delete_policy)
-    versions = Method(calls.versions)
-    activate = Method(calls.activate)
-    submit = Method(calls.submit)
-    approve = Method(calls.approve)
-    reject = Method(calls.reject)
-    rollback = Method(calls.rollback)
-    audit = Method(calls.audit)
-    audit_head = Method(calls.audit_head)
-    verify_audit = Method(calls.verify_audit)
-
     def send(self, call: Call[T]) -> T:
         """Send a call of `aster.policy.client.calls`; raises a `PolicyClientError` for whatever is not its answer."""
         exchange = Exchange(self._signer, call)
-        answer: T = exchange.decoded(self._outcome(exchange))
+        answer: T = exchange.read(self._outcome(exchange))
         return answer
-
-    def request(
-        self, method: str, target: str, body: Any = None, *, headers: Mapping[str, str] | None = None
-    ) -> Answer:
-        """Sign and send anything, and give back its last answer, also a refusal; raises `NoAnswer`.
-
-        ``target`` is ``/path?query``; ``body`` is sent as JSON, None as no body.
-        """
-        call: Call[Any] = Call(method.upper(), target, body, is_pure=method.upper() in ("GET", "HEAD"))
-        exchange = Exchange(self._signer, call, headers=headers)
-        return exchange.answer(self._outcome(exchange))
-
-    def export_audit(self, *, after: int = 0, limit: int = 10_000) -> bytes:
-        """One page of the tenant's audit chain as `aster policy audit verify` reads it (ADMIN)."""
-        call: Call[Any] = Call("GET", f"{calls.AUDIT}/export?after={after}&limit={limit}", is_pure=True)
-        exchange = Exchange(self._signer, call)
-        outcome = self._outcome(exchange)
-        exchange.decoded(outcome)
-        return exchange.response(outcome).content
 
     def _outcome(self, exchange: Exchange) -> Outcome:
         """Attempts until one is the last."""
