@@ -87,8 +87,11 @@ def checked_batch(memories: Sequence[NewMemory], limits: Limits) -> list[NewMemo
     if len(memories) > limits.batch:
         raise BatchTooLarge(f"too many memories ({len(memories)} > {limits.batch})", hint="send several batches")
     checked = []
-    for index, memory in enumerate(memories):
+    given: Sequence[object] = memories
+    for index, memory in enumerate(given):
         try:
+            if not isinstance(memory, NewMemory):
+                raise InvalidInput(f"must be a NewMemory, got {type(memory).__name__}")
             checked.append(checked_memory(memory, limits))
         except AstrocyteError as error:
             raise type(error)(f"memories[{index}]: {error.message}", hint=error.hint, index=index) from None
@@ -117,6 +120,32 @@ def checked_tags(tags: Sequence[str], limits: Limits) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
+def checked_count(name: str, value: object, *, most: int | None = None) -> int:
+    """A whole number; brought into 1 to ``most`` when that is given, else refused below 1."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidInput(f"{name} must be a whole number, got {type(value).__name__}")
+    if most is not None:
+        return min(max(1, value), most)
+    if value < 1:
+        raise InvalidInput(f"{name} must be at least 1, got {value}")
+    return value
+
+
+def checked_share(name: str, value: object, *, most: float = 1.0) -> float:
+    """A number from 0 to ``most``."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+        raise InvalidInput(f"{name} must be a number from 0 to {most:g}, got {str(value)[:40]}")
+    return value
+
+
+def checked_ids(memory_ids: object) -> list[str]:
+    """Ids of memories; which exist is another question."""
+    given = list(memory_ids) if isinstance(memory_ids, Sequence) and not isinstance(memory_ids, str | bytes) else None
+    if given is None or not all(isinstance(one, str) for one in given):
+        raise InvalidInput("memory_ids must be a list of ids")
+    return given
+
+
 def checked_selection(
     memory_ids: Sequence[str] | None,
     tags: Sequence[str] | None,
@@ -129,8 +158,8 @@ def checked_selection(
     """What a forget names; `NothingSelected` when it names nothing."""
     if scope not in (None, "all"):
         raise InvalidInput("scope must be 'all' or left out")
-    if isinstance(memory_ids, str):
-        raise InvalidInput("memory_ids must be a list of ids")
+    if memory_ids is not None:
+        memory_ids = checked_ids(memory_ids)
     if scope == "all":
         return Selection(everything=True)
     for name, given in (("memory_ids", memory_ids), ("tags", tags)):
@@ -156,6 +185,13 @@ def checked_reason(reason: object, limits: Limits) -> str | None:
         raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
     _check_encodable("reason", reason, InvalidInput)
     return reason
+
+
+def checked_names(names: Sequence[str], limits: Limits) -> list[str]:
+    """Names of a person; one text is refused, for its letters would be names."""
+    if isinstance(names, str):
+        raise InvalidInput("names must be a list of texts")
+    return [checked_label("names", name, limits) for name in names]
 
 
 def checked_label(name: str, value: object, limits: Limits) -> str:

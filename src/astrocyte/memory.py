@@ -19,6 +19,7 @@ from astrocyte.inputs import (
     bank_name,
     bank_names,
     checked_batch,
+    checked_count,
     checked_memory,
     checked_reason,
     checked_selection,
@@ -186,6 +187,8 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
         await self._authorize(context, "reflect", names)
         if method not in REFLECT_METHODS:
             raise InvalidInput(f"method must be one of {', '.join(REFLECT_METHODS)}")
+        if max_tokens is not None:
+            checked_count("max_tokens", max_tokens)
         model = None if method == "extractive" else self._opened.language_model
         if model is None and method == "language_model":
             raise InvalidInput("no language model is configured", hint="name one in [llm] model")
@@ -315,7 +318,7 @@ class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, Mai
             selection = checked_selection(memory_ids, tags, before_date, scope, limits, since_date=since_date)
             chosen = await asyncio.to_thread(store.selected, bank, selection)
             ids = chosen if ids is None else [one for one in ids if one in set(chosen)]
-        shown = ids[: min(max(1, limit), limits.max_results)]
+        shown = ids[: checked_count("limit", limit, most=limits.max_results)]
         found = [await asyncio.to_thread(store.find, bank, one) for one in shown]
         holds = await asyncio.to_thread(store.holds, bank)
         return ForgetPreview(

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astrocyte.errors import AstrocyteError
+from astrocyte import Astrocyte
+from astrocyte.errors import AstrocyteError, InvalidInput
 from astrocyte.inputs import BANK_ID, Limits, bank_name, bank_names, checked_batch, checked_memory, checked_query, utc
 from astrocyte.memories import NewMemory
 
@@ -98,3 +100,38 @@ def test_times_become_utc() -> None:
     assert utc("t", datetime(2026, 1, 1, 12)) == datetime(2026, 1, 1, 12, tzinfo=UTC)  # noqa: DTZ001 - the point
     with pytest.raises(AstrocyteError, match="outside the calendar"):
         utc("t", datetime.min.replace(tzinfo=timezone(timedelta(hours=2))))
+
+
+WRONG: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    ("recall", ("x", "b"), {"max_results": "5"}),
+    ("recall", ("x", "b"), {"max_results": True}),
+    ("recall", ("x", "b"), {"max_tokens": "5"}),
+    ("recall", ("x", "b"), {"max_tokens": 0}),
+    ("recall", ("x", "b"), {"min_score": "high"}),
+    ("recall", ("x", "b"), {"min_score": float("nan")}),
+    ("recall", ("x", "b"), {"enough": None}),
+    ("recall", ("x", "b"), {"diversity": "much"}),
+    ("recall", ("x", "b"), {"bank_weights": {"b": "heavy"}}),
+    ("reflect", ("x", "b"), {"max_tokens": -1}),
+    ("history", ("x", "b", "2020"), {}),
+    ("forget", ("b",), {"memory_ids": [1]}),
+    ("forget", ("b",), {"memory_ids": "abc"}),
+    ("preview_forget", ("b",), {"query": "x", "limit": "7"}),
+    ("list_memories", ("b",), {"limit": "x"}),
+    ("list_memories", ("b",), {"layer": "dream"}),
+    ("archive_memories", ("b", "abc"), {}),
+    ("erase", ("user:ann",), {"names": "Ann"}),
+    ("erase", ("user:ann",), {"banks": "team"}),
+    ("retain_batch", ("b", ["x"]), {}),
+    ("retain_batch", ("b", [{"content": "x"}]), {}),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments", "named"), WRONG, ids=lambda value: str(value)[:40])
+async def test_an_argument_of_the_wrong_kind_is_a_typed_error(
+    plain: Astrocyte, method: str, arguments: tuple[Any, ...], named: dict[str, Any]
+) -> None:
+    await plain.retain("x", "b")
+    with pytest.raises(InvalidInput):
+        await getattr(plain, method)(*arguments, **named)
+    assert len((await plain.list_memories("b")).memories) == 1

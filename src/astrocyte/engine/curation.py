@@ -11,11 +11,12 @@ import msgspec
 from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.engine.core import Engine
 from astrocyte.errors import InvalidInput, MemoryNotFound
-from astrocyte.inputs import bank_name, checked_memory
+from astrocyte.inputs import bank_name, checked_count, checked_ids, checked_memory
 from astrocyte.memories import UNCHANGED, Memory, MemoryPage, MemoryRecord, Metadata, NewMemory, Unchanged, as_retained
 from astrocyte.paging import page_cursor, page_start
 from astrocyte.retain.preparation import prepare
 from astrocyte.retain.privacy import guard
+from astrocyte.stores.columns import LAYERS
 from astrocyte.stores.store import PreparedMemory
 
 LOOKED_THROUGH = 500
@@ -50,7 +51,9 @@ class CurationOperations(Engine):
         bank = bank_name(bank_id)
         await self._authorize(context, "list", [bank])
         after = page_start(cursor)
-        size = min(max(1, limit), self.settings.limits.max_results)
+        size = checked_count("limit", limit, most=self.settings.limits.max_results)
+        if layer is not None and layer not in LAYERS:
+            raise InvalidInput(f"layer must be one of {', '.join(LAYERS)}")
         rows = await asyncio.to_thread(self._page, bank, after, size + 1, layer)
         more = len(rows) > size
         return MemoryPage(
@@ -115,7 +118,7 @@ class CurationOperations(Engine):
     ) -> int:
         """Keep memories but find them no more; returns how many were not archived yet. Raises `LegalHoldActive`."""
         bank = bank_name(bank_id)
-        if isinstance(memory_ids, str) or not memory_ids:
+        if not checked_ids(memory_ids):
             raise InvalidInput("memory_ids must be a list of ids that is not empty")
         await self._authorize(context, "forget", [bank])
         return len(await self._opened.store.archive(bank, memory_ids, self._event("archive", bank, context)))

@@ -9,8 +9,8 @@ from astrocyte.access.decisions import own_bank
 from astrocyte.access.identity import AstrocyteContext, canonical, parse_principal
 from astrocyte.banks import ErasedBank, ErasureReport
 from astrocyte.engine.core import Engine
-from astrocyte.errors import LegalHoldActive
-from astrocyte.inputs import bank_name, checked_label, checked_reason
+from astrocyte.errors import InvalidInput, LegalHoldActive
+from astrocyte.inputs import bank_name, checked_label, checked_names, checked_reason
 from astrocyte.stores.store import Person, Selection
 
 MENTIONS = "mentions"
@@ -63,9 +63,11 @@ class ErasureOperations(Engine):
         person = Person(
             principal=canonical(actor),
             own_bank=own_bank(actor),
-            names=frozenset(checked_label("names", name, limits).casefold() for name in names),
+            names=frozenset(name.casefold() for name in checked_names(names, limits)),
         )
         why = checked_reason(reason, limits)
+        if isinstance(banks, str):
+            raise InvalidInput("banks must be a list of bank names")
         chosen = [bank_name(bank) for bank in banks] if banks is not None else await self._every_bank()
         if chosen:
             await self._authorize(context, "erase", chosen)

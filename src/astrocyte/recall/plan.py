@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from astrocyte.errors import InvalidInput
-from astrocyte.inputs import Limits, checked_query, checked_tags, utc
+from astrocyte.inputs import Limits, checked_count, checked_query, checked_share, checked_tags, utc
 from astrocyte.recall.filters import RecallFilter, TagMatch
 from astrocyte.stores.columns import LAYERS
 
@@ -65,19 +65,15 @@ def recall_plan(
         raise InvalidInput(f"tag_match must be one of {', '.join(TAG_MATCHES)}")
     if strategy not in STRATEGIES:
         raise InvalidInput(f"strategy must be one of {', '.join(STRATEGIES)}")
-    if not 0 <= diversity <= 1:
-        raise InvalidInput(f"diversity must be from 0 to 1, got {diversity}")
-    if max_tokens is not None and max_tokens < 1:
-        raise InvalidInput(f"max_tokens must be at least 1, got {max_tokens}")
     if layers is not None and not set(layers) <= set(LAYERS):
         raise InvalidInput(f"layers must be some of {', '.join(LAYERS)}")
     start, end = time_range or (None, None)
     return RecallPlan(
         query=checked_query(query, limits),
         banks=tuple(banks),
-        max_results=min(max(1, max_results), limits.max_results),
-        max_tokens=max_tokens,
-        min_score=min_score,
+        max_results=checked_count("max_results", max_results, most=limits.max_results),
+        max_tokens=None if max_tokens is None else checked_count("max_tokens", max_tokens),
+        min_score=checked_share("min_score", min_score),
         admitted=RecallFilter(
             tags=tuple(checked_tags(tags, limits)),
             tag_match=tag_match,
@@ -87,9 +83,9 @@ def recall_plan(
             layers=None if layers is None else frozenset(layers),
         ),
         strategy=strategy,
-        enough=max(1, enough),
+        enough=checked_count("enough", enough, most=limits.max_results),
         bank_weights=_checked_weights(bank_weights or {}, banks),
-        diversity=diversity,
+        diversity=checked_share("diversity", diversity),
         rerank=rerank,
         trace=trace,
     )
@@ -99,6 +95,5 @@ def _checked_weights(weights: Mapping[str, float], banks: Sequence[str]) -> Mapp
     for bank, weight in weights.items():
         if bank not in banks:
             raise InvalidInput(f"bank_weights names '{bank[:40]}', which is not searched")
-        if not 0 <= weight <= MAX_WEIGHT:
-            raise InvalidInput(f"a bank's weight is from 0 to {MAX_WEIGHT:g}, got {weight}")
+        checked_share("a bank's weight", weight, most=MAX_WEIGHT)
     return dict(weights)
