@@ -6,13 +6,14 @@ hold, or what is still to be derived. Passages and vectors are not in the file: 
 bank can be taken to another embedding model. Grants, sources and the audit log belong to the installation, not to a
 bank.
 
-Version 1 had nothing but facts, one record a line, and no last line; it is still read.
+Version 1 had nothing but facts, one record a line, and no last line; it is still read. So are the files of earlier
+versions of `astrocyte` (`astrocyte.ama`).
 """
 
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from aster.foundation.errors import StorageFull, StorageUnwritable
+from astrocyte import ama
 from astrocyte.banks import BankSettings, BankState, Due, Forgotten, LegalHold
 from astrocyte.errors import AstrocyteError, InvalidExport
 from astrocyte.inputs import (
@@ -73,6 +75,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
 _encode = msgspec.json.Encoder().encode
 _header = msgspec.json.Decoder(Header).decode
+_ama_header = msgspec.json.Decoder(ama.AmaHeader).decode
+_ama_record = msgspec.json.Decoder(ama.AmaRecord).decode
 _record = msgspec.json.Decoder(MemoryRecord).decode
 _line = msgspec.json.Decoder(Line).decode
 
@@ -140,12 +144,13 @@ class BankFile:
         self._forgotten: list[Forgotten] = []
         self._holds: list[LegalHold] = []
         self._due: list[Due] = []
+        self._announced: int | None = None
         try:
             self._handle = path.open("rb")
         except OSError as error:
             raise InvalidExport(f"{path}: can't be read: {error.strerror or error}") from error
         try:
-            self._header = self._read_header()
+            self._header, self._read_line = self._opened()
             self.settings = checked_bank_settings(self._header.settings, limits)
         except BaseException:
             self._handle.close()
@@ -157,15 +162,25 @@ class BankFile:
     def __exit__(self, *exception: object) -> None:
         self._handle.close()
 
-    def _read_header(self) -> Header:
+    def _opened(self) -> tuple[Header, Callable[[bytes], Line]]:
+        """The first line, and what reads the others."""
+        first = self._handle.readline(MAX_LINE)
         try:
-            header = _header(self._handle.readline(MAX_LINE))
+            told = _ama_header(first)
+        except msgspec.MsgspecError:
+            told = None
+        if told is not None and told.version == ama.VERSION:
+            earlier, self._announced = told, told.memory_count
+            header = Header(format=FORMAT, version=1, bank_id=told.bank_id, model=None)
+            return header, lambda line: Line(memory=ama.memory_of(_ama_record(line), earlier))
+        try:
+            header = _header(first)
         except msgspec.MsgspecError:
             raise InvalidExport(f"{self._path}: is not an exported bank") from None
         if header.format != FORMAT or not 1 <= header.version <= VERSION:
-            told = f"'{header.format[:40]}' version {header.version}"
-            raise InvalidExport(f"{self._path}: is {told}, not {FORMAT} 1 to {VERSION}")
-        return header
+            told_as = f"'{header.format[:40]}' version {header.version}"
+            raise InvalidExport(f"{self._path}: is {told_as}, not {FORMAT} 1 to {VERSION}")
+        return header, _line if header.version > 1 else lambda line: Line(memory=_record(line))
 
     def pages(self) -> Iterator[Sequence[KeptMemory]]:
         """The memories in order, some at a time."""
@@ -190,20 +205,22 @@ class BankFile:
         )
 
     def _memories(self) -> Iterator[KeptMemory]:
-        is_old, end, number = self._header.version == 1, None, 1
+        end, number = None, 1
         while line := self._handle.readline(MAX_LINE):
             number += 1
             try:
                 if end is not None:
                     raise InvalidExport("there is something after the end")
-                told = Line(memory=_record(line)) if is_old else _line(line)
+                told = self._read_line(line)
                 kept = self._kept(told)
             except (msgspec.MsgspecError, AstrocyteError) as error:
                 raise InvalidExport(f"{self._path}, line {number}: {error}") from None
             end = told.end
             if kept is not None:
                 yield kept
-        if not is_old and (end is None or end.lines != number - 2):
+        if self._header.version > 1:
+            self._announced, number = -1 if end is None else end.lines, number - 1
+        if self._announced not in (None, number - 1):
             raise InvalidExport(f"{self._path}: is cut off, or lines are missing from it")
 
     def _kept(self, line: Line) -> KeptMemory | None:

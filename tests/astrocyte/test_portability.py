@@ -190,6 +190,43 @@ async def test_a_file_of_the_first_version_is_still_read(plain: Astrocyte, tmp_p
     assert (memory.memory_id, memory.retained_by, memory.retained_at.microsecond) == ("m1", "user:ann", 1)
 
 
+AMA_HEADER = (
+    '{"_ama_version": 1, "bank_id": "b", "exported_at": "2026-11-26T02:22:22+00:00", "provider": "p",'
+    ' "memory_count": 2}\n'
+)
+BOB = (
+    '{"id": "92af75f37a14469d", "text": "Bob moved", "fact_type": "experience", "bank_id": "b", "metadata":'
+    ' {"_created_at": "2026-11-25T02:22:21.944082+00:00", "_retain_id": "8ac8", "k": [1]}}\n'
+)
+ALICE = (
+    '{"id": "c94f05fa158240f2", "text": "Alice likes dark mode", "fact_type": "world", "tags": ["ui"], "bank_id": "b",'
+    ' "metadata": {"k": 1, "_source": "chat"}, "occurred_at": "2024-01-02T00:00:00+00:00"}\n'
+)
+
+
+async def test_an_export_of_an_earlier_astrocyte_is_read(plain: Astrocyte, tmp_path: Path) -> None:
+    file = tmp_path / "ama.jsonl"
+    file.write_text(AMA_HEADER + BOB + ALICE)
+    assert (await plain.import_bank("a", file)).imported == 2
+    bob, alice = await everything(plain, "a")
+    assert (bob.memory_id, bob.content, bob.metadata) == (
+        "92af75f37a14469d",
+        "Bob moved",
+        {"k": "[1]", "fact_type": "experience"},
+    )
+    assert bob.retained_at == datetime(2026, 11, 25, 2, 22, 21, 944082, tzinfo=UTC)
+    assert (alice.tags, alice.metadata, alice.source, alice.occurred_at) == (
+        ["ui"],
+        {"k": 1},
+        "chat",
+        datetime(2024, 1, 2, tzinfo=UTC),
+    )
+    assert alice.retained_at == datetime(2026, 11, 26, 2, 22, 22, tzinfo=UTC)
+    file.write_text(AMA_HEADER + BOB)
+    with pytest.raises(InvalidExport, match="is cut off"):
+        await plain.import_bank("c", file)
+
+
 async def test_nothing_is_imported_when_the_last_page_is_bad(plain: Astrocyte, tmp_path: Path) -> None:
     await plain.retain_batch("a", [NewMemory(content=f"fact {n}") for n in range(1000)])
     await plain.retain("the last one", "a")
