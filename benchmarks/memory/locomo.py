@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import numpy as np
 from benchmarks.memory.locomo_transcript import Conversation, Turn, read_conversations
 from benchmarks.memory.peers import CACHE, missing, peers_python, prepare
-from benchmarks.memory.scoring import Asked, print_bars, print_tables
+from benchmarks.memory.scoring import HALVES, Asked, print_bars, print_tables
 
 from aster.foundation.sql import Database
 from astrocyte.config import settings_from_dict
@@ -38,11 +38,13 @@ from astrocyte.memories import Metadata, NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.ladder import PROVIDERS, load_provider
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.models.word_vectors import WordProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.indexes import BankIndexes
 from astrocyte.recall.legs import best_places, keyword_scores
 from astrocyte.recall.ranking import Weights, rank
+from astrocyte.recall.wording import Wording
 from astrocyte.stores.opening import open_store
 
 BATCH = 64
@@ -59,18 +61,36 @@ class Remembered:
         self._model, self._file = model, file
         self.model_id, self.dimension = model.model_id, model.dimension
         self._known: dict[str, Any] = {}
+        self._words: dict[str, bytes] = {}
         if file.exists():
             with np.load(file, allow_pickle=False) as kept:
-                self._known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
+                texts = kept["texts"].tolist()
+                self._known = dict(zip(texts, kept["vectors"], strict=True))
+                words = np.split(kept["words"], np.cumsum(kept["sizes"])[:-1])
+                self._words = dict(zip(texts, (one.tobytes() for one in words), strict=True))
 
     def embed(self, texts: Sequence[str]) -> Any:
+        return self.embed_words(texts)[0]
+
+    def embed_words(self, texts: Sequence[str]) -> tuple[Any, list[bytes]]:
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if missing:
+        if missing and isinstance(self._model, WordProvider):
+            vectors, words = self._model.embed_words(missing)
+            self._known.update(zip(missing, vectors, strict=True))
+            self._words.update(zip(missing, words, strict=True))
+        elif missing:
             self._known.update(zip(missing, self._model.embed(missing), strict=True))
-        return np.stack([self._known[text] for text in texts])
+        return np.stack([self._known[text] for text in texts]), [self._words.get(text, b"") for text in texts]
 
     def keep(self) -> None:
-        np.savez(self._file, texts=np.array(list(self._known)), vectors=np.stack(list(self._known.values())))
+        words = [self._words.get(text, b"") for text in self._known]
+        np.savez(
+            self._file,
+            texts=np.array(list(self._known)),
+            vectors=np.stack(list(self._known.values())),
+            words=np.frombuffer(b"".join(words), np.uint8),
+            sizes=[len(one) for one in words],
+        )
 
 
 @dataclass(frozen=True)
@@ -82,14 +102,17 @@ class Bench:
     turn_of_row: list[dict[int, str]]
     asked: list[Asked]
     vectors: list[Any]
+    wordings: list[Wording | None]
     stored_a_second: float
 
     def by_weights(self, weights: Weights) -> list[list[str]]:
         """Rankings with only some of the evidence: the ablations."""
         found = []
-        for one, vector in zip(self.asked, self.vectors, strict=True):
+        for one, vector, wording in zip(self.asked, self.vectors, self.wordings, strict=True):
             index, names = self.indexes[one.bank], self.turn_of_row[one.bank]
-            ranking = rank(index, one.question.text, vector, RecallFilter(), limit=DEPTH, weights=weights)
+            ranking = rank(
+                index, one.question.text, vector, RecallFilter(), limit=DEPTH, weights=weights, wording=wording
+            )
             found.append([names[hit.row] for hit in ranking.hits])
         return found
 
@@ -129,8 +152,10 @@ async def build(conversations: list[Conversation], database: Path, astrocyte: As
     count = sum(len(conversation.turns) for conversation in conversations)
     print(f"retained {count} turns in {len(conversations)} banks: {count / spent:.0f} a second, batches of {BATCH}")
     reader = Database.open(database)
-    indexes = BankIndexes(open_store(reader))
+    store = open_store(reader)
+    indexes = BankIndexes(store)
     found = [index for one in conversations if (index := indexes.current(one.name)) is not None]
+    words = {index.position.bank: store.words(index.position.bank, index.rows.tolist()) for index in found}
     await reader.close()
     names = [
         dict(zip(index.rows.tolist(), (turn.turn_id for turn in one.turns), strict=True))
@@ -138,7 +163,12 @@ async def build(conversations: list[Conversation], database: Path, astrocyte: As
     ]
     asked = [Asked(bank, question) for bank, one in enumerate(conversations) for question in one.questions]
     vectors = [provider.embed([one.question.text])[0] if provider else None for one in asked]
-    return Bench(conversations, found, names, asked, vectors, count / spent)
+    wordings: list[Wording | None] = [None] * len(asked)
+    if isinstance(provider, WordProvider):
+        wordings = [
+            Wording(provider.embed_words([one.question.text])[1][0], lambda bank, rows: words[bank]) for one in asked
+        ]
+    return Bench(conversations, found, names, asked, vectors, wordings, count / spent)
 
 
 async def recalled(bench: Bench, astrocyte: Astrocyte) -> tuple[list[list[str]], list[float]]:
@@ -187,6 +217,7 @@ async def main() -> None:
     parser.add_argument("--peers-python", type=Path, help="an interpreter that has them, instead of the prepared one")
     parser.add_argument("--conversations", type=int, help="only the first so many")
     parser.add_argument("--rerank", action="store_true", help="also with the second look at tokens (slow)")
+    parser.add_argument("--tuning", action="store_true", help="show the tuning half alone, as while trying things")
     parser.add_argument("--vectors", type=Path, help="a file of vectors, kept for the next run")
     arguments = parser.parse_args()
     if arguments.prepare:
@@ -214,8 +245,9 @@ async def main() -> None:
         rankings: dict[str, Sequence[Sequence[str]]] = {"BM25": bench.by_one_leg("bm25")}
         if provider is not None:
             rankings["vectors alone"] = bench.by_one_leg("vectors")
-        structure = {"neighbours": (), "speaker": 0.0, "session": 0.0, "entity": 0.0, "time": 0.0}
+        structure = {"wording": 0.0, "neighbours": (), "speaker": 0.0, "session": 0.0, "entity": 0.0, "time": 0.0}
         rankings["sum of z-scores"] = bench.by_weights(Weights(**structure))  # type: ignore[arg-type]  # as named
+        rankings["all but wording"] = bench.by_weights(Weights(wording=0.0))
         rankings["all but entity links"] = bench.by_weights(Weights(entity=0.0))
         rankings[OURS] = ours
         times = [("ours", spent[len(spent) // 2], spent[int(len(spent) * 0.95)], bench.stored_a_second)]
@@ -230,7 +262,7 @@ async def main() -> None:
             for name, answer in peers(bench, python, arguments.peers, provider).items():
                 rankings[name] = answer["rankings"]
                 times.append((name, answer["p50"], answer["p95"], answer["stored_a_second"]))
-    print_tables(bench.asked, rankings)
+    print_tables(bench.asked, rankings, ["tuning half"] if arguments.tuning else list(HALVES))
     size = sum(index.size for index in bench.indexes) / len(bench.indexes)
     embedded = "without embedding, which --vectors kept" if remembered else "ours with embedding, peers without"
     print(f"\none recall at {size:.0f} memories a bank, ms; memories stored a second ({embedded})")
@@ -238,7 +270,7 @@ async def main() -> None:
         print(f"  {name:28} p50 {middle:8.1f}  p95 {high:8.1f}  stored {rate:8.0f}")
     print("\nbars")
     for name in (OURS, RERANKED):
-        if name in rankings:
+        if name in rankings and not arguments.tuning:
             print_bars(bench.asked, name, rankings[name])
 
 

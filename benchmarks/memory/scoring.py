@@ -69,12 +69,14 @@ def scored(asked: Sequence[Asked], ranked: Sequence[Sequence[str]], chosen: Call
     return score
 
 
-def print_tables(asked: Sequence[Asked], rankings: Rankings) -> None:
-    for half, chosen in HALVES.items():
+def print_tables(asked: Sequence[Asked], rankings: Rankings, halves: Sequence[str]) -> None:
+    for half in halves:
+        chosen = HALVES[half]
         print(f"\n{half:30} any@1  any@5  any@10 any@20 frac@5 frac@10 frac@20 MRR")
         for name, ranked in rankings.items():
             print(f"  {name:28} {scored(asked, ranked, chosen).row()}")
-    for half, chosen in list(HALVES.items())[:2]:
+    for half in [half for half in halves if half != "both"]:
+        chosen = HALVES[half]
         print(f"\n{'fraction@10, ' + half:30} " + "  ".join(f"{name:>11}" for name in CATEGORIES.values()))
         for name, ranked in rankings.items():
             cells = [_of_category(asked, ranked, chosen, category) for category in CATEGORIES]

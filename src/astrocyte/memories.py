@@ -111,8 +111,8 @@ class MemoryHit(msgspec.Struct, frozen=True, kw_only=True):
 
     ``text`` is the whole content, or the passage of a long one that was found; ``chunk_id`` then says which.
     ``score`` is 0..1 and absolute: the best hit of a bad query stays low. ``evidence`` names what found it: keyword,
-    semantic, neighbour (a turn near it), speaker, entity (it names what other hits
-    name), time (it happened, or speaks of, when the question asks about).
+    semantic, wording (words alike the question's), neighbour (a turn near it), speaker, entity (it names what other
+    hits name), time (it happened, or speaks of, when the question asks about).
     """
 
     text: str

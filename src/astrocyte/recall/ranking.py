@@ -29,6 +29,7 @@ from astrocyte.recall.legs import (
     standardised,
     time_gain,
 )
+from astrocyte.recall.wording import CANDIDATES, Wording
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +48,7 @@ class Weights:
 
     keyword: float = 1.0
     semantic: float = 1.0
+    wording: float = 2.0
     neighbours: tuple[float, ...] = (0.35, 0.2)
     speaker: float = 0.75
     session: float = 0.5
@@ -90,6 +92,7 @@ def rank(
     limit: int,
     weights: Weights,
     vectors: VectorLeg = scanned,
+    wording: Wording | None = None,
     is_traced: bool = False,
 ) -> Ranking:
     """At most ``limit`` hits; none when nothing in the bank answers the question. ``is_traced`` tells their legs."""
@@ -104,7 +107,7 @@ def rank(
     cosines = None if close is None else close.cosines
     scored = time.perf_counter()
     stages = Stages(are_kept=is_traced)
-    fused = _fuse(index, query, keywords, close, mask, weights, stages)
+    fused = _fuse(index, query, keywords, close, wording, mask, weights, stages)
     places = best_places(fused.scores, mask, limit)
     if close is not None and vector is not None:
         settle(index, close, vector, places)
@@ -142,19 +145,30 @@ def _fuse(
     query: str,
     keywords: Keywords,
     close: Closeness | None,
+    wording: Wording | None,
     mask: "NDArray[np.bool_]",
     weights: Weights,
     stages: Stages,
 ) -> _Fused:
+    import numpy as np
+
     fused = weights.keyword * standardised(keywords.scores, mask)
     stages.note("keyword", fused)
     if close is not None:
         fused = fused + weights.semantic * close.standardised(mask)
         stages.note("semantic", fused)
     gains = neighbour_gain(index, fused, mask, weights.neighbours)
+    lifted: dict[str, NDArray[np.bool_]] = {}
+    if wording is not None and weights.wording:
+        places, fits = wording.scores(index, best_places(fused + gains, mask, CANDIDATES))
+        fused[places] += weights.wording * fits
+        lifted["wording"] = np.zeros(index.size, np.bool_)
+        lifted["wording"][places] = fits > 0
+        stages.note("wording", fused)
+        gains = neighbour_gain(index, fused, mask, weights.neighbours)
     fused = fused + gains
     stages.note("neighbour", fused)
-    lifted = {"neighbour": gains > 0}
+    lifted["neighbour"] = gains > 0
     speaker = named_speaker(index, query)
     if speaker is not None:
         fused[speaker] += weights.speaker * _spread(fused, mask)

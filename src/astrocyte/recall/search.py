@@ -4,10 +4,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from astrocyte.memories import FoundPassage, HitTrace, LegTrace, MemoryHit, RecallResult, RecallTrace
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.models.word_vectors import WordProvider
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.diversity import diversified
 from astrocyte.recall.honesty import never_rising
@@ -16,6 +17,7 @@ from astrocyte.recall.legs import best_places, scanned, standardised
 from astrocyte.recall.plan import RecallPlan
 from astrocyte.recall.ranking import Hit, Ranking, VectorLeg, Weights, rank
 from astrocyte.recall.reranking import Reranker
+from astrocyte.recall.wording import Wording
 from astrocyte.stores.store import Space, Store, check_space
 
 if TYPE_CHECKING:
@@ -35,6 +37,14 @@ class _Found:
     bank_id: str
     hit: Hit
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as the model sees it: as a whole, and word by word if the model tells words."""
+
+    vector: "NDArray[np.float32]"
+    wording: Wording | None
 
 
 @dataclass(slots=True)
@@ -87,7 +97,7 @@ class Searcher:
         spent = _Spent()
         rankings: dict[str, Ranking] = {}
         found: list[_Found] = []
-        vector: Any = None
+        asked: _Asked | None = None
         for bank in plan.banks:
             index = self._indexes.current(bank)
             if index is None:
@@ -95,8 +105,8 @@ class Searcher:
             if index.space is not None and self._provider is not None:
                 check_space(bank, index.space, Space(self._provider.model_id, self._provider.dimension))
                 with spent.step("embedding"):
-                    vector = self._provider.embed([plan.query])[0] if vector is None else vector
-            rankings[bank] = ranking = self._rank(plan, bank, index, None if index.space is None else vector, spent)
+                    asked = asked or _asked(self._provider, plan.query, self._store)
+            rankings[bank] = ranking = self._rank(plan, bank, index, None if index.space is None else asked, spent)
             weight = plan.bank_weights.get(bank, 1.0)
             scores = never_rising([hit.certainty for hit in ranking.hits])
             found += [
@@ -119,7 +129,7 @@ class Searcher:
             top_semantic_score=max(cosines, default=None),
         )
 
-    def _rank(self, plan: RecallPlan, bank: str, index: BankIndex, vector: Any, spent: _Spent) -> Ranking:
+    def _rank(self, plan: RecallPlan, bank: str, index: BankIndex, asked: "_Asked | None", spent: _Spent) -> Ranking:
         wanted = plan.max_results + 1
         reranker = self._reranker if plan.rerank else None
         limit = max(wanted, self._rerank_candidates) if reranker else wanted
@@ -127,11 +137,12 @@ class Searcher:
         ranking = rank(
             index,
             plan.query,
-            vector,
+            None if asked is None else asked.vector,
             plan.admitted,
             limit=limit,
             weights=self._weights,
             vectors=self._vectors,
+            wording=None if asked is None else asked.wording,
             is_traced=plan.trace,
         )
         spent.add(ranking)
@@ -201,6 +212,13 @@ class Searcher:
                 continue
             seen.add(passage.text)
             yield _public(passage, one), one.hit
+
+
+def _asked(provider: EmbeddingProvider, query: str, store: Store) -> _Asked:
+    if not isinstance(provider, WordProvider):
+        return _Asked(provider.embed([query])[0], None)
+    vectors, words = provider.embed_words([query])
+    return _Asked(vectors[0], Wording(words[0], store.words))
 
 
 def _is_enough(plan: RecallPlan, found: Sequence[_Found]) -> bool:

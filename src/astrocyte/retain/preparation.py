@@ -6,6 +6,7 @@ from datetime import datetime
 
 from astrocyte.memories import KeptMemory, NewMemory, as_retained
 from astrocyte.models.provider import EmbeddingProvider
+from astrocyte.models.word_vectors import WordProvider
 from astrocyte.recall.entities import named_terms
 from astrocyte.recall.postings import pack_terms
 from astrocyte.retain.duplicates import DuplicateRule, fingerprint
@@ -30,14 +31,18 @@ def prepare(
         searched_text(memory, passage) for memory, passages in zip(memories, split, strict=True) for passage in passages
     ]
     packed: list[bytes | None] = [None] * len(texts)
-    if provider is not None:
+    words: Sequence[bytes | None] = packed
+    if isinstance(provider, WordProvider):
+        vectors, words = provider.embed_words(texts)
+        packed = [row.tobytes() for row in vectors.astype("<f2")]
+    elif provider is not None:
         packed = [row.tobytes() for row in provider.embed(texts).astype("<f2")]
     said = [memory.occurred_at for memory, passages in zip(memories, split, strict=True) for _ in passages]
     terms = [_packed_terms(text, moment) for text, moment in zip(texts, said, strict=True)]
     prepared, first = [], 0
     for memory_id, memory, passages in zip(ids, memories, split, strict=True):
         kept = [
-            PreparedPassage(passage.start, passage.stop, terms[number], packed[number])
+            PreparedPassage(passage.start, passage.stop, terms[number], packed[number], words[number])
             for number, passage in enumerate(passages, start=first)
         ]
         mark = None if duplicates == "keep" else fingerprint(memory)

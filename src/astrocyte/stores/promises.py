@@ -32,6 +32,7 @@ CHECKS: Mapping[str, str] = MappingProxyType(
             "SELECT count(*) FROM memory_segments s WHERE s.content IS NOT NULL AND s.passages <> (SELECT count(*)"
             " FROM memory_passages p WHERE p.bank = s.bank AND p.id BETWEEN s.first_passage AND s.last_passage)"
         ),
+        "word vectors that are cut off": "SELECT count(*) FROM memory_passages WHERE length(words) % 64 <> 0",
         "search terms that are cut off": "SELECT count(*) FROM memory_passages WHERE length(terms) % 8 <> 0",
         "forgotten memories that are still there": (
             "SELECT count(*) FROM memory_tombstones t JOIN memories m ON m.id = t.memory WHERE t.kind <> 'archived'"

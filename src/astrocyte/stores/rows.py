@@ -119,12 +119,13 @@ def insert_memories(connection: Connection, bank: int, memories: Sequence[Prepar
         )
         numbers.update(inserted.fetchall())
     connection.executemany(
-        "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO memory_passages (bank, memory, ordinal, start, stop, terms, vector, words)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (bank, numbers[one.memory_id], ordinal, passage.start, passage.stop, passage.terms, passage.vector)
+            (bank, numbers[one.memory_id], ordinal, said.start, said.stop, said.terms, said.vector, said.words)
             for one in memories
             if one.archived_at is None
-            for ordinal, passage in enumerate(one.passages)
+            for ordinal, said in enumerate(one.passages)
         ],
     )
     return [numbers[one.memory_id] for one in memories]

@@ -138,6 +138,17 @@ class SqlStore(BankTable, Curation, TaskQueue, Transfer):
 
         return self._database.read_now(query)
 
+    def words(self, bank: int, rows: Sequence[int]) -> dict[int, bytes]:
+        def query(connection: Connection) -> dict[int, bytes]:
+            found: dict[int, bytes] = {}
+            for part in parts(rows):
+                marks = ",".join("?" * len(part))
+                select = f"SELECT id, words FROM memory_passages WHERE id IN ({marks}) AND bank = ?"  # noqa: S608
+                found.update(connection.execute(f"{select} AND words IS NOT NULL", (*part, bank)))
+            return found
+
+        return self._database.read_now(query)
+
     def find(self, bank_id: str, memory_id: str) -> Memory | None:
         row = self._database.read_now(
             lambda connection: connection.execute(f"{_MEMORY} AND m.memory_id = ?", (bank_id, memory_id)).fetchone()

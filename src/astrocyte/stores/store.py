@@ -18,12 +18,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PreparedPassage:
-    """``content[start:stop]`` with what searching needs: packed terms, and a packed float16 vector or None."""
+    """``content[start:stop]`` with what searching needs: packed terms, a packed float16 vector, packed words.
+
+    The last two are None where the model gives none.
+    """
 
     start: int
     stop: int
     terms: bytes
     vector: bytes | None
+    words: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,9 @@ class Store(Protocol):
 
     def fetch(self, bank_id: str, rows: Sequence[int]) -> dict[int, FoundPassage]:
         """Those of the passages that still exist in this bank."""
+
+    def words(self, bank: int, rows: Sequence[int]) -> dict[int, bytes]:
+        """The packed words of those passages of a bank (its number) that have some."""
 
     def find(self, bank_id: str, memory_id: str) -> Memory | None:
         """One memory by its id."""
