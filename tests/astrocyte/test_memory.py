@@ -97,6 +97,8 @@ async def test_the_answer_next_to_its_question_is_found(astrocyte: Astrocyte) ->
     await astrocyte.retain_batch(
         "b", [NewMemory(content=text, speaker=who, session_id="s") for text, who in zip(turns, speakers, strict=True)]
     )
+    others = ["The invoice is due.", "The server was moved.", "It rains again.", "A boat, a garden."]
+    await astrocyte.retain_batch("b", [NewMemory(content=text, session_id="other") for text in others])
     hits = (await astrocyte.recall("Where did Bob grow up?", "b")).hits
     answer = next(hit for hit in hits[:2] if hit.text == turns[1])
     assert {"neighbour", "speaker"} <= set(answer.evidence)

@@ -16,9 +16,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
-import structlog
+if TYPE_CHECKING:
+    import structlog
 
 ROOTS = ("aster", "astrocyte")
 
@@ -45,19 +47,35 @@ Provider = Callable[[], Mapping[str, Any]]
 _providers: list[Provider] = []
 
 
-def get_logger(name: str) -> structlog.stdlib.BoundLogger:
+class _Deferred:
+    """A logger that is made when it is first used: importing structlog takes a quarter of the time ours takes."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @cached_property
+    def _made(self) -> "structlog.stdlib.BoundLogger":
+        import structlog
+
+        logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+            logging.getLogger(self._name),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            processors=[
+                structlog.stdlib.filter_by_level,
+                structlog.contextvars.merge_contextvars,
+                _add_request,
+                _to_record,
+            ],
+        )
+        return logger
+
+    def __getattr__(self, method: str) -> Any:
+        return getattr(self._made, method)
+
+
+def get_logger(name: str) -> "structlog.stdlib.BoundLogger":
     """A logger whose methods take an event in words and fields by keyword."""
-    logger: structlog.stdlib.BoundLogger = structlog.wrap_logger(
-        logging.getLogger(name),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.contextvars.merge_contextvars,
-            _add_request,
-            _to_record,
-        ],
-    )
-    return logger
+    return cast("structlog.stdlib.BoundLogger", _Deferred(name))
 
 
 def _add_request(logger: Any, method: str, event: Event) -> Event:
@@ -69,6 +87,8 @@ def _add_request(logger: Any, method: str, event: Event) -> Event:
 
 def _to_record(logger: Any, method: str, event: Event) -> Event:
     """Fields become attributes of the standard record; one with the name of the record's own gets an underscore."""
+    import structlog
+
     kwargs = dict(structlog.stdlib.render_to_log_kwargs(logger, method, event))
     kwargs["extra"] = {f"{key}_" if key in _STANDARD else key: value for key, value in kwargs["extra"].items()}
     return kwargs
@@ -86,6 +106,8 @@ class RequestFields(logging.Filter):
     """Adds the fields of the request that is being answered to any record, unless the record has them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        import structlog
+
         fields = dict(structlog.contextvars.get_contextvars())
         for provider in _providers:
             fields = {**provider(), **fields}
@@ -99,6 +121,8 @@ class RequestFields(logging.Filter):
 @contextmanager
 def bind_request(**fields: Any) -> Iterator[None]:
     """Add ``request_id``, ``service``, ``method``, ``peer`` … to every record logged inside."""
+    import structlog
+
     with structlog.contextvars.bound_contextvars(**fields):
         yield
 

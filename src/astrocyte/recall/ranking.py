@@ -48,7 +48,7 @@ class Weights:
 
     keyword: float = 1.0
     semantic: float = 1.0
-    wording: float = 2.0
+    wording: float = 2.3
     neighbours: tuple[float, ...] = (0.35, 0.2)
     speaker: float = 0.75
     session: float = 0.5
