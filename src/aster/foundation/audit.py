@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from aster.foundation.audit_cut import FIELD, Cut, cut_of, make_cut
 from aster.foundation.audit_span import span
 from aster.foundation.errors import AsterError, StorageCorrupt
 from aster.foundation.sql import Connection, Database
@@ -144,6 +145,38 @@ class AuditLog:
         for moved_part in _parts(moved):
             connection.execute(_movement(len(moved_part)), [*chained.from_iterable(moved_part)])
 
+    def cut(self, connection: Connection, chain: str, *, before: str, limit: int, event: Mapping[str, Any]) -> int:
+        """Remove up to ``limit`` records older than a time, inside the caller's transaction; returns how many.
+
+        ``event`` is recorded with how far was cut. Raises `StorageCorrupt` for what does not verify: evidence stays.
+        """
+        head = _head(connection, chain) or (0, GENESIS)
+        past = cut_of(connection, chain)
+        try:
+            _, last = span(connection, chain, head[0], None, before)
+        except _UNREADABLE:
+            raise StorageCorrupt(f"a record of '{chain}' has no time", hint="verify the chain") from None
+        last = min(last, past.sequence + limit)
+        if last <= past.sequence:
+            return 0
+        rows = _rows(connection, chain, after=past.sequence, limit=last - past.sequence)
+        found = verify_rows(chain, rows, head=head, seed=past[:2], last=last)
+        if not found.valid or not _is_told(connection, chain, past):
+            raise StorageCorrupt(f"the chain '{chain}' does not verify, so it is not cut", hint="verify the chain")
+        cut = Cut(last, bytes.fromhex(found.head), head[0] + 1)
+        self.append(connection, chain, {**event, FIELD: cut.field})
+        make_cut(connection, chain, cut)
+        return last - past.sequence
+
+    def kept(self, chain: str) -> int:
+        """How many records a chain has that were not cut off."""
+
+        def query(connection: Connection) -> int:
+            head = _head(connection, chain)
+            return head[0] - cut_of(connection, chain).sequence if head else 0
+
+        return self._database.read_now(query)
+
     def chains(self) -> list[str]:
         rows = self._database.read_now(
             lambda connection: connection.execute("SELECT name FROM audit_chains ORDER BY id")
@@ -160,7 +193,7 @@ class AuditLog:
 
         def query(connection: Connection) -> list[AuditRecord]:
             found = []
-            previous = _hash_at(connection, chain, after) or GENESIS
+            previous = _hash_at(connection, chain, max(after, cut_of(connection, chain).sequence)) or GENESIS
             for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
                 event = _readable(chain, sequence, body)
                 occurred_at = event.pop("occurredAt")
@@ -199,9 +232,14 @@ class AuditLog:
             connection.execute("BEGIN")
             try:
                 head = _head(connection, chain) or (0, GENESIS)
+                cut = cut_of(connection, chain)
+                if not _is_told(connection, chain, cut):
+                    reason = "records before it are missing, and no record tells that they were cut off"
+                    return Verification(chain, False, 0, cut.hash.hex(), cut.sequence + 1, reason, 1, head[0])
                 if since is None and until is None:
-                    return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
-                return _verify_span(connection, chain, head, anchor, since, until)
+                    rows = _rows(connection, chain, after=cut.sequence)
+                    return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2])
+                return _verify_span(connection, chain, head, cut, anchor, since, until)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -298,6 +336,8 @@ def verify_rows(
     """
     first, end = seed[0] + 1, head[0] if last is None else last
     count, previous = seed
+    if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
+        return Verification(chain, False, 0, previous.hex(), count, "the record is not the anchored one", first, end)
 
     def found(broken: int | None, reason: str | None) -> Verification:
         return Verification(chain, reason is None, count - seed[0], previous.hex(), broken, reason, first, end)
@@ -319,6 +359,7 @@ def _verify_span(
     connection: Connection,
     chain: str,
     head: tuple[int, bytes],
+    cut: Cut,
     anchor: Head | None,
     since: str | None,
     until: str | None,
@@ -327,8 +368,10 @@ def _verify_span(
     try:
         first, last = span(connection, chain, head[0], since, until)
     except _UNREADABLE:
-        return verify_rows(chain, _rows(connection, chain), head=head, anchor=anchor)
-    before, after = max(first - 2, 0), min(last + 1, head[0])
+        rows = _rows(connection, chain, after=cut.sequence)
+        return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2])
+    first = max(first, cut.sequence + 1)
+    before, after = max(first - 2, cut.sequence), min(max(last, cut.sequence) + 1, head[0])
     seed = _hash_at(connection, chain, before)
     if seed is None:
         return Verification(chain, False, 0, GENESIS.hex(), before, f"record {before} is missing", first, last)
@@ -337,6 +380,7 @@ def _verify_span(
     if (
         found.valid
         and anchor is not None
+        and anchor.sequence > cut.sequence
         and _hash_at(connection, chain, anchor.sequence) != bytes.fromhex(anchor.hash)
     ):
         found = Verification(chain, False, 0, found.head, anchor.sequence, "the record is not the anchored one")
@@ -402,4 +446,18 @@ def _hash_at(connection: Connection, chain: str, sequence: int) -> bytes | None:
     if sequence == 0:
         return GENESIS
     row = next(_rows(connection, chain, after=sequence - 1, limit=1), None)
-    return row[2] if row is not None and row[0] == sequence else None
+    if row is not None and row[0] == sequence:
+        return row[2]
+    cut = cut_of(connection, chain)
+    return cut.hash if cut.sequence == sequence else None
+
+
+def _is_told(connection: Connection, chain: str, cut: Cut) -> bool:
+    """Does a record of the chain, itself unchanged, tell how far it was cut?"""
+    if cut == Cut():
+        return True
+    row = next(_rows(connection, chain, after=cut.told_by - 1, limit=1), None)
+    previous = _hash_at(connection, chain, cut.told_by - 1)
+    if row is None or previous is None or _fault(chain, cut.told_by, previous, row) is not None:
+        return False
+    return cut.is_told_in(_decode(row[1]))

@@ -1,7 +1,7 @@
 """Audit chains as files: one record a line, JSON, with the chain's head at the end; verified without any database.
 
-Several exports of one chain may follow one another in a file (pages). The first record must be the chain's first: a
-chain that is cut at its beginning proves nothing about what came before.
+Several exports of one chain may follow one another in a file (pages). The first record must be the chain's first, or
+follow the last one that a record of the file tells was cut off; of what came before nothing is proved.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from aster.foundation.audit import GENESIS, AuditRecord, Head, Verification, verify_rows
+from aster.foundation.audit_cut import Cut
 from aster.foundation.errors import AsterError
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -52,7 +53,18 @@ def verify_export(lines: Iterable[bytes]) -> Verification:
     chain = records[0].chain if records else (end.chain if end else "")
     if end is None:
         end = Head(chain, records[-1].sequence, records[-1].hash)
-    return verify_rows(chain, _rows(records), head=(end.sequence, _digest(end.hash)))
+    seed = _seed_of(records)
+    rows = _rows(records, seed[1].hex())
+    return verify_rows(chain, rows, head=(end.sequence, _digest(end.hash)), seed=seed)
+
+
+def _seed_of(records: Sequence[AuditRecord]) -> tuple[int, bytes]:
+    """What the first record follows: nothing, or what a later one tells was cut off."""
+    if records and records[0].sequence > 1:
+        cut = Cut(records[0].sequence - 1, _digest(records[0].previous_hash))
+        if any(cut.is_told_in(record.event) for record in records):
+            return cut[:2]
+    return 0, GENESIS
 
 
 def _parse(line: bytes, number: int) -> AuditRecord | ExportedHead:
@@ -64,8 +76,7 @@ def _parse(line: bytes, number: int) -> AuditRecord | ExportedHead:
         raise ExportUnreadable(f"line {number} is not a record of an audit export: {error}") from None
 
 
-def _rows(records: Sequence[AuditRecord]) -> Iterator[tuple[int, bytes, bytes]]:
-    previous = GENESIS.hex()
+def _rows(records: Sequence[AuditRecord], previous: str) -> Iterator[tuple[int, bytes, bytes]]:
     for record in records:
         own = {"chain": record.chain, "sequence": record.sequence, "occurredAt": record.occurred_at}
         digest = _digest(record.hash) if record.previous_hash == previous else b""

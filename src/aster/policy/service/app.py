@@ -35,6 +35,7 @@ from aster.policy.service.policy_routes import PolicyRoutes
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.replay_routes import ReplayRoutes
 from aster.policy.service.replicas import Replicas
+from aster.policy.service.retention import Retention
 from aster.policy.service.roles import RoleLayer
 from aster.policy.service.schema_routes import SchemaRoutes
 from aster.policy.service.settings import PolicySettings
@@ -140,6 +141,8 @@ def create_policy_service(
     database.listen(CHANGED, activations.heard)
     data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
     journal = Journal(database, audit)
+    counts = UsageCounts(database, audit)
+    tenants.watch(Retention(database, audit, counts, now_ms=now_ms).noticed)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
     compiler = TenantCompiler(database, engine, tenants)
     evaluations = Evaluations(compiler, engine, journal, deployments, tenants)
@@ -158,7 +161,7 @@ def create_policy_service(
         *VersionRoutes(data).routes,
         *AuditProofRoutes(audit).routes,
         *AuditRoutes(audit).routes,
-        *UsageRoutes(data, UsageCounts(database, audit), now_ms=now_ms).routes,
+        *UsageRoutes(data, counts, now_ms=now_ms).routes,
         *ReplayRoutes(data, audit, engine, compiler).routes,
         *TenantRoutes(data, keys).routes,
     ]

@@ -31,7 +31,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class ChainHead(msgspec.Struct, frozen=True, rename="camel"):
-    """The end of the tenant's chain: keep it elsewhere, and a cut tail can be proved."""
+    """The end of the tenant's chain: keep it elsewhere, and a cut tail can be proved. ``count``: records kept."""
 
     count: int
     last_sequence: int
@@ -94,8 +94,9 @@ class AuditProofRoutes:
         ]
 
     async def head(self, request: Request, body: Any) -> ChainHead:
-        head = await asyncio.to_thread(self._audit.head, caller_of(request).chain)
-        return ChainHead(head.sequence, head.sequence, head.hash)
+        chain = caller_of(request).chain
+        head = await asyncio.to_thread(self._audit.head, chain)
+        return ChainHead(await asyncio.to_thread(self._audit.kept, chain), head.sequence, head.hash)
 
     async def verify(self, request: Request, body: Any) -> ChainVerification:
         chain = caller_of(request).chain

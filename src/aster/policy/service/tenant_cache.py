@@ -31,6 +31,11 @@ class TenantCache:
         self._now_ms = now_ms
         self._known: dict[str, _Known] = {}
         self._forgotten = 0
+        self._watching: list[Callable[[str, TenantSettings], None]] = []
+
+    def watch(self, noticed: Callable[[str, TenantSettings], None]) -> None:
+        """Call ``noticed`` with each tenant's settings whenever they were read."""
+        self._watching.append(noticed)
 
     async def settings(self, tenant: str) -> TenantSettings:
         now_ms = self._now_ms()
@@ -77,4 +82,6 @@ class TenantCache:
             known = _Known(now_ms, settings)
             if forgotten == self._forgotten:  # else what was read may be old already: good for this request alone
                 self._known[tenant] = known
+            for noticed in self._watching:
+                noticed(tenant, settings)
         return known
