@@ -28,8 +28,11 @@ LIKELY = 200
 FEW = 20
 """When the index finds fewer that are admitted, the filter goes against the question, and is answered exactly."""
 
-SCANNED = 5000
+SCANNED = 12_000
 """A filter that admits no more than this is answered exactly: an index would walk past most of what it finds."""
+
+ALL_TOLD = 1000
+"""So many cosines are fetched, whatever they are; of more than that only the best."""
 
 MOST_NEAREST = 4000
 SAMPLE = 1000
@@ -43,7 +46,9 @@ class VectorSource(Protocol):
     def nearest_rows(
         self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
     ) -> list[tuple[int, float]]: ...
-    def cosines(self, rows: Sequence[int], vector: "NDArray[np.float32]") -> list[tuple[int, float]]: ...
+    def cosines(
+        self, rows: Sequence[int], vector: "NDArray[np.float32]", most: int | None = None
+    ) -> list[tuple[int, float]]: ...
     def packed_vectors(self, rows: Sequence[int]) -> dict[int, bytes]: ...
 
 
@@ -69,15 +74,15 @@ class RemoteVectors:
             return scanned(index, vector, mask, words)
         cosines = np.full(index.size, np.nan, np.float32)
         admitted = int(mask.sum())
-        if admitted <= SCANNED:
+        if admitted <= ALL_TOLD:
             self._fill(index, cosines, np.flatnonzero(mask), vector)
             return Closeness(cosines)
-        count = min(MOST_NEAREST, max(NEAREST, ADMITTED * index.living // admitted))
-        bank = (index.position.bank, index.space.dimension)
-        _place(index, cosines, self._source.nearest_rows(bank, vector, count))
+        if admitted > SCANNED:
+            count = min(MOST_NEAREST, max(NEAREST, ADMITTED * index.living // admitted))
+            bank = (index.position.bank, index.space.dimension)
+            _place(index, cosines, self._source.nearest_rows(bank, vector, count))
         if int((mask & ~np.isnan(cosines)).sum()) < FEW:
-            self._fill(index, cosines, np.flatnonzero(mask), vector)
-            return Closeness(cosines)
+            self._fill(index, cosines, np.flatnonzero(mask), vector, most=NEAREST)
         likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), LIKELY), np.int64)
         self._fill(index, cosines, likely, vector)
         sample = self._sample(index) @ vector
@@ -89,9 +94,11 @@ class RemoteVectors:
         cosines: "NDArray[np.float32]",
         places: "NDArray[np.int64]",
         vector: "NDArray[np.float32]",
+        *,
+        most: int | None = None,
     ) -> None:
         if len(places):
-            _place(index, cosines, self._source.cosines(index.rows[places].tolist(), vector))
+            _place(index, cosines, self._source.cosines(index.rows[places].tolist(), vector, most))
 
     def _sample(self, index: BankIndex) -> "NDArray[np.float32]":
         """Vectors spread evenly over a bank's life; taken anew when it has grown by half."""

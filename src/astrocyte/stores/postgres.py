@@ -113,17 +113,22 @@ class PostgresStore(SqlStore):
         text = _as_text(vector)
 
         def search(connection: Connection) -> list[tuple[int, float]]:
-            connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            connection.execute(f"SET LOCAL hnsw.ef_search = {min(max(EF_SEARCH, count), MOST_EF_SEARCH)}")
+            beam = min(max(EF_SEARCH, count), MOST_EF_SEARCH)
+            connection.execute(f"SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = {beam}")
             return connection.execute(query, (text, text, count)).fetchall()
 
         return self._database.read_now(lambda connection: at_one_moment(connection, search))
 
-    def cosines(self, rows: Sequence[int], vector: "NDArray[np.float32]") -> list[tuple[int, float]]:
-        """The cosine of each of the passages that have a vector; computed there, time grows with them."""
+    def cosines(
+        self, rows: Sequence[int], vector: "NDArray[np.float32]", most: int | None = None
+    ) -> list[tuple[int, float]]:
+        """The cosines of those of the passages that have a vector; the ``most`` highest. Time grows with them."""
         query = "SELECT passage, -(embedding <#> ?::halfvec) FROM memory_neighbours WHERE passage = ANY(?)"
+        values: list[Any] = [_as_text(vector), list(rows)]
+        if most is not None:
+            query, values = f"{query} ORDER BY 2 DESC LIMIT ?", [*values, most]
         found: list[tuple[int, float]] = self._database.read_now(
-            lambda connection: connection.execute(query, (_as_text(vector), list(rows))).fetchall()
+            lambda connection: connection.execute(query, values).fetchall()
         )
         return found
 

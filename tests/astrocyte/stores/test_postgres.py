@@ -85,7 +85,8 @@ async def test_a_filtered_search_among_many_banks_finds_nine_of_the_true_ten(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One index for all banks, on pgvector's default settings, finds two."""
-    monkeypatch.setattr("astrocyte.recall.remote_vectors.SCANNED", 0)
+    for name in ("SCANNED", "ALL_TOLD"):
+        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", 0)
     store = store_of(engine)
     for bank in range(BANKS):
         await engine.retain_batch(f"b{bank}", [memory(number) for number in range(MEMORIES)])
@@ -115,7 +116,7 @@ async def test_a_filter_that_goes_against_the_question_is_answered_exactly(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest passages are all of other topics than the filter admits."""
-    for name, value in (("SCANNED", 0), ("NEAREST", 20), ("ADMITTED", 2)):
+    for name, value in (("SCANNED", 0), ("ALL_TOLD", 0), ("NEAREST", 20), ("ADMITTED", 2)):
         monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", value)
     store = store_of(engine)
     await engine.retain_batch("b", [memory(number) for number in range(1500)])
