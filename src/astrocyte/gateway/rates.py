@@ -1,7 +1,7 @@
 """The layer that limits how often one address may ask: before anybody is authenticated, so that guessing is limited."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aster.foundation.http.rates import Buckets, Limit
@@ -9,7 +9,6 @@ from aster.foundation.http.request import Request
 from astrocyte.gateway.auth.dev import LOOPBACK
 
 if TYPE_CHECKING:
-    from aster.foundation.http.service import Layer
     from astrocyte.gateway.settings import GatewaySettings
 
 PUBLIC_LIMIT = 100
@@ -20,7 +19,9 @@ def _wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def create_rate_layer(settings: "GatewaySettings", *, now_ms: Callable[[], int] = _wall_clock_ms) -> "Layer | None":
+def create_rate_layer(
+    settings: "GatewaySettings", *, now_ms: Callable[[], int] = _wall_clock_ms
+) -> Callable[[Request], Awaitable[None]] | None:
     """None where there is no limit. A refusal tells the limit and when to come back."""
     requests = settings.rate_limit_per_second
     if requests is None:

@@ -1,7 +1,7 @@
 """An HTTP service as one ASGI callable: match, pass the layers in order, decode, handle, answer.
 
-A layer is ``async (Request) -> None`` that raises to refuse. Layers run before the body is decoded and before 404 and
-405 are answered, so that a caller who does not pass them learns nothing about what exists.
+A layer is a function of the request that raises to refuse; one that has to wait is async. Layers run before the body is
+decoded and before 404 and 405 are answered, so that a caller who does not pass them learns nothing about what exists.
 """
 
 import logging
@@ -25,7 +25,7 @@ SERVER_ERROR = 500
 NO_SOCKETS = 1008
 """How a service without WebSockets closes one before it is open; servers answer 403 then."""
 
-Layer = Callable[[Request], Awaitable[None]]
+Layer = Callable[[Request], Awaitable[None] | None]
 ErrorRenderer = Callable[[Request, AsterError], Reply]
 
 logger = get_logger("aster.http")
@@ -91,7 +91,8 @@ class HttpService:
     async def admit(self, request: Request) -> None:
         """Pass every layer, then tell whether there is such a route; raises what refuses."""
         for layer in self._layers:
-            await layer(request)
+            if (waits := layer(request)) is not None:
+                await waits
         if request.match.error is not None:
             raise request.match.error
 

@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
+
 from aster.foundation.audit import AuditLog
 from aster.foundation.http.cors import CorsPolicy
 from aster.foundation.http.metrics import RequestMetrics
@@ -20,7 +22,7 @@ from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
 from aster.policy.service.caller import Role
 from aster.policy.service.chain_routes import ChainRoutes
-from aster.policy.service.commit import Commits
+from aster.policy.service.commit import Commits, claim_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.envelope import render_error
@@ -32,7 +34,7 @@ from aster.policy.service.journal import Journal
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS, OriginLayer
 from aster.policy.service.policy_routes import PolicyRoutes
-from aster.policy.service.rate_layer import RateLayers
+from aster.policy.service.rate_layer import RateLayers, told_rate
 from aster.policy.service.replay_routes import ReplayRoutes
 from aster.policy.service.replicas import Replicas
 from aster.policy.service.retention import Retention
@@ -106,11 +108,11 @@ class PolicyHttpService(HttpService):
         try:
             reply = await super()._answer(request)
         finally:
-            await self._commits.settle(request)
-        headers = request.state.get("answer_headers")
-        if not headers:
+            if claim_of(request) is not None:
+                await self._commits.settle(request)
+        if not self.rates.enabled:
             return reply
-        return Reply(reply.status, reply.body, reply.content_type, [*reply.headers, *headers])
+        return msgspec.structs.replace(reply, headers=[*reply.headers, *told_rate(request)])
 
 
 def create_policy_service(

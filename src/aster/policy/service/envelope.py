@@ -11,6 +11,7 @@ from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
 from aster.policy.engine import EngineBusy
+from aster.policy.service.rate_layer import told_rate
 
 RETRY_SOON = ((b"retry-after", b"1"),)
 
@@ -55,7 +56,7 @@ def render_error(request: Request, error: AsterError) -> Reply:
     )
     own = RETRY_SOON if isinstance(error, EngineBusy) else getattr(error, "headers", ())
     replaced = {name for name, _ in own}
-    headers = [*(each for each in request.state.get("answer_headers", ()) if each[0] not in replaced), *own]
+    headers = [*(each for each in told_rate(request) if each[0] not in replaced), *own]
     return json_reply(body, status, headers=headers)
 
 

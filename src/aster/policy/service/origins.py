@@ -1,5 +1,7 @@
 """Which pages of other origins a tenant lets ask for it. What a browser is told before is the operator's (CORS)."""
 
+from collections.abc import Awaitable
+
 from aster.foundation.http.request import Request
 from aster.policy.service.caller import tenant_of
 from aster.policy.service.envelope import problem
@@ -43,10 +45,11 @@ class OriginLayer:
     def __init__(self, tenants: TenantCache) -> None:
         self._tenants = tenants
 
-    async def __call__(self, request: Request) -> None:
+    def __call__(self, request: Request) -> Awaitable[None] | None:
         origin = request.header(HEADER)
-        if origin is None:
-            return
+        return None if origin is None else self._check(request, origin)
+
+    async def _check(self, request: Request, origin: bytes) -> None:
         allowed = (await self._tenants.settings(tenant_of(request))).cors_origins
         if allowed is not None and origin.decode("latin-1") not in allowed:
             raise OriginNotAllowed("this tenant's pages are of other origins", problems=problem("Origin", "is another"))

@@ -1,15 +1,20 @@
 """The layers that limit rates: an address before it is authenticated, a tenant after (so that others can't burn it)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from aster.foundation.errors import AsterError, StorageUnavailable
 from aster.foundation.http.rates import Buckets, Limit, RateLimited, rate_headers
+from aster.foundation.http.reply import Header
 from aster.foundation.http.request import Request
 from aster.foundation.http.service import Layer
 from aster.policy.service.caller import tenant_of
 from aster.policy.service.replicas import Replicas
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenant_cache import TenantCache
+from aster.policy.service.tenants import TenantSettings
+
+Rate = tuple[Limit, float, int]
+"""A limit, what is left of it, and when."""
 
 ADDRESS, TENANT = "address", "tenant"
 
@@ -46,52 +51,66 @@ class RateLayers:
 
     async def announce(self, request: Request) -> None:
         """Charge the address and tell its limit on whatever is answered; `of_address` refuses, once layer 1 passed."""
-        if not self.enabled or request.client is None:
+        address = request.client
+        if not self.enabled or address is None:
             return
         limit, now_ms = self._address_limit, self._now_ms()
         try:
-            left = await self._pay(ADDRESS, request.client, limit, 1, now_ms)
+            if self._replicas is None:
+                left = self._buckets[ADDRESS].take(address, limit, 1, now_ms)
+            else:
+                left = await self._replicas.take(ADDRESS, address, limit, 1, now_ms)
         except StorageUnavailable as error:
             request.state["address_refusal"] = error
-            return
         except RateLimited as error:
             request.state["address_refusal"] = error
-            headers = error.rate
+            request.state["rate_headers"] = error.rate
         else:
-            headers = rate_headers(limit, left, now_ms)
-        request.state["answer_headers"] = headers
+            request.state["rate"] = (limit, left, now_ms)
 
-    async def of_address(self, request: Request) -> None:
+    def of_address(self, request: Request) -> None:
         """Before the signature is checked."""
         refusal: AsterError | None = request.state.get("address_refusal")
         if refusal is not None:
             raise refusal
 
-    async def of_tenant(self, request: Request) -> None:
+    def of_tenant(self, request: Request) -> Awaitable[None] | None:
         """After the signature was checked."""
-        await self.charge(request, 1)
+        tenant = tenant_of(request)
+        settings = self._cache.known_settings(tenant) if self._replicas is None else None
+        if settings is None:
+            return self.charge(request, 1)
+        limit, now_ms = self._limit(settings), self._now_ms()
+        request.state["rate"] = (limit, self._buckets[TENANT].take(tenant, limit, 1, now_ms), now_ms)
+        return None
 
     async def charge(self, request: Request, cost: int) -> None:
         """Take ``cost`` requests' worth from the tenant; raises `RateLimited`."""
-        headers = await self.take(tenant_of(request), cost)
-        if headers:
-            request.state["answer_headers"] = headers
+        rate = await self._taken(tenant_of(request), cost)
+        if rate is not None:
+            request.state["rate"] = rate
 
-    async def take(self, tenant: str, cost: int) -> list[tuple[bytes, bytes]]:
-        """`charge` for any entrance; returns the headers that tell what is left."""
+    async def take(self, tenant: str, cost: int) -> None:
+        """`charge` for any entrance."""
+        await self._taken(tenant, cost)
+
+    async def _taken(self, tenant: str, cost: int) -> Rate | None:
         if not self.enabled or cost < 1:
-            return []
-        limit, now_ms = await self._limit_of(tenant), self._now_ms()
-        return rate_headers(limit, await self._pay(TENANT, tenant, limit, cost, now_ms), now_ms)
+            return None
+        limit, now_ms = self._limit(await self._cache.settings(tenant)), self._now_ms()
+        if self._replicas is None:
+            return limit, self._buckets[TENANT].take(tenant, limit, cost, now_ms), now_ms
+        return limit, await self._replicas.take(TENANT, tenant, limit, cost, now_ms), now_ms
 
-    async def _pay(self, kind: str, key: str, limit: Limit, cost: int, now_ms: int) -> float:
-        if self._replicas is not None:
-            return await self._replicas.take(kind, key, limit, cost, now_ms)
-        return self._buckets[kind].take(key, limit, cost, now_ms)
-
-    async def _limit_of(self, tenant: str) -> Limit:
+    def _limit(self, settings: TenantSettings) -> Limit:
         """The operator's limit, or the tenant's own if that is lower."""
-        own = (await self._cache.settings(tenant)).rate_limit
+        own = settings.rate_limit
         if own is None or own.requests * self._most.seconds >= self._most.requests * own.window_seconds:
             return self._most
         return Limit(own.requests, own.window_seconds)
+
+
+def told_rate(request: Request) -> Sequence[Header]:
+    """``X-RateLimit-*`` of the limit that was charged last, the tenant's once it signed."""
+    rate: Rate | None = request.state.get("rate")
+    return rate_headers(*rate) if rate is not None else request.state.get("rate_headers", ())

@@ -11,7 +11,7 @@ HEADER = b"x-tenant-id"
 PATTERN = re.compile(rb"[a-zA-Z0-9_-]{1,64}")
 
 
-async def tenant_layer(request: Request) -> None:
+def tenant_layer(request: Request) -> None:
     """Leave the tenant in ``request.state["tenant"]``; case counts, nothing is trimmed."""
     try:
         value = single_header(request, HEADER)

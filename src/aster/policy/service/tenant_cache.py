@@ -44,6 +44,13 @@ class TenantCache:
             known = await self._fresh(tenant, now_ms)
         return known.settings
 
+    def known_settings(self, tenant: str) -> TenantSettings | None:
+        """What `settings` would return, if that takes no look-up."""
+        known = self._known.get(tenant)
+        if known is None or not 0 <= self._now_ms() - known.read_ms < REFRESH_MS:
+            return None
+        return known.settings
+
     def known_ceiling(self, tenant: str, user: str) -> Role | None:
         """What `ceiling` would return, if that takes no look-up."""
         known = self._known.get(tenant)
