@@ -8,6 +8,7 @@ import pytest
 from tests.policy.service.asgi import SECRET, Answered, ask, send, signed
 
 from aster.foundation.sql import Database
+from aster.policy import compile_source
 from aster.policy.service.app import PolicyHttpService, create_policy_service
 from aster.policy.service.settings import PolicySettings
 
@@ -60,6 +61,7 @@ async def test_the_contracts_example_answers_pong(service: PolicyHttpService) ->
         "decisionTrace": None,
         "errorCode": None,
         "diagnostics": [],
+        "warnings": [],
         "executedFunction": "ping",
     }
 
@@ -241,3 +243,44 @@ async def test_a_batch_costs_as_many_requests_as_it_has_items(database: Database
     body = {"source": HELLO, "inputs": [{"name": "Ada"}] * 8}
     assert (await ask(service, "POST", BATCH, body)).headers["x-ratelimit-remaining"] == "2"
     assert (await ask(service, "POST", BATCH, body)).status == 429
+
+
+ONE_FIELD = "Module demo.\n\nRule ping given name as Text, produce Text:\n  Return name.\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("evaluate-source", {"source": ONE_FIELD, "context": ["a"]}),
+        ("evaluate-source-batch", {"source": ONE_FIELD, "inputs": [["a"]]}),
+        ("evaluate", {"policyModule": "demo", "context": ["a"]}),
+        ("evaluate/batch", {"requests": [{"policyModule": "demo", "context": ["a"]}]}),
+        ("evaluate-json", {"policy": compile_source(ONE_FIELD).core_ir(), "context": ["a"]}),
+    ],
+)
+async def test_fields_that_are_not_known_are_told_and_change_nothing(
+    service: PolicyHttpService, path: str, body: dict[str, Any]
+) -> None:
+    await ask(service, "POST", "/api/v1/policies", {"source": ONE_FIELD})
+    plain = (await ask(service, "POST", f"/api/v1/policies/{path}", body)).json
+    assert plain["warnings"] == []
+    more = {**body, "functionNam": "x", "nonsense": 1}
+    told = (await ask(service, "POST", f"/api/v1/policies/{path}", more)).json
+    assert len(told["warnings"]) == 2
+    assert told["warnings"][1] == "the field 'nonsense' is not known"
+    for name in ("result", "error", "successCount"):
+        assert told.get(name) == plain.get(name)
+
+
+async def test_a_misspelt_field_is_told_with_what_was_meant(service: PolicyHttpService) -> None:
+    body = {"source": ONE_FIELD, "contxt": {"name": "a"}}
+    told = (await ask(service, "POST", "/api/v1/policies/evaluate-source", body)).json
+    assert told["errorCode"] == "INPUT_INVALID"
+    assert told["warnings"] == ["the field 'contxt' is not known; did you mean 'context'?"]
+
+
+@pytest.mark.parametrize("body", [b'{"source":1,"more":2}', b'{"more":', b'["more"]', b'{"more":1}'])
+async def test_a_wrong_body_is_refused_whatever_else_is_in_it(service: PolicyHttpService, body: bytes) -> None:
+    target = "/api/v1/policies/evaluate-source"
+    answered = await send(service, "POST", target, body, signed("POST", target, body))
+    assert answered.status == 400

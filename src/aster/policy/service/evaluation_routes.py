@@ -1,7 +1,10 @@
 """Evaluation over HTTP (MEMBER): a source with one context or many, without storing anything but the audit record."""
 
+import difflib
 import math
 from collections.abc import Sequence
+
+import msgspec
 
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
@@ -26,6 +29,8 @@ from aster.policy.service.rate_layer import RateLayers
 OUTCOME = b"x-aster-evaluation"
 _OK, _FAILED = [(OUTCOME, b"ok")], [(OUTCOME, b"failed")]
 
+MOST_WARNINGS = 10
+
 
 class EvaluationRoutes:
     """Handlers and their rows of the table."""
@@ -44,6 +49,7 @@ class EvaluationRoutes:
                 summary="Evaluate a rule of a source with one context",
                 access=Role.MEMBER,
                 body=EvaluateSourceRequest,
+                notes_unknown=True,
                 answer=Evaluation,
                 query=("trace",),
                 errors=(400, 503),
@@ -55,6 +61,7 @@ class EvaluationRoutes:
                 summary="Evaluate a rule of a source with many contexts; answers in their order",
                 access=Role.MEMBER,
                 body=EvaluateSourceBatchRequest,
+                notes_unknown=True,
                 answer=EvaluationBatch,
                 query=("trace",),
                 errors=(400, 503),
@@ -66,6 +73,7 @@ class EvaluationRoutes:
                 summary="Evaluate a rule of a Core IR document with one context",
                 access=Role.MEMBER,
                 body=EvaluateJsonRequest,
+                notes_unknown=True,
                 answer=Evaluation,
                 query=("trace",),
                 errors=(400, 503),
@@ -77,6 +85,7 @@ class EvaluationRoutes:
                 summary="Evaluate a rule of a stored policy",
                 access=Role.MEMBER,
                 body=EvaluateRequest,
+                notes_unknown=True,
                 answer=Evaluation,
                 query=("trace",),
                 errors=(400, 404, 503),
@@ -88,6 +97,7 @@ class EvaluationRoutes:
                 summary="Evaluate stored policies; answers in the order of the requests",
                 access=Role.MEMBER,
                 body=EvaluateBatchRequest,
+                notes_unknown=True,
                 answer=EvaluationBatch,
                 query=("trace",),
                 errors=(400, 503),
@@ -105,7 +115,7 @@ class EvaluationRoutes:
             claim=claim_of(request),
             bounds=bounds_of(body),
         )
-        return _told(answer)
+        return _told(request, answer)
 
     async def evaluate_json(self, request: Request, body: EvaluateJsonRequest) -> Reply:
         (answer,) = await self._evaluations.source(
@@ -118,7 +128,7 @@ class EvaluationRoutes:
             claim=claim_of(request),
             bounds=bounds_of(body),
         )
-        return _told(answer)
+        return _told(request, answer)
 
     async def evaluate_source_batch(self, request: Request, body: EvaluateSourceBatchRequest) -> EvaluationBatch:
         await self._rates.charge(request, len(body.inputs) - 1)
@@ -132,7 +142,7 @@ class EvaluationRoutes:
             claim=claim_of(request),
             bounds=bounds_of(body),
         )
-        return batch_of(answers)
+        return batch_of(answers, warnings_of(request))
 
     async def evaluate(self, request: Request, body: EvaluateRequest) -> Reply:
         answer = await self._evaluations.stored(
@@ -141,7 +151,7 @@ class EvaluationRoutes:
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
         )
-        return _told(answer)
+        return _told(request, answer)
 
     async def evaluate_batch(self, request: Request, body: EvaluateBatchRequest) -> EvaluationBatch:
         await self._rates.charge(request, len(body.requests) - 1)
@@ -151,7 +161,7 @@ class EvaluationRoutes:
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
         )
-        return batch_of(answers)
+        return batch_of(answers, warnings_of(request))
 
 
 def call_of(body: EvaluateRequest) -> StoredCall:
@@ -168,12 +178,28 @@ def bounds_of(
     return Bounds(seconds=seconds) if body.max_steps is None else Bounds(body.max_steps, seconds)
 
 
-def _told(answer: Evaluation) -> Reply:
+def _told(request: Request, answer: Evaluation) -> Reply:
     """The answer, with a header for whoever watches outcomes: an evaluation that failed is 200 as well."""
+    if warnings := warnings_of(request):
+        answer = msgspec.structs.replace(answer, warnings=warnings)
     return json_reply(answer, headers=_OK if answer.error is None else _FAILED)
 
 
-def batch_of(answers: Sequence[Evaluation]) -> EvaluationBatch:
+def warnings_of(request: Request) -> list[str]:
+    """What of the body was not understood, with what was probably meant."""
+    unknown, route = request.state.get("unknown_fields"), request.match.route
+    if not unknown or route is None:
+        return []
+    known = [each.encode_name for each in msgspec.structs.fields(route.body)]
+    warnings = []
+    for name in unknown[:MOST_WARNINGS]:
+        close = difflib.get_close_matches(name, known, 1)
+        meant = f"; did you mean '{close[0]}'?" if close else ""
+        warnings.append(f"the field '{name[:64]}' is not known{meant}")
+    return warnings
+
+
+def batch_of(answers: Sequence[Evaluation], warnings: list[str]) -> EvaluationBatch:
     failures = sum(answer.error is not None for answer in answers)
     return EvaluationBatch(
         responses=list(answers),
@@ -181,4 +207,5 @@ def batch_of(answers: Sequence[Evaluation]) -> EvaluationBatch:
         total_execution_time_ms=sum(answer.execution_time_micros for answer in answers) // 1000,
         success_count=len(answers) - failures,
         failure_count=failures,
+        warnings=warnings,
     )

@@ -95,6 +95,7 @@ class Evaluation(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     diagnostics: list[SourceDiagnostic] = []
     executed_function: str | None = None
     execution_time_micros: int = 0
+    warnings: list[str] = []
 
 
 class EvaluationBatch(msgspec.Struct, frozen=True, rename="camel"):
@@ -105,6 +106,7 @@ class EvaluationBatch(msgspec.Struct, frozen=True, rename="camel"):
     total_execution_time_ms: int
     success_count: int
     failure_count: int
+    warnings: list[str] = []
 
 
 def document_text(policy: str | dict[str, Any]) -> str:
