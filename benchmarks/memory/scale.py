@@ -87,7 +87,8 @@ class RandomVectors:
 class Texts:
     def __init__(self) -> None:
         drawn = np.random.default_rng(2).zipf(1.3, 500_000)
-        self._words = [f"word{rank}" for rank in drawn[drawn < VOCABULARY].tolist()]
+        vocabulary = [f"word{rank}" for rank in range(VOCABULARY)]
+        self._words = [vocabulary[rank] for rank in drawn[drawn < VOCABULARY].tolist()]
         self._random = random.Random(3)
 
     def text(self, words: int) -> str:

@@ -51,7 +51,7 @@ def pack_words(vectors: "NDArray[np.float32]") -> bytes:
     shadows = vectors @ _directions(vectors.shape[1])
     spread = np.maximum(np.sqrt((shadows**2).mean(axis=1, keepdims=True)), 1e-9)
     levels = np.clip(np.floor(shadows / (STEP * spread)) + LEVELS // 2, 0, LEVELS - 1).astype(np.uint8)
-    halves: NDArray[np.uint8] = levels[:, 0::2] << 4 | levels[:, 1::2]
+    halves: NDArray[np.uint8] = levels[:, :BYTES] << 4 | levels[:, BYTES:]
     return halves.tobytes()
 
 
@@ -59,7 +59,11 @@ def unpack_words(packed: bytes) -> "NDArray[np.float32]":
     """Unit vectors ``(words, WIDTH)``."""
     import numpy as np
 
-    words = _halves()[np.frombuffer(packed, np.uint8)].reshape(-1, WIDTH)
+    halves = np.frombuffer(packed, np.uint8).reshape(-1, BYTES)
+    words = np.empty((len(halves), WIDTH), np.float32)
+    np.copyto(words[:, :BYTES], halves >> 4)
+    np.copyto(words[:, BYTES:], halves & 15)
+    words -= np.float32((LEVELS - 1) / 2)  # to the middles of levels, so no word is 0
     words /= np.sqrt(np.vecdot(words, words))[:, None]
     return words
 
@@ -70,12 +74,3 @@ def _directions(dimension: int) -> "NDArray[np.float32]":
 
     drawn = np.frombuffer(hashlib.shake_256(SEED).digest(dimension * WIDTH // 8), np.uint8)
     return (np.unpackbits(drawn).reshape(dimension, WIDTH) * np.float32(2) - 1).astype(np.float32)
-
-
-@functools.cache
-def _halves() -> "NDArray[np.float32]":
-    """The two numbers of every byte: middles of levels, so none is 0."""
-    import numpy as np
-
-    every = np.arange(256)
-    return (np.stack([every >> 4, every & 15], axis=1) - (LEVELS - 1) / 2).astype(np.float32)
