@@ -216,7 +216,7 @@ def vector_leg(astrocyte: Astrocyte) -> tuple[float, float, float]:
 
 async def many_banks(astrocyte: Astrocyte, texts: Texts, banks: int) -> None:
     """Recall in one bank of 5,000 while others grow around it; and in all of them, whose indexes come and go."""
-    print("banks  memories  batches/s  recall p50   p95  in another bank each time p50   p95  resident MB  peak")
+    print("banks  memories  batches/s  recall p50   p95  processor  in another each time p50   p95  resident MB  peak")
     await grow(astrocyte, texts, 0, PER_BANK, "bank0")
     kept, rate = 1, 0.0
     for count in [one for one in (1, 10, 50, 100, 200, 500) if one < banks] + [banks]:
@@ -227,13 +227,15 @@ async def many_banks(astrocyte: Astrocyte, texts: Texts, banks: int) -> None:
             rate = (count - kept) * PER_BANK / (time.perf_counter() - started)
             kept = count
         await astrocyte.recall(texts.text(4), "bank0")
+        used = time.process_time()
         one = await spent(lambda: astrocyte.recall(texts.text(4), "bank0"))
+        used = (time.process_time() - used) * 1000 / len(one)
         names = iter([f"bank{number * count // REPEATS}" for number in range(REPEATS)])
         each = await spent(lambda: astrocyte.recall(texts.text(4), next(names)))  # noqa: B023 - used at once
         resident, peak = resident_megabytes()
         print(
             f"{count:5}  {count * PER_BANK:8}  {rate:9.0f}  {statistics.median(one):10.2f} {one[-2]:5.1f}"
-            f"  {statistics.median(each):28.2f} {each[-2]:5.1f}  {resident:11}  {peak:4}",
+            f"  {used:9.2f}  {statistics.median(each):23.2f} {each[-2]:5.1f}  {resident:11}  {peak:4}",
             flush=True,
         )
 
