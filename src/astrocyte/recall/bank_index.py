@@ -13,7 +13,7 @@ from astrocyte.recall.growing import Growing
 from astrocyte.recall.postings import Postings
 from astrocyte.recall.vectors import GrowingVectors, Vectors
 from astrocyte.stores.columns import LAYERS, NAME_BIT, NOBODY, Columns
-from astrocyte.stores.store import Changes, Position, Space
+from astrocyte.stores.store import UNFINISHED, Changes, Position, Space
 from astrocyte.text.terms import words
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         living=int(alive.sum()),
         mean_length=float(growth.lengths.view().mean(where=alive)) if alive.any() else 1.0,
         previous=previous,
-        postings=index.postings.extended(changes.added, first),
+        postings=index.postings.extended(changes.added, first, is_last=changes.position.version != UNFINISHED),
         speaker_words=speaker_words,
         _growth=growth,
     )

@@ -41,8 +41,8 @@ class Postings:
     def empty(cls) -> "Postings":
         return _sorted(_nothing())
 
-    def extended(self, added: Sequence[Columns], first: int) -> "Postings":
-        """With the terms of new documents, numbered from ``first``."""
+    def extended(self, added: Sequence[Columns], first: int, *, is_last: bool = True) -> "Postings":
+        """With the terms of new documents, numbered from ``first``; not sorted in yet unless they are the last."""
         import numpy as np
 
         terms, documents, counts = [self.tail.terms], [self.tail.documents], [self.tail.counts]
@@ -52,7 +52,7 @@ class Postings:
             counts.append(columns.counts & np.uint8(MOST_COUNTED))
             first += len(columns)
         tail = Entries(np.concatenate(terms), np.concatenate(documents), np.concatenate(counts))
-        if len(tail.terms) <= max(MERGE_ENTRIES, len(self.documents) // 8):
+        if not is_last or len(tail.terms) <= max(MERGE_ENTRIES, len(self.documents) // 8):
             return Postings(self.terms, self.starts, self.documents, self.counts, tail)
         every = np.repeat(self.terms, np.diff(self.starts))
         return _sorted(

@@ -19,19 +19,22 @@ def columns(documents: list[list[int]]) -> Columns:
 
 
 @settings(deadline=None)
-@given(batches, st.sampled_from([0, 3, 1000]))
-def test_postings_find_what_a_dictionary_finds(batches: list[list[list[int]]], merge_at: int) -> None:
+@given(batches, st.sampled_from([0, 3, 1000]), st.booleans())
+def test_postings_find_what_a_dictionary_finds(
+    batches: list[list[list[int]]], merge_at: int, are_told_in_parts: bool
+) -> None:
     before, postings.MERGE_ENTRIES = postings.MERGE_ENTRIES, merge_at
     try:
         found = Postings.empty()
         documents: list[list[int]] = []
         for batch in batches:
             added = columns(batch)
-            found = found.extended([added], len(documents))
+            found = found.extended([added], len(documents), is_last=not are_told_in_parts)
             assert added.lengths.tolist() == [len(words) for words in batch]
             documents += batch
     finally:
         postings.MERGE_ENTRIES = before
+    found = found.extended([], len(documents))
     for term in (0, 1, 7, 2**31, 2**32 - 1, 12345):
         places, counts = found.find(term)
         expected = {place: words.count(term) for place, words in enumerate(documents) if term in words}
