@@ -83,6 +83,7 @@ class ReflectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tags: list[str] | None = None
     tag_match: Literal["any", "all", "none"] = "any"
     as_of: datetime | None = None
+    method: Literal["auto", "extractive", "language_model"] = "auto"
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -107,6 +107,16 @@ def test_what_would_be_forgotten_is_shown_first(run: Callable[..., str]) -> None
     assert run("forget", "-b", "a", "--since", "2026-02-01") == "1 forgotten\n"
 
 
+def test_a_bank_is_listed_page_by_page(run: Callable[..., str]) -> None:
+    lines = "\n".join(json.dumps({"content": f"fact {number}", "speaker": "Ann"}) for number in range(600))
+    run("retain", "-b", "a", "--lines", "-", stdin=lines)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d  \w{16}  Ann: fact 0", run("list", "-b", "a").splitlines()[0])
+    told = json.loads(run("list", "-b", "a", "--max", "550", "--json"))
+    assert (len(told["memories"]), told["more"]) == (550, True)
+    assert [one["content"] for one in told["memories"]] == [f"fact {number}" for number in range(550)]
+    assert "fact 1" in run("reflect", "which fact is 1?", "-b", "a", "--extractive")
+
+
 def test_a_directory_that_is_served_says_by_whom(run: Callable[..., str], tmp_path: Path) -> None:
     with DataDirectory(tmp_path / "astrocyte-data"), pytest.raises(StorageBusy, match="in use by process"):
         run("banks")

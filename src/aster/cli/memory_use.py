@@ -1,9 +1,8 @@
 """`astrocyte retain`, `recall`, `reflect`, `forget`, `whoami`: memory from the shell."""
 
 import sys
-from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,14 +15,15 @@ from aster.cli.memory_opening import (
     PrincipalOption,
     UrlOption,
 )
+from aster.cli.memory_telling import hit_line, leg_lines, memory_line, preview_lines
 from aster.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
-    from astrocyte.memories import ForgetPreview, HitTrace, MemoryHit, NewMemory
+    from astrocyte.memories import NewMemory
 
 BATCH = 64
-SHOWN = 100
 MOST_FORGOTTEN = 1000
+LISTED_AT_ONCE = 500
 
 BankOption = Annotated[str, typer.Option("--bank", "-b", help="The bank.")]
 BanksOption = Annotated[list[str], typer.Option("--bank", "-b", help="The bank; repeatable.")]
@@ -146,9 +146,9 @@ def recall(
         print_json(found)
         return
     for place, hit in enumerate(found.hits):
-        typer.echo(_line(hit))
+        typer.echo(hit_line(hit))
         if is_traced:
-            typer.echo("\n".join(_legs(found.trace.hits[place])))
+            typer.echo("\n".join(leg_lines(found.trace.hits[place])))
     if not found.hits:
         typer.echo("nothing was found", err=True)
     if is_traced:
@@ -160,6 +160,11 @@ def recall(
 def reflect(
     query: Annotated[str, typer.Argument(help="A question.")],
     bank: BanksOption,
+    tags: TagsOption = None,
+    as_of: Annotated[datetime | None, typer.Option("--as-of", formats=MOMENTS, help="What was known by then.")] = None,
+    is_quoted: Annotated[
+        bool, typer.Option("--extractive", help="The memories' own words, even if a language model is configured.")
+    ] = False,
     url: UrlOption = None,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -173,7 +178,8 @@ def reflect(
 
     async def work() -> ReflectResult:
         async with Place(url, data, config, principal).opened() as memory:
-            return await memory.reflect(query, banks=bank)
+            method: Literal["auto", "extractive"] = "extractive" if is_quoted else "auto"
+            return await memory.reflect(query, banks=bank, tags=tags or (), as_of=as_of, method=method)
 
     answer = run_async(work())
     if as_json:
@@ -181,7 +187,7 @@ def reflect(
         return
     typer.echo(visible(answer.answer))
     for number, hit in enumerate(answer.sources, 1):
-        typer.echo(f"  [{number}] {_line(hit)}")
+        typer.echo(f"  [{number}] {hit_line(hit)}")
 
 
 def forget(
@@ -233,7 +239,7 @@ def forget(
         if is_tried and as_json:
             print_json(seen)
             return
-        typer.echo("\n".join(_preview(seen)), err=not is_tried)
+        typer.echo("\n".join(preview_lines(seen)), err=not is_tried)
         if is_tried or not seen.total:
             return
         if seen.total > len(seen.memories):
@@ -262,6 +268,40 @@ def forget(
         typer.echo(f"{gone.deleted_count} forgotten")
 
 
+def list_memories(
+    bank: BankOption,
+    most: Annotated[int, typer.Option("--max", "-n", min=1, help="Memories, at most.")] = 100,
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    principal: PrincipalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is in a bank, oldest first: when, id, who, what."""
+    from aster.cli.running import run_async
+    from aster.cli.terminal import print_json
+    from astrocyte.memories import MemoryRecord
+
+    async def work() -> tuple[list[MemoryRecord], bool]:
+        found: list[MemoryRecord] = []
+        cursor = None
+        async with Place(url, data, config, principal).opened() as memory:
+            while True:
+                page = await memory.list_memories(bank, cursor=cursor, limit=min(most - len(found), LISTED_AT_ONCE))
+                found, cursor = found + page.memories, page.next_cursor
+                if cursor is None or len(found) >= most:
+                    return found, cursor is not None
+
+    memories, is_more = run_async(work())
+    if as_json:
+        print_json({"memories": memories, "more": is_more})
+        return
+    for one in memories:
+        typer.echo(memory_line(one))
+    if is_more:
+        typer.echo(f"and more: these are the first {most}, --max shows others", err=True)
+
+
 def whoami(
     url: UrlOption = None,
     data: DataOption = DEFAULT_DATA,
@@ -284,36 +324,6 @@ def whoami(
         return
     policy = found.default_policy or "grants are not enforced"
     typer.echo(visible(f"{found.principal}  (auth mode {found.auth_mode}; {policy})"))
-
-
-def _line(hit: "MemoryHit") -> str:
-    from aster.cli.terminal import visible
-
-    when = hit.occurred_at.strftime("%Y-%m-%d") if hit.occurred_at else "          "
-    who = f"{hit.speaker}: " if hit.speaker else ""
-    return visible(f"{hit.score:.2f}  {when}  {hit.bank_id}/{hit.memory_id}  {who}{' '.join(hit.text.split())}")
-
-
-def _preview(seen: "ForgetPreview") -> Iterator[str]:
-    from aster.cli.terminal import visible
-
-    for one in seen.memories:
-        when = (one.occurred_at or one.retained_at).strftime("%Y-%m-%d")
-        yield visible(f"{when}  {one.memory_id}  {' '.join(one.content.split())[:SHOWN]}")
-    more = seen.total - len(seen.memories)
-    yield f"{seen.total} would be forgotten" + (f", of which {more} are not shown" if more else "")
-    if seen.holds:
-        yield visible(f"a legal hold forbids it: {', '.join(seen.holds)}")
-
-
-def _legs(hit: "HitTrace") -> Iterator[str]:
-    """One line a leg: its rank among all memories, its own score, what it added to the sum."""
-    yield f"      place {hit.rank} in the bank by a sum of {hit.total:.2f}, certainty {hit.certainty:.2f}"
-    for leg in hit.legs:
-        unit = {"keyword": "BM25", "semantic": "cosine", "rerank": "score"}.get(leg.leg)
-        score = "" if unit is None else f"{unit} {leg.score:.3f}"
-        added = "" if leg.added is None else f"{leg.added:+.2f}"
-        yield f"      {leg.leg:<10} rank {leg.rank:<6} {score:<14} {added}".rstrip()
 
 
 def _memory(number: int, line: str) -> "NewMemory":

@@ -137,6 +137,7 @@ def reflect(
     tags: Sequence[str] = (),
     tag_match: TagMatch = "any",
     as_of: datetime | None = None,
+    method: Literal["auto", "extractive", "language_model"] = "auto",
 ) -> Call[ReflectResult]:
     body = ReflectRequest(
         query=query,
@@ -147,6 +148,7 @@ def reflect(
         tags=list(tags) or None,
         tag_match=tag_match,
         as_of=as_of,
+        method=method,
     )
     return Call("POST", "/v1/reflect", ReflectResult, body, repeatable=True)
 
