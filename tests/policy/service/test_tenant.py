@@ -3,9 +3,12 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.policy.service.asgi import ask, replaced, send, signed
+from tests.policy.service.asgi import SECRET, ask, replaced, send, signed
 
-from aster.policy.service.app import PolicyHttpService
+from aster.foundation.errors import ConfigError
+from aster.foundation.sql import Database
+from aster.policy.service.app import PolicyHttpService, create_policy_service
+from aster.policy.service.settings import PolicySettings
 from aster.policy.service.tenant import PATTERN
 
 
@@ -36,3 +39,20 @@ async def test_tenants_differ_by_case(service: PolicyHttpService) -> None:
     assert (await send(service, "GET", "/api/v1/audit/head", headers=headers)).status == 200
     headers = signed("GET", "/api/v1/audit/head", tenant="ACME", role="ADMIN", nonce="same-nonce-1")
     assert (await send(service, "GET", "/api/v1/audit/head", headers=headers)).status == 200
+
+
+async def test_an_operator_may_name_the_tenants_it_serves(database: Database) -> None:
+    settings = PolicySettings(secret_key=SECRET, tenants="acme-corp, globex")
+    service = create_policy_service(database, settings, environ={})
+    for tenant in ("acme-corp", "globex"):
+        assert (await ask(service, "GET", "/api/v1/policies", tenant=tenant)).status == 200
+    for tenant in ("ACME-CORP", "stranger"):
+        refused = await ask(service, "GET", "/api/v1/policies", tenant=tenant)
+        assert (refused.status, refused.code) == (403, "TENANT_NOT_ALLOWED")
+    forged = await ask(service, "GET", "/api/v1/policies", tenant="stranger", secret="wrong")
+    assert forged.status == 401
+
+
+def test_what_can_not_be_a_tenant_is_no_name_to_serve(database: Database) -> None:
+    with pytest.raises(ConfigError, match="not a tenant"):
+        create_policy_service(database, PolicySettings(secret_key=SECRET, tenants="acme corp"), environ={})

@@ -17,6 +17,7 @@ from aster.foundation.http.service import HttpService, Layer
 from aster.foundation.sql import Database
 from aster.policy.engine import Bounds, PolicyEngine
 from aster.policy.service.activations import Activations
+from aster.policy.service.allowed_tenants import allowed_layers
 from aster.policy.service.audit_proof_routes import AuditProofRoutes
 from aster.policy.service.audit_routes import AuditRoutes
 from aster.policy.service.cache_routes import CacheRoutes
@@ -182,7 +183,15 @@ def create_policy_service(
     )
     return PolicyHttpService(
         routes,
-        layers=[tenant_layer, *rates.before_signature, signatures, *rates.after_signature, OriginLayer(tenants), roles],
+        layers=[
+            tenant_layer,
+            *rates.before_signature,
+            signatures,
+            *allowed_layers(chosen.tenants),
+            *rates.after_signature,
+            OriginLayer(tenants),
+            roles,
+        ],
         commits=commits,
         limits=limits,
         metrics=metrics,

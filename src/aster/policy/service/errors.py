@@ -70,6 +70,12 @@ class RoleInsufficient(Forbidden):
     pass
 
 
+class TenantNotAllowed(Forbidden):
+    """The operator lists whom it serves, and this tenant is not among them."""
+
+    code = "TENANT_NOT_ALLOWED"
+
+
 class OriginNotAllowed(Forbidden):
     """A page of an origin that the tenant does not list."""
 

@@ -27,6 +27,7 @@ INTROSPECTION = "aster.graphql.introspection"
 MASTER_KEY = "aster.security.keys.master-key"
 MOST_STEPS = "aster.eval.max-steps"
 DEADLINE_MS = "aster.eval.deadline-ms"
+TENANTS = "aster.tenant.allowed"
 CORS_ORIGINS = "aster.http.cors.origins"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
 
@@ -82,6 +83,9 @@ SETTINGS = SettingsTable(
             DEADLINE_MS, integer(1, 60_000), int(DEFAULT_SECONDS * 1000), "Milliseconds that one evaluation may take."
         ),
         _property(
+            TENANTS, TEXT, "", "Tenants that are served, comma-separated; all whose signature is right when empty."
+        ),
+        _property(
             CORS_ORIGINS,
             TEXT,
             "",
@@ -113,6 +117,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
     most_steps: int = DEFAULT_STEPS
     deadline_ms: int = int(DEFAULT_SECONDS * 1000)
     cors_origins: str = ""
+    tenants: str = ""
     master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
@@ -132,6 +137,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
             most_steps=resolved[MOST_STEPS],
             deadline_ms=resolved[DEADLINE_MS],
             cors_origins=resolved[CORS_ORIGINS],
+            tenants=resolved[TENANTS],
             master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],
