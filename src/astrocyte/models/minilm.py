@@ -6,7 +6,9 @@ its code needs torch: its files are found, checked against pinned hashes, and co
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,10 @@ AROUND = frozenset({"[CLS]", "[SEP]"})
 """The marks around every text."""
 
 MAX_TOKENS = 256
+CORES = os.cpu_count() or 1
+AHEAD = 4 * CORES
+"""Runs whose results are waited for together: bounds what a large batch holds."""
+
 SUB_BATCH = 8
 """Texts a run: sorted by length, eight at a time waste the least on padding (1.7x over 64, measured)."""
 
@@ -71,10 +77,8 @@ class MiniLm:
 
         vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)
         encoded = self._tokenizer.encode_batch(list(texts))
-        order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
-        for start in range(0, len(order), SUB_BATCH):
-            chosen = order[start : start + SUB_BATCH]
-            vectors[chosen] = self._run(["embedding"], [encoded[index].ids for index in chosen])[0]
+        for chosen, (found,) in self._runs(["embedding"], encoded):
+            vectors[chosen] = found
         return vectors
 
     def embed_words(self, texts: Sequence[str]) -> "tuple[NDArray[np.float32], list[bytes]]":
@@ -84,10 +88,8 @@ class MiniLm:
         vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)
         words = [b""] * len(texts)
         encoded = self._tokenizer.encode_batch(list(texts))
-        order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
-        for start in range(0, len(order), SUB_BATCH):
-            chosen = order[start : start + SUB_BATCH]
-            vectors[chosen], hidden = self._run(["embedding", "tokens"], [encoded[index].ids for index in chosen])
+        for chosen, (found, hidden) in self._runs(["embedding", "tokens"], encoded):
+            vectors[chosen] = found
             for index, rows in zip(chosen, hidden, strict=True):
                 telling = [place for place, token in enumerate(encoded[index].tokens) if _is_word(token)]
                 words[index] = pack_words(rows[telling])
@@ -99,14 +101,26 @@ class MiniLm:
 
         found: list[NDArray[np.float32]] = [np.empty((0, DIMENSION), np.float32)] * len(texts)
         encoded = self._tokenizer.encode_batch(list(texts))
-        order = sorted(range(len(texts)), key=lambda index: len(encoded[index].ids))
-        for start in range(0, len(order), SUB_BATCH):
-            chosen = order[start : start + SUB_BATCH]
-            hidden = self._run(["tokens"], [encoded[index].ids for index in chosen])[0]
+        for chosen, (hidden,) in self._runs(["tokens"], encoded):
             for index, rows in zip(chosen, hidden, strict=True):
                 kept = rows[1 : max(2, len(encoded[index].ids) - 1)]
                 found[index] = kept / np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), 1e-9)
         return found
+
+    def _runs(self, outputs: list[str], encoded: Sequence[Any]) -> Iterator[tuple[list[int], Any]]:
+        """Places of texts, of about one length, and what the model says of them: a few runs at a time, one a core."""
+
+        def run(chosen: list[int]) -> tuple[list[int], Any]:
+            return chosen, self._run(outputs, [encoded[index].ids for index in chosen])
+
+        order = sorted(range(len(encoded)), key=lambda index: len(encoded[index].ids))
+        parts = [order[start : start + SUB_BATCH] for start in range(0, len(order), SUB_BATCH)]
+        if len(parts) < 2:
+            yield from map(run, parts)
+            return
+        with ThreadPoolExecutor(min(CORES, len(parts)), thread_name_prefix="minilm") as cores:
+            for start in range(0, len(parts), AHEAD):
+                yield from cores.map(run, parts[start : start + AHEAD])
 
     def _run(self, outputs: list[str], rows: list[list[int]]) -> Any:
         import numpy as np
@@ -126,9 +140,9 @@ def _is_word(token: str) -> bool:
 def _session_options(runtime: Any) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    # Worker threads wait without spinning: spinning gains half a millisecond on an idle machine, and where others want
-    # the cores too it doubles the time of a question and the processor's work.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # One thread a run, and several runs at once: threads that share a run wait for each other at each of its hundred
+    # operators, which on a busy machine takes longer than the run.
+    options.intra_op_num_threads = 1
     return options
 
 
