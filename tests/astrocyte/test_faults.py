@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from benchmarks.memory import crashes
 
@@ -150,6 +152,43 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     values = {"storage": {"url": f"sqlite:///{tmp_path}/missing/memory.db"}, "embedding": {"provider": "none"}}
     with pytest.raises(StorageUnwritable, match="missing"):
         await Astrocyte.from_config_dict(values).__aenter__()
+
+
+async def test_a_server_whose_disk_is_full_loses_nothing(postgres_schema: str) -> None:
+    """It says so with SQLSTATE 53100, here by a trigger in the middle of the transaction."""
+    values = {"storage": {"url": postgres_schema}, "embedding": {"provider": "none"}}
+    async with Astrocyte.from_config_dict(values) as engine:
+        kept = (await engine.retain("kept", "b")).memory_id
+        with psycopg.connect(postgres_schema, autocommit=True) as server:
+            server.execute(
+                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'no space left' USING ERRCODE = '53100'; END $$"
+            )
+            for table in ("memory_passages", "memory_tombstones"):
+                server.execute(f"CREATE TRIGGER no_space BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")
+            for attempt in (engine.retain("more", "b"), engine.forget("b", scope="all")):
+                with pytest.raises(StorageFull):
+                    await attempt
+            assert [one.memory_id for one in (await engine.list_memories("b")).memories] == [kept]
+            assert [hit.text for hit in (await engine.recall("kept more", "b")).hits] == ["kept"]
+            assert engine._opened.store.problems() == []
+            server.execute("DROP FUNCTION full_disk CASCADE")
+        assert (await engine.retain("more", "b")).stored
+
+
+async def test_a_server_that_lets_nothing_be_written_is_told(postgres_schema: str) -> None:
+    values = {"storage": {"url": postgres_schema}, "embedding": {"provider": "none"}}
+    async with Astrocyte.from_config_dict(values) as engine:
+        await engine.retain("kept", "b")
+    role = f"reader_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres_schema, autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN")
+        server.execute(f"GRANT USAGE ON SCHEMA {server.execute('SELECT current_schema()').fetchone()[0]} TO {role}")  # type: ignore[index]  # there is one
+        read_only = {**values, "storage": {"url": postgres_schema.replace("postgres:@", f"{role}:@")}}
+        with pytest.raises(StorageUnwritable):
+            await Astrocyte.from_config_dict(read_only).__aenter__()
+        server.execute(f"DROP OWNED BY {role}")
+        server.execute(f"DROP ROLE {role}")
 
 
 def test_a_few_rounds_of_kill_9_lose_nothing(tmp_path: Path) -> None:
