@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aster.foundation.audit import GENESIS, AuditError, AuditLog, AuditRecord, Event, Head, chain_hash
+from aster.foundation.audit import AuditError, AuditLog, AuditRecord, Event
+from aster.foundation.audit_rows import GENESIS
+from aster.foundation.audit_verify import Head, chain_hash
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Connection, Database, SqliteDatabase
 

@@ -6,7 +6,8 @@ import pytest
 from tests.foundation.test_audit import CHAIN, OTHER, only_on_sqlite, tamper, where
 from tests.foundation.test_audit_span import day, days
 
-from aster.foundation.audit import AuditLog, Head
+from aster.foundation.audit import AuditLog
+from aster.foundation.audit_verify import Head
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Database
 

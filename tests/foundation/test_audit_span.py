@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from tests.foundation.test_audit import CHAIN, OTHER, TAMPERINGS, only_on_sqlite, tamper, where
 
-from aster.foundation.audit import AuditLog, Head
+from aster.foundation.audit import AuditLog
+from aster.foundation.audit_verify import Head
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Database
 

@@ -10,7 +10,6 @@ Rules it keeps:
   rewrite the whole file can forge both: keep a copy of `AuditLog.head` elsewhere and pass it to `verify` as ``anchor``.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -21,14 +20,20 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from aster.foundation.audit_cut import FIELD, Cut, cut_of, make_cut
+from aster.foundation.audit_rows import GENESIS, hash_at, head_of, rows_of
 from aster.foundation.audit_span import span
+from aster.foundation.audit_verify import (
+    UNREADABLE,
+    Head,
+    Verification,
+    chain_hash,
+    decode_body,
+    is_told,
+    verify_chain,
+    verify_rows,
+)
 from aster.foundation.errors import AsterError, StorageCorrupt
 from aster.foundation.sql import Connection, Database
-
-DOMAIN = b"aster-audit-v1\n"
-GENESIS = bytes(32)
-PART = 1000
-"""Records read at once."""
 
 STATEMENT_ROWS = 256
 """Rows written by one statement."""
@@ -38,8 +43,6 @@ RESERVED = frozenset({"chain", "sequence", "occurredAt"})
 _CHAIN_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,255}")
 _MARKS = "(?, ?, ?, ?)"
 _encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 T = TypeVar("T")
@@ -60,14 +63,6 @@ class AuditError(AsterError):
     code = "AUDIT_INVALID"
 
 
-class Head(msgspec.Struct, frozen=True):
-    """The last record of a chain; sequence 0 and 64 zeros when there is none."""
-
-    chain: str
-    sequence: int
-    hash: str
-
-
 class AuditRecord(msgspec.Struct, frozen=True, rename="camel"):
     """One record as read back: what happened, and its place in the chain. Hashes are lower-case hex."""
 
@@ -77,22 +72,6 @@ class AuditRecord(msgspec.Struct, frozen=True, rename="camel"):
     event: dict[str, Any]
     previous_hash: str
     hash: str
-
-
-class Verification(msgspec.Struct, frozen=True, rename="camel"):
-    """What verifying a chain found. ``broken_sequence`` is the first record that does not fit.
-
-    ``records`` were verified before that one; ``first_sequence`` and ``last_sequence`` are what was to be verified.
-    """
-
-    chain: str
-    valid: bool
-    records: int
-    head: str
-    broken_sequence: int | None = None
-    reason: str | None = None
-    first_sequence: int = 1
-    last_sequence: int = 0
 
 
 def utc_now() -> datetime:
@@ -150,18 +129,18 @@ class AuditLog:
 
         ``event`` is recorded with how far was cut. Raises `StorageCorrupt` for what does not verify: evidence stays.
         """
-        head = _head(connection, chain) or (0, GENESIS)
+        head = head_of(connection, chain) or (0, GENESIS)
         past = cut_of(connection, chain)
         try:
             _, last = span(connection, chain, head[0], None, before)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise StorageCorrupt(f"a record of '{chain}' has no time", hint="verify the chain") from None
         last = min(last, past.sequence + limit)
         if last <= past.sequence:
             return 0
-        rows = _rows(connection, chain, after=past.sequence, limit=last - past.sequence)
+        rows = rows_of(connection, chain, after=past.sequence, limit=last - past.sequence)
         found = verify_rows(chain, rows, head=head, seed=past[:2], last=last)
-        if not found.valid or not _is_told(connection, chain, past):
+        if not found.valid or not is_told(connection, chain, past):
             raise StorageCorrupt(f"the chain '{chain}' does not verify, so it is not cut", hint="verify the chain")
         cut = Cut(last, bytes.fromhex(found.head), head[0] + 1)
         self.append(connection, chain, {**event, FIELD: cut.field})
@@ -172,7 +151,7 @@ class AuditLog:
         """How many records a chain has that were not cut off."""
 
         def query(connection: Connection) -> int:
-            head = _head(connection, chain)
+            head = head_of(connection, chain)
             return head[0] - cut_of(connection, chain).sequence if head else 0
 
         return self._database.read_now(query)
@@ -185,7 +164,7 @@ class AuditLog:
 
     def head(self, chain: str) -> Head:
         """The chain's end, to be kept elsewhere as an anchor."""
-        row = self._database.read_now(lambda connection: _head(connection, chain))
+        row = self._database.read_now(lambda connection: head_of(connection, chain))
         return Head(chain, row[0], row[1].hex()) if row else Head(chain, 0, GENESIS.hex())
 
     def records(self, chain: str, *, after: int = 0, limit: int = 100) -> list[AuditRecord]:
@@ -193,8 +172,8 @@ class AuditLog:
 
         def query(connection: Connection) -> list[AuditRecord]:
             found = []
-            previous = _hash_at(connection, chain, max(after, cut_of(connection, chain).sequence)) or GENESIS
-            for sequence, body, digest in _rows(connection, chain, after=after, limit=limit):
+            previous = hash_at(connection, chain, max(after, cut_of(connection, chain).sequence)) or GENESIS
+            for sequence, body, digest in rows_of(connection, chain, after=after, limit=limit):
                 event = _readable(chain, sequence, body)
                 occurred_at = event.pop("occurredAt")
                 for name in ("chain", "sequence"):
@@ -212,12 +191,12 @@ class AuditLog:
         """
 
         def query(connection: Connection) -> tuple[int, int]:
-            head = _head(connection, chain) or (0, GENESIS)
+            head = head_of(connection, chain) or (0, GENESIS)
             return span(connection, chain, head[0], since, until)
 
         try:
             return self._database.read_now(query)
-        except _UNREADABLE:
+        except UNREADABLE:
             raise StorageCorrupt(f"a record of '{chain}' has no time", hint="verify the chain") from None
 
     def verify(
@@ -231,15 +210,7 @@ class AuditLog:
         def query(connection: Connection) -> Verification:
             connection.execute("BEGIN")
             try:
-                head = _head(connection, chain) or (0, GENESIS)
-                cut = cut_of(connection, chain)
-                if not _is_told(connection, chain, cut):
-                    reason = "records before it are missing, and no record tells that they were cut off"
-                    return Verification(chain, False, 0, cut.hash.hex(), cut.sequence + 1, reason, 1, head[0])
-                if since is None and until is None:
-                    rows = _rows(connection, chain, after=cut.sequence)
-                    return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2])
-                return _verify_span(connection, chain, head, cut, anchor, since, until)
+                return verify_chain(connection, chain, anchor=anchor, since=since, until=until)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -316,148 +287,11 @@ def _encoded(event: Mapping[str, Any] | Event) -> bytes:
         raise AuditError(f"an audit event holds what JSON can't: {error}") from error
 
 
-def chain_hash(previous: bytes, body: bytes) -> bytes:
-    """The hash of a record whose predecessor's hash is ``previous``."""
-    return hashlib.sha256(DOMAIN + previous + body).digest()
-
-
-def verify_rows(
-    chain: str,
-    rows: Iterator[tuple[int, bytes, bytes]],
-    *,
-    head: tuple[int, bytes],
-    anchor: Head | None = None,
-    seed: tuple[int, bytes] = (0, GENESIS),
-    last: int | None = None,
-) -> Verification:
-    """Check ``(sequence, body, hash)`` rows, oldest first, against the rules at the top of this file.
-
-    They begin after the record that ``seed`` tells the sequence and hash of, and end with ``last`` (else the chain's).
-    """
-    first, end = seed[0] + 1, head[0] if last is None else last
-    count, previous = seed
-    if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
-        return Verification(chain, False, 0, previous.hex(), count, "the record is not the anchored one", first, end)
-
-    def found(broken: int | None, reason: str | None) -> Verification:
-        return Verification(chain, reason is None, count - seed[0], previous.hex(), broken, reason, first, end)
-
-    for sequence, body, digest in rows:
-        if reason := _fault(chain, count + 1, previous, (sequence, body, digest)):
-            return found(count + 1, reason)
-        previous, count = digest, count + 1
-        if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
-            return found(count, "the record is not the anchored one")
-    if count < end or (end == head[0] and (count, previous) != head):
-        return found(count + 1, "records are missing at the end")
-    if anchor is not None and anchor.sequence > head[0]:
-        return found(head[0] + 1, "anchored records are missing at the end")
-    return found(None, None)
-
-
-def _verify_span(
-    connection: Connection,
-    chain: str,
-    head: tuple[int, bytes],
-    cut: Cut,
-    anchor: Head | None,
-    since: str | None,
-    until: str | None,
-) -> Verification:
-    """The records of a time and, as guards against forged times, the one before and the one after."""
-    try:
-        first, last = span(connection, chain, head[0], since, until)
-    except _UNREADABLE:
-        rows = _rows(connection, chain, after=cut.sequence)
-        return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2])
-    first = max(first, cut.sequence + 1)
-    before, after = max(first - 2, cut.sequence), min(max(last, cut.sequence) + 1, head[0])
-    seed = _hash_at(connection, chain, before)
-    if seed is None:
-        return Verification(chain, False, 0, GENESIS.hex(), before, f"record {before} is missing", first, last)
-    rows = _rows(connection, chain, after=before, limit=None if after == head[0] else after - before)
-    found = verify_rows(chain, rows, head=head, anchor=anchor, seed=(before, seed), last=after)
-    if (
-        found.valid
-        and anchor is not None
-        and anchor.sequence > cut.sequence
-        and _hash_at(connection, chain, anchor.sequence) != bytes.fromhex(anchor.hash)
-    ):
-        found = Verification(chain, False, 0, found.head, anchor.sequence, "the record is not the anchored one")
-    reached = before + found.records
-    count = max(0, min(reached, last) - first + 1)
-    return msgspec.structs.replace(found, records=count, first_sequence=first, last_sequence=last)
-
-
-def _fault(chain: str, expected: int, previous: bytes, row: tuple[int, bytes, bytes]) -> str | None:
-    sequence, body, digest = row
-    if sequence != expected:
-        return f"record {expected} is missing"
-    if chain_hash(previous, body) != digest:
-        return "the record or its predecessor was changed"
-    try:
-        event = _decode(body)
-    except _UNREADABLE:
-        return "the record is not readable"
-    if event.get("chain") != chain or event.get("sequence") != sequence:
-        return "the record belongs to another place"
-    return None
-
-
 def _readable(chain: str, sequence: int, body: bytes) -> dict[str, Any]:
     try:
-        event = _decode(body)
-    except _UNREADABLE:
+        event = decode_body(body)
+    except UNREADABLE:
         event = {}
     if not event.keys() >= RESERVED:
         raise StorageCorrupt(f"audit record {sequence} of '{chain}' can't be read", hint="verify the chain")
     return event
-
-
-def _head(connection: Connection, chain: str) -> tuple[int, bytes] | None:
-    row: tuple[int, bytes] | None = connection.execute(
-        "SELECT sequence, CAST(hash AS BLOB) FROM audit_chains WHERE name = ?", (chain,)
-    ).fetchone()
-    return row
-
-
-def _rows(
-    connection: Connection, chain: str, *, after: int = 0, limit: int | None = None
-) -> Iterator[tuple[int, bytes, bytes]]:
-    """Rows by sequence, read in parts: a chain may be longer than memory."""
-    while limit is None or limit > 0:
-        size = PART if limit is None else min(limit, PART)
-        # SQLite keeps any type in any column: cast, so that a value of another type is a wrong one and no exception.
-        part = connection.execute(
-            "SELECT r.sequence, CAST(r.body AS BLOB), CAST(r.hash AS BLOB)"
-            " FROM audit_records r JOIN audit_chains c ON c.id = r.chain"
-            " WHERE c.name = ? AND r.sequence > ? ORDER BY r.sequence LIMIT ?",
-            (chain, after, size),
-        ).fetchall()
-        yield from part
-        if len(part) < size:
-            return
-        after = part[-1][0]
-        limit = None if limit is None else limit - size
-
-
-def _hash_at(connection: Connection, chain: str, sequence: int) -> bytes | None:
-    """The hash of one record, None when it is missing; before the first it is the genesis."""
-    if sequence == 0:
-        return GENESIS
-    row = next(_rows(connection, chain, after=sequence - 1, limit=1), None)
-    if row is not None and row[0] == sequence:
-        return row[2]
-    cut = cut_of(connection, chain)
-    return cut.hash if cut.sequence == sequence else None
-
-
-def _is_told(connection: Connection, chain: str, cut: Cut) -> bool:
-    """Does a record of the chain, itself unchanged, tell how far it was cut?"""
-    if cut == Cut():
-        return True
-    row = next(_rows(connection, chain, after=cut.told_by - 1, limit=1), None)
-    previous = _hash_at(connection, chain, cut.told_by - 1)
-    if row is None or previous is None or _fault(chain, cut.told_by, previous, row) is not None:
-        return False
-    return cut.is_told_in(_decode(row[1]))

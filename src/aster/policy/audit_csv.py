@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from aster.foundation.audit import AuditRecord, Head
+from aster.foundation.audit import AuditRecord
+from aster.foundation.audit_verify import Head
 
 COLUMNS = (
     "sequence",

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from aster.foundation.audit import GENESIS, AuditRecord, Head, Verification, verify_rows
+from aster.foundation.audit import AuditRecord
 from aster.foundation.audit_cut import Cut
+from aster.foundation.audit_rows import GENESIS
+from aster.foundation.audit_verify import Head, Verification, verify_rows
 from aster.foundation.errors import AsterError
 
 _encode = msgspec.json.Encoder(order="sorted").encode

@@ -4,7 +4,8 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from aster.foundation.audit import AuditLog, Verification
+from aster.foundation.audit import AuditLog
+from aster.foundation.audit_verify import Verification
 from aster.foundation.errors import StorageError
 from aster.foundation.sql import Database, translated_errors
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.policy.service.asgi import ask
 
-from aster.foundation.audit import chain_hash
+from aster.foundation.audit_verify import chain_hash
 from aster.foundation.sql import Connection, Database
 from aster.policy.audit_export import ExportUnreadable, verify_export
 from aster.policy.service.app import PolicyHttpService

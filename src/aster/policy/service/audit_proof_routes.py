@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from aster.foundation.audit import AuditLog, AuditRecord, Head
+from aster.foundation.audit import AuditLog, AuditRecord
+from aster.foundation.audit_verify import Head
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.reply import Reply
