@@ -98,7 +98,7 @@ OPA_CASES = [
     Case(name, kind, opa.PATH, opa.body_of(CONTEXT), 64) for name, kind in ((OPA, "opa"), (OPA_LOGS, "opa-logs"))
 ]
 Found = dict[tuple[str, int], Measured]
-WARM = 300
+WARM = 1000
 
 
 @contextmanager
