@@ -229,6 +229,7 @@ async def main() -> None:
     if arguments.peers and (absent := missing(python)):
         raise SystemExit(f"{python} has no {', '.join(absent)}: run this program once with --prepare")
     model = provider = load_provider(arguments.provider)
+    was_kept = arguments.vectors is not None and arguments.vectors.exists()
     remembered = Remembered(model, arguments.vectors) if model and arguments.vectors else None
     provider = remembered or model
     conversations = read_conversations(arguments.path)[: arguments.conversations]
@@ -264,7 +265,7 @@ async def main() -> None:
                 times.append((name, answer["p50"], answer["p95"], answer["stored_a_second"]))
     print_tables(bench.asked, rankings, ["tuning half"] if arguments.tuning else list(HALVES))
     size = sum(index.size for index in bench.indexes) / len(bench.indexes)
-    embedded = "without embedding, which --vectors kept" if remembered else "ours with embedding, peers without"
+    embedded = "without embedding, which --vectors kept" if was_kept else "ours with embedding, peers without"
     print(f"\none recall at {size:.0f} memories a bank, ms; memories stored a second ({embedded})")
     for name, middle, high, rate in times:
         print(f"  {name:28} p50 {middle:8.1f}  p95 {high:8.1f}  stored {rate:8.0f}")
