@@ -27,8 +27,7 @@ class Pipe(ABC):
         """Bytes that wait to be written."""
         self._scheduled = False
         self._sending = False
-        self._room = asyncio.Event()
-        self._room.set()
+        self._room: asyncio.Event | None = None
         self.is_full = False
         """More than `HIGH_WATER` bytes wait to be written."""
         self._on_lost: OnLost | None = None
@@ -54,7 +53,6 @@ class Pipe(ABC):
         self.waiting += len(data)
         if self.waiting > HIGH_WATER:
             self.is_full = True
-            self._room.clear()
         if self._sending:
             return
         if at_once:
@@ -65,7 +63,9 @@ class Pipe(ABC):
 
     async def writable(self) -> None:
         """Return once less than `HIGH_WATER` bytes wait, or the pipe is gone."""
-        await self._room.wait()
+        if self.is_full:
+            self._room = self._room or asyncio.Event()
+            await self._room.wait()
 
     def close(self) -> None:
         """Stop reading and writing. Nothing is called afterwards."""
@@ -89,11 +89,16 @@ class Pipe(ABC):
         self._sending = False
         self.waiting -= size
         if self.is_full and self.waiting <= HIGH_WATER:
-            self.is_full = False
-            self._room.set()
+            self._has_room()
         if self._queue and not self._scheduled:
             self._scheduled = True
             self._loop.call_soon(self._end_of_turn)
+
+    def _has_room(self) -> None:
+        self.is_full = False
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _break(self, lost: ConnectionLost) -> None:
         """What a subclass calls when the stream ended or failed; the first call counts."""
@@ -101,8 +106,7 @@ class Pipe(ABC):
             return
         self._lost = lost
         self._queue.clear()
-        self.is_full = False
-        self._room.set()
+        self._has_room()
         if self._on_lost is not None:
             self._on_lost(lost)
 

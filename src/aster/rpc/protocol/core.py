@@ -6,7 +6,7 @@ itself wants answered (PONG, refusals of oversized requests) waits in `answers`.
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -50,7 +50,8 @@ from aster.transport.errors import FramingError
 from aster.transport.framing import HEADER, MIN_LENGTH, FrameSplitter, frame
 
 T = TypeVar("T")
-Taker = Callable[[int, bytes, list[Event]], None]
+Taker = Callable[[Any, int, bytes, list[Event]], None]
+"""Of a side, a frame's call and body: what became of it is added to the events."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _hello = msgspec.msgpack.Decoder(Hello)
@@ -86,15 +87,6 @@ class _Protocol:
         self._calls = CallStates()
         self._sessions = SessionStates()
         self.peer: Hello | None = None
-        self._takers: dict[int, Taker] = {
-            Kind.HELLO: self._take_hello,
-            Kind.PING: self._take_ping,
-            Kind.PONG: self._take_pong,
-            Kind.ITEM: self._take_item,
-            Kind.END: self._take_end,
-            Kind.CREDIT: self._take_credit,
-            Kind.FAR_ITEM: self._take_far_item,
-        }
 
     def hello(self) -> bytes:
         """This side's first frame."""
@@ -144,7 +136,7 @@ class _Protocol:
     def receive(self, data: bytes) -> list[Event]:
         """The events in ``data``; `ProtocolViolation` or `FramingError` end the connection."""
         events: list[Event] = []
-        taker_of = self._takers.get
+        taker_of = self.takers.get
         for kind, call, body in self._splitter.feed(data):
             if self.peer is None and kind != Kind.HELLO:
                 raise ProtocolViolation("the first frame was no HELLO")
@@ -154,7 +146,7 @@ class _Protocol:
             if body is None:
                 self._take_oversized(kind, call, events)
             else:
-                taker(call, body, events)
+                taker(self, call, body, events)
         return events
 
     def answers(self) -> bytes:
@@ -219,6 +211,17 @@ class _Protocol:
         except KeyError:
             raise ProtocolViolation(f"{kind.name} is not allowed for call {call}") from None
 
+    takers: ClassVar[Mapping[int, Taker]] = {
+        Kind.HELLO: _take_hello,
+        Kind.PING: _take_ping,
+        Kind.PONG: _take_pong,
+        Kind.ITEM: _take_item,
+        Kind.END: _take_end,
+        Kind.CREDIT: _take_credit,
+        Kind.FAR_ITEM: _take_far_item,
+    }
+    """What to do with each kind of frame that this side may receive."""
+
 
 class ClientProtocol(_Protocol):
     """The side that calls."""
@@ -228,14 +231,6 @@ class ClientProtocol(_Protocol):
     def __init__(self, limits: RpcLimits, body_streams: int = 0) -> None:
         super().__init__(limits, body_streams)
         self._methods = 0
-        self._takers |= {
-            Kind.REPLY: self._take_reply,
-            Kind.FAR_REPLY: self._take_far_reply,
-            Kind.ERROR: self._take_error,
-            Kind.GOAWAY: self._take_goaway,
-            Kind.SESSION: self._take_session,
-            Kind.LEAVE: self._take_refusal,
-        }
 
     def declare(self, declaration: Declaration) -> tuple[int, bytes]:
         """A number for a method, and the frame that tells the server."""
@@ -320,6 +315,16 @@ class ClientProtocol(_Protocol):
         if self._receive_move(call, Kind(kind)):
             events.append(Failed(call, _too_long("the answer", self._limits)))
 
+    takers: ClassVar[Mapping[int, Taker]] = {
+        **_Protocol.takers,
+        Kind.REPLY: _take_reply,
+        Kind.FAR_REPLY: _take_far_reply,
+        Kind.ERROR: _take_error,
+        Kind.GOAWAY: _take_goaway,
+        Kind.SESSION: _take_session,
+        Kind.LEAVE: _take_refusal,
+    }
+
 
 class ServerProtocol(_Protocol):
     """The side that answers."""
@@ -331,15 +336,6 @@ class ServerProtocol(_Protocol):
         self._methods = 0
         self._released = 0
         self._methods_of: dict[int, list[int]] = {}
-        self._takers |= {
-            Kind.METHOD: self._take_method,
-            Kind.SESSION: self._take_session,
-            Kind.LEAVE: self._take_leave,
-            Kind.REQUEST: self._take_request,
-            Kind.FAR_REQUEST: self._take_far_request,
-            Kind.STREAM: self._take_stream,
-            Kind.CANCEL: self._take_cancel,
-        }
 
     def reply(self, call: int, body: bytes) -> bytes:
         """End a call well; nothing to write when its caller has gone."""
@@ -441,6 +437,17 @@ class ServerProtocol(_Protocol):
     def _refuse_long(self, call: int) -> None:
         status = _too_long("the request", self._limits)
         self._answers.append(self.fail(call, status.status, status.message))
+
+    takers: ClassVar[Mapping[int, Taker]] = {
+        **_Protocol.takers,
+        Kind.METHOD: _take_method,
+        Kind.SESSION: _take_session,
+        Kind.LEAVE: _take_leave,
+        Kind.REQUEST: _take_request,
+        Kind.FAR_REQUEST: _take_far_request,
+        Kind.STREAM: _take_stream,
+        Kind.CANCEL: _take_cancel,
+    }
 
 
 def _too_long(what: str, limits: RpcLimits) -> Status:
