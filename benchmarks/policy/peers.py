@@ -230,20 +230,25 @@ def casbin() -> dict[str, Decide]:
 # --- Rego ------------------------------------------------------------------------------------------------------------
 
 
-def rego() -> dict[str, Decide]:
-    module: Any = importlib.import_module("regopy")
+def _rego_texts() -> dict[str, str]:
     lines = [line.strip().replace("applicant.", "input.applicant.") for line in LOAN_CONDITION.split(" and ")]
     lines = [line.replace("amount", "input.amount", 1).replace("'", '"') for line in lines]
-    loan_text = "package p\nimport rego.v1\ndefault answer := false\nanswer if {\n " + "\n ".join(lines) + "\n}\n"
-    access_text = 'package p\nimport rego.v1\ndefault answer := "deny"\n' + "".join(
+    loan = "default answer := false\nanswer if {\n " + "\n ".join(lines) + "\n}\n"
+    access = 'default answer := "deny"\n' + "".join(
         f'answer := "{name}" if {{ input.request.role == "{role}"; input.request.action == "{action}";'
         f" input.request.level >= {level}; input.request.owner }}\n"
         for role, action, level, name in _rows()
     )
-    table_text = "package p\nimport rego.v1\ndefault answer := -1\n" + "".join(
+    table = "default answer := -1\n" + "".join(
         f'answer := {value} if {{ input.region == "{region}"; input.income >= {low}; input.income < {high} }}\n'
         for region, low, high, value in _brackets()
     )
+    texts = {"loan": loan, "access 100": access, "table 1000": table}
+    return {name: f"package p\nimport rego.v1\n{text}" for name, text in texts.items()}
+
+
+def rego() -> dict[str, Decide]:
+    module: Any = importlib.import_module("regopy")
 
     def made(text: str) -> Decide:
         engine = module.Interpreter()
@@ -255,7 +260,19 @@ def rego() -> dict[str, Decide]:
 
         return decide
 
-    return {"loan": made(loan_text), "access 100": made(access_text), "table 1000": made(table_text)}
+    return {name: made(text) for name, text in _rego_texts().items()}
+
+
+def opa() -> dict[str, Decide]:
+    """OPA's own evaluator, in Go; its server, which adds HTTP to this, is in no package."""
+    module: Any = importlib.import_module("opa_bindings")
+
+    def made(text: str) -> Decide:
+        engine = module.OpaEngine()
+        engine.add_policy("p.rego", text)
+        return lambda context: engine.eval_document("p.answer", context)
+
+    return {name: made(text) for name, text in _rego_texts().items()}
 
 
 PEERS: dict[str, tuple[str, float | None, Callable[[], dict[str, Decide]]]] = {
@@ -265,7 +282,8 @@ PEERS: dict[str, tuple[str, float | None, Callable[[], dict[str, Decide]]]] = {
     "JSON Logic": ("json-logic-qubit", None, json_logic),
     "Cedar": ("cedarpy", 100.0, cedar),
     "Casbin": ("casbin", 100.0, casbin),
-    "Rego": ("regopy", 10.0, rego),
+    "Rego (regopy)": ("regopy", 10.0, rego),
+    "Rego (OPA)": ("opa-golib-python-bindings", 10.0, opa),
 }
 """Name: the distribution, how many times faster ours has to be (issue 5), what makes its three forms."""
 
