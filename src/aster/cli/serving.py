@@ -25,12 +25,20 @@ async def serve(
     systems: frozenset[System] = EVERYTHING,
     database: str | None = None,
     redis: str | None = None,
+    console: bool | None = False,
 ) -> None:
     """Run a `Stack` in the foreground. Prints its addresses once it is ready."""
     started = time.perf_counter()
     stop = stop_on_signals()
     options = StackOptions.from_environment(
-        os.environ, data=data, host=host, port=port, systems=systems, database=database, redis=redis
+        os.environ,
+        data=data,
+        host=host,
+        port=port,
+        systems=systems,
+        database=database,
+        redis=redis,
+        console=console,
     )
     log_as_told(options)
     async with Stack(options) as stack:

@@ -26,6 +26,15 @@ RedisOption = Annotated[
         help="redis://HOST:PORT: count rate limits and nonces together with the other replicas.",
     ),
 ]
+ConsoleOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--console/--no-console",
+        envvar="ASTER_CONSOLE",
+        help="Serve the web console at /console. Default: only when listening on this machine alone.",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -36,12 +45,13 @@ def up(
     as_json: JsonOption = False,
     database: DatabaseOption = None,
     redis: RedisOption = None,
+    console: ConsoleOption = None,
 ) -> None:
-    """Serve memory at /v1, policy at /api/v1 and both over P2P, until Ctrl-C.
+    """Serve memory at /v1, policy at /api/v1, both over P2P, and a web console, until Ctrl-C.
 
     Ctrl-C or SIGTERM lets requests under way finish; a second one ends the process at once.
     """
     from aster.cli.running import run_async
     from aster.cli.serving import serve
 
-    run_async(serve(data=data, host=host, port=port, as_json=as_json, database=database, redis=redis))
+    run_async(serve(data=data, host=host, port=port, as_json=as_json, database=database, redis=redis, console=console))

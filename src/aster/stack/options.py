@@ -32,6 +32,7 @@ class StackOptions:
     systems: frozenset[System] = EVERYTHING
     database: str | None = None
     redis: str | None = None
+    console: bool = False
 
     @classmethod
     def from_environment(
@@ -44,10 +45,12 @@ class StackOptions:
         systems: frozenset[System] = EVERYTHING,
         database: str | None = None,
         redis: str | None = None,
+        console: bool | None = False,
     ) -> Self:
         """Resolve every system's settings; raises `ConfigError` naming the first bad one.
 
         ``database`` (a URL) keeps memories and policies instead of files in ``data``; ``redis`` is for the replicas.
+        ``console`` None is on where only this machine can connect.
 
         Unless told otherwise the P2P node listens beside the HTTP server, on a port of its own, without relays.
         """
@@ -67,6 +70,7 @@ class StackOptions:
             systems=systems,
             database=database,
             redis=redis,
+            console=host in LOOPBACK if console is None else console,
         )
         options._refuse_strangers_who_are_believed()
         return options

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import msgspec
 
+from aster import __version__
 from aster.foundation.errors import StorageError
 from aster.foundation.health import Health
 from aster.foundation.http.metrics import RequestMetrics
@@ -24,6 +25,7 @@ from aster.policy.service.replicas import Replicas
 from aster.policy.service.settings import SECRET_KEY, PolicySettings
 from aster.rpc import AsterServer
 from aster.stack.app import PrefixApp, document_route
+from aster.stack.console.app import PREFIX, About, console_app
 from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
 from aster.stack.options import StackOptions
@@ -51,10 +53,16 @@ class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
     memory: str | None = None
     policy: str | None = None
     p2p: str | None = None
+    console: str | None = None
 
     def rows(self) -> Iterator[tuple[str, str]]:
         """What people want to know, the most important first."""
-        for name, value in (("memory", self.memory), ("policy", self.policy), ("P2P", self.p2p)):
+        for name, value in (
+            ("memory", self.memory),
+            ("policy", self.policy),
+            ("P2P", self.p2p),
+            ("console", self.console),
+        ):
             if value is not None:
                 yield name, value
         yield "health", self.health
@@ -141,7 +149,10 @@ class Stack:
         documents = [part.document for part in parts]
         viewer = viewer_routes([document.path for document in documents])
         own = plain_service("stack", [*self.health.routes, *documents, *viewer])
-        await server.start(PrefixApp([(prefix, part.app) for part in parts for prefix in part.prefixes], own))
+        served = [(prefix, part.app) for part in parts for prefix in part.prefixes]
+        if options.console:
+            served.append((PREFIX, console_app(self._about(parts, node))))
+        await server.start(PrefixApp(served, own))
         opening.push_async_callback(server.close)
         self._addresses = self._reached_at(server.url, parts, node)
 
@@ -198,6 +209,16 @@ class Stack:
         await node.start()
         return node
 
+    def _about(self, parts: Sequence[_Part], node: AsterServer | None) -> About:
+        """What the console tells everybody; where the node listens, only on the machine it listens on."""
+        served = [part.name for part in parts]
+        return About(
+            version=__version__,
+            systems=served if node is None else [*served, "p2p"],
+            memory_auth=self._options.memory.auth_mode if "memory" in served else None,
+            node=node.address if node is not None and self._options.is_loopback else None,
+        )
+
     def _reached_at(self, url: str, parts: Sequence[_Part], node: AsterServer | None) -> Addresses:
         served = {part.name for part in parts}
         return Addresses(
@@ -205,6 +226,7 @@ class Stack:
             memory=f"{url}/v1" if "memory" in served else None,
             policy=f"{url}/api/v1" if "policy" in served else None,
             p2p=node.address if node is not None else None,
+            console=f"{url}{PREFIX}" if self._options.console else None,
             health=f"{url}/readyz",
             openapi=[f"{url}{part.document.path}" for part in parts],
             docs=f"{url}/docs",

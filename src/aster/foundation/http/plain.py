@@ -12,10 +12,10 @@ from aster.foundation.http.service import HttpService, InternalError
 
 def plain_service(name: str, routes: Sequence[Route]) -> HttpService:
     """The ASGI app of routes that everybody may ask."""
-    return HttpService(name, routes, render_error=_render_error)
+    return HttpService(name, routes, render_error=render_error)
 
 
-def _render_error(request: Request, error: AsterError) -> Reply:
+def render_error(request: Request, error: AsterError) -> Reply:
     """What may name files or internals stays in the log."""
     if isinstance(error, HttpError | InternalError):
         status = error.status if isinstance(error, HttpError) else 500

@@ -9,6 +9,7 @@ from aster.foundation.http.request import Send
 
 JSON = b"application/json"
 NO_CONTENT = 204
+NOT_MODIFIED = 304
 _encode = msgspec.json.Encoder().encode
 
 Header = tuple[bytes, bytes]
@@ -24,7 +25,7 @@ class Reply(msgspec.Struct, frozen=True):
 
     async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
         headers = [*self.headers, *extra]
-        if self.status != NO_CONTENT:  # RFC 9110, section 8.6
+        if self.status not in (NO_CONTENT, NOT_MODIFIED):  # RFC 9110, section 8.6
             headers.append((b"content-length", b"%d" % len(self.body)))
         if self.body:
             headers.append((b"content-type", self.content_type))

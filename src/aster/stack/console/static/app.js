@@ -1,0 +1,40 @@
+// Where everything begins: the table of pages, and who is calling, shown on every one of them.
+
+import { fill, h, link } from "./dom.js";
+import { hasDrafts } from "./form.js";
+import { startRouter } from "./router.js";
+import { changes, memoryCaller, policyCaller } from "./session.js";
+import { overview } from "./views/overview.js";
+import { banks } from "./views/banks.js";
+import { recall } from "./views/recall.js";
+import { access } from "./views/access.js";
+
+/** @type {[string, import("./router.js").View][]} */
+const PAGES = [
+  ["/", overview],
+  ["/memory", banks],
+  ["/memory/:bank", recall],
+  ["/access", access],
+];
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+function showCallers() {
+  const memory = memoryCaller();
+  const policy = policyCaller();
+  const principal = memory.principal || (memory.hasToken ? "by token" : "anonymous");
+  fill(
+    byId("callers"),
+    link("/access", [h("span", { class: "quiet" }, "memory "), principal]),
+    link("/access", [h("span", { class: "quiet" }, "policy "), policy ? `${policy.tenant} · ${policy.role}` : "not signed in"]),
+  );
+}
+
+changes.addEventListener("change", showCallers);
+addEventListener("beforeunload", (event) => {
+  if (hasDrafts()) event.preventDefault();
+});
+byId("skip").addEventListener("click", () => byId("main").focus());
+showCallers();
+startRouter(PAGES, byId("main"), byId("announcer"));
