@@ -195,6 +195,7 @@ class Stack:
             replicas=replicas,
             alone=self._options.database is None,
         )
+        opening.push_async_callback(policy.close)
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
         service = PolicyService(policy, open_tenant=self._options.open_tenant)

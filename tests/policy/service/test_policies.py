@@ -188,6 +188,28 @@ async def test_approval_by_another_admin_comes_before_activation(careful: Policy
     ]
 
 
+async def test_a_version_nobody_approved_decides_nothing_not_even_by_its_number(careful: PolicyHttpService) -> None:
+    made = await deploy(careful, source("one"), user="ada")
+    version = f"{ROOT}/{made.json['policyId']}/versions/1"
+    pinned = {"policyModule": "greeting", "version": 1}
+
+    async def evaluated() -> tuple[int, Any]:
+        answered = await ask(careful, "POST", f"{ROOT}/evaluate", pinned)
+        return answered.status, answered.json.get("errorCode")
+
+    assert await evaluated() == (409, "VERSION_NOT_APPROVED")
+    batch = (await ask(careful, "POST", f"{ROOT}/evaluate/batch", {"requests": [pinned]})).json
+    assert [each["errorCode"] for each in batch["responses"]] == ["VERSION_NOT_APPROVED"]
+    await ask(careful, "POST", f"{version}/submit", {}, user="ada")
+    assert await evaluated() == (409, "VERSION_NOT_APPROVED")
+    await ask(careful, "POST", f"{version}/approve", {}, role="ADMIN", user="bob")
+    assert await evaluated() == (200, None)
+    await ask(careful, "POST", f"{version}/deprecate", {})
+    assert await evaluated() == (200, None)
+    await ask(careful, "POST", f"{version}/archive", {})
+    assert await evaluated() == (409, "VERSION_NOT_APPROVED")
+
+
 async def test_a_rejected_version_can_be_submitted_again_or_archived(careful: PolicyHttpService) -> None:
     made = await deploy(careful, source("one"), user="ada")
     version = f"{ROOT}/{made.json['policyId']}/versions/1"

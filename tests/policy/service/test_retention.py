@@ -37,8 +37,10 @@ async def old_and_new(service: PolicyHttpService, database: Database) -> str:
 async def cut(database: Database, days: int | None = 30) -> None:
     audit = AuditLog(database)
     keeping = Retention(database, audit, UsageCounts(database, audit), now_ms=lambda: NOW_MS)
+    if days is not None:
+        await keeping.cut("acme-corp", days)
     keeping.noticed("acme-corp", TenantSettings(audit_retention_days=days))
-    await keeping.settled()
+    await keeping.close()
 
 
 async def read(service: PolicyHttpService, target: str) -> Any:
@@ -94,13 +96,13 @@ async def test_setting_it_is_enough(
     service: PolicyHttpService, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the tenant asks next makes the service look at it."""
-    done, work = asyncio.Event(), Retention._cut
+    done, work = asyncio.Event(), Retention.cut
 
     async def noted(self: Retention, *arguments: Any) -> None:
         await work(self, *arguments)
         done.set()
 
-    monkeypatch.setattr(Retention, "_cut", noted)
+    monkeypatch.setattr(Retention, "cut", noted)
     await old_and_new(service, database)
     changed = await ask(service, "PATCH", "/api/v1/tenant/settings", {"auditRetentionDays": 30}, role="OWNER")
     assert changed.status == 200
@@ -108,6 +110,33 @@ async def test_setting_it_is_enough(
     await done.wait()
     assert (await read(service, "/head"))["count"] == 4
     assert (await read(service, "?eventType=AUDIT_CUT"))[0]["payload"] == {"auditRetentionDays": 30}
+    assert (await read(service, "/verify-chain"))["valid"]
+
+
+async def test_closing_waits_for_the_part_under_way_and_leaves_the_rest_for_the_next_start(
+    service: PolicyHttpService, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "CUT_RECORDS", 1)
+    await old_and_new(service, database)
+    audit, begun, cutting = AuditLog(database), asyncio.Event(), AuditLog.cut
+    loop = asyncio.get_running_loop()
+
+    def noted(*arguments: Any, **options: Any) -> int:
+        loop.call_soon_threadsafe(begun.set)
+        return cutting(*arguments, **options)
+
+    monkeypatch.setattr(AuditLog, "cut", noted)
+    keeping = Retention(database, audit, UsageCounts(database, audit), now_ms=lambda: NOW_MS)
+    keeping.noticed("acme-corp", TenantSettings(audit_retention_days=30))
+    await begun.wait()
+    await keeping.close()
+    kept = (await read(service, "/head"))["count"]
+    assert kept == 7  # one record was cut, one tells of it
+    assert (await read(service, "?eventType=AUDIT_CUT"))[0]["sequence"] == 8
+    keeping.noticed("globex", TenantSettings(audit_retention_days=30))
+    await database.write(lambda connection: None)
+    assert (await read(service, "/head"))["count"] == kept
+    await cut(database)
     assert (await read(service, "/verify-chain"))["valid"]
 
 

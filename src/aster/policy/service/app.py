@@ -1,5 +1,6 @@
 """The policy service as one ASGI app: layers in the contract's order, the table of routes, the stores behind them."""
 
+import asyncio
 import functools
 import os
 import time
@@ -76,6 +77,8 @@ class PolicyHttpService(HttpService):
         evaluations: Evaluations,
         rates: RateLayers,
         sockets: EvaluationSocket,
+        engine: PolicyEngine,
+        retention: Retention,
         cors: CorsPolicy | None,
     ) -> None:
         super().__init__(
@@ -86,6 +89,13 @@ class PolicyHttpService(HttpService):
         self.evaluations = evaluations
         self.rates = rates
         self._sockets = sockets
+        self._engine = engine
+        self._retention = retention
+
+    async def close(self) -> None:
+        """Let what goes on beside requests come to its end; once no more requests arrive, before the database closes."""
+        await self._retention.close()
+        await asyncio.to_thread(self._engine.close)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -145,7 +155,8 @@ def create_policy_service(
     data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
     journal = Journal(database, audit)
     counts = UsageCounts(database, audit)
-    tenants.watch(Retention(database, audit, counts, now_ms=now_ms).noticed)
+    retention = Retention(database, audit, counts, now_ms=now_ms)
+    tenants.watch(retention.noticed)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
     compiler = TenantCompiler(database, engine, tenants)
     evaluations = Evaluations(compiler, engine, journal, deployments, tenants)
@@ -199,6 +210,8 @@ def create_policy_service(
         evaluations=evaluations,
         rates=rates,
         sockets=sockets,
+        engine=engine,
+        retention=retention,
         cors=_cors(chosen.cors_origins),
     )
 

@@ -131,6 +131,12 @@ class VersionAlreadyActive(Conflict):
     code = "VERSION_ALREADY_ACTIVE"
 
 
+class VersionNotApproved(Conflict):
+    """A version that nobody has approved, or that was put away, decides nothing, whoever asks for it by its number."""
+
+    code = "VERSION_NOT_APPROVED"
+
+
 class DuplicateName(Conflict):
     code = "DUPLICATE_NAME"
 

@@ -88,7 +88,7 @@ class EvaluationRoutes:
                 notes_unknown=True,
                 answer=Evaluation,
                 query=("trace",),
-                errors=(400, 404, 503),
+                errors=(400, 404, 409, 503),
             ),
             Route(
                 "POST",

@@ -10,7 +10,7 @@ from aster.policy.service.caller import Caller
 from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.envelope import problem
-from aster.policy.service.errors import DocumentInvalid, EntryAmbiguous, PolicyNotFound
+from aster.policy.service.errors import DocumentInvalid, EntryAmbiguous, PolicyNotFound, VersionNotApproved
 from aster.policy.service.events import EvaluationEvent, evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
@@ -84,7 +84,7 @@ class Evaluations:
     async def stored(
         self, caller: Caller, call: StoredCall, *, trace: bool = False, claim: Claim | None = None
     ) -> Evaluation:
-        """Evaluate a stored policy; raises `PolicyNotFound`, `EntryAmbiguous`, `EngineBusy`."""
+        """Evaluate a stored policy; raises `PolicyNotFound`, `VersionNotApproved`, `EntryAmbiguous`, `EngineBusy`."""
         settings = await self._tenants.settings(caller.tenant)
         deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
         _require_entry(decision)
@@ -134,7 +134,7 @@ class Evaluations:
         """One of several; its event is added to ``events``, an unknown policy is an answer."""
         try:
             deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
-        except PolicyNotFound as error:
+        except (PolicyNotFound, VersionNotApproved) as error:
             return Evaluation(None, 0, error.message, error_code=error.code)
         events.append(_stored_event(caller, deployed, decision))
         return answer_of(decision)

@@ -20,6 +20,7 @@ from aster.policy.service.errors import (
     PolicyNotFound,
     PreconditionFailed,
     VersionAlreadyActive,
+    VersionNotApproved,
     VersionNotFound,
 )
 
@@ -38,6 +39,8 @@ Imports = Sequence[tuple[str, int | None]]
 
 
 STATUSES = (DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED)
+DECIDING = (APPROVED, DEPRECATED)
+"""The states in which a version decides when it is asked for by its number; an active one is always APPROVED."""
 
 
 class Pin(msgspec.Struct, frozen=True, order=True, rename="camel"):
@@ -206,9 +209,12 @@ class TenantPolicies:
         return _version(row)
 
     def deployed(self, module: str, version: int | None = None) -> Deployed:
-        """The active version of a module, or the pinned one; raises `PolicyNotFound`. One indexed look-up."""
+        """The active version of a module, or the pinned one, in one indexed look-up.
+
+        Raises `PolicyNotFound`; `VersionNotApproved` for one that must not decide.
+        """
         row = self._connection.execute(
-            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function, v.pins"
+            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function, v.pins, v.status"
             " FROM policies p JOIN policy_versions v"
             " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
             " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL",
@@ -216,7 +222,13 @@ class TenantPolicies:
         ).fetchone()
         if row is None:
             raise PolicyNotFound(f"no {'active' if version is None else 'such'} version of module '{module}'")
-        return Deployed(*row)
+        *deployed, status = row
+        if status not in DECIDING:
+            raise VersionNotApproved(
+                f"version {version} of module '{module}' is {status} and decides nothing",
+                hint="try a draft with evaluate-source, or have it approved",
+            )
+        return Deployed(*deployed)
 
     def usable(self, module: str, version: int | None) -> tuple[Pin, Imports] | None:
         """What other policies may use of a module: its active version, or the approved one that is asked for."""

@@ -18,7 +18,7 @@ from aster.policy.service.tenants import TenantSettings
 from aster.policy.service.usage import UsageCounts
 
 EVERY_MS = 3_600_000
-DAY_MS = 86_400_000
+DAY_SECONDS = 86_400
 CUT_RECORDS = 2_000
 """Records that one transaction removes; other writes go on in between."""
 
@@ -37,25 +37,28 @@ class Retention:
         self._now_ms = now_ms
         self._due: dict[str, int] = {}
         self._cutting: set[asyncio.Task[None]] = set()
+        self._closing = False
 
     def noticed(self, tenant: str, settings: TenantSettings) -> None:
         """A tenant's settings were read: cut what is too old, if it is time."""
         days, now_ms = settings.audit_retention_days, self._now_ms()
-        if days is None or now_ms < self._due.get(tenant, 0):
+        if self._closing or days is None or now_ms < self._due.get(tenant, 0):
             return
         if len(self._due) >= MOST_TENANTS:
             self._due.clear()
         self._due[tenant] = now_ms + EVERY_MS
-        task = asyncio.create_task(self._cut(tenant, days, now_ms - days * DAY_MS))
+        task = asyncio.create_task(self.cut(tenant, days))
         self._cutting.add(task)
         task.add_done_callback(self._cutting.discard)
 
-    async def settled(self) -> None:
-        """Wait for what has begun."""
+    async def close(self) -> None:
+        """Begin nothing more and wait for the transactions under way; what is left is cut after the next start."""
+        self._closing = True
         await asyncio.gather(*self._cutting)
 
-    async def _cut(self, tenant: str, days: int, before_ms: int) -> None:
-        before = timestamp(datetime.fromtimestamp(before_ms / 1000, UTC))
+    async def cut(self, tenant: str, days: int) -> None:
+        """Cut what is older, part by part; what prevents it is logged."""
+        before = timestamp(datetime.fromtimestamp(self._now_ms() / 1000 - days * DAY_SECONDS, UTC))
         event = {
             "eventType": "AUDIT_CUT",
             "actorId": "service",
@@ -64,9 +67,10 @@ class Retention:
             "payload": {"auditRetentionDays": days},
         }
         try:
-            while not (await self._counts.count(tenant))[1]:
-                pass
-            while await self._database.write(
+            is_counted = False
+            while not is_counted and not self._closing:
+                _, is_counted = await self._counts.count(tenant)
+            while not self._closing and await self._database.write(
                 lambda connection: self._audit.cut(
                     connection, chain_of(tenant), before=before, limit=CUT_RECORDS, event=event
                 )
