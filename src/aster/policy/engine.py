@@ -29,14 +29,15 @@ from aster.policy.language import (
 )
 from aster.policy.language.budget import DEFAULT_SECONDS, DEFAULT_STEPS
 from aster.policy.language.core_ir_read import program_of_ir
-from aster.policy.language.errors import CoreIRInvalid
+from aster.policy.language.errors import AliasesInvalid, CoreIRInvalid, VocabularyInvalid
+from aster.policy.words import NO_WORDS, read_words
 
 T = TypeVar("T")
 CORE_IR = "application/vnd.aster.core-ir+json"
 """Stands for the locale of a source that is a Core IR document; longer than any locale that a request may name."""
 
-Key = tuple[str, str, str]
-"""A source's hash, its locale, and the pins of the modules it uses."""
+Key = tuple[str, str, str, str]
+"""A source's hash, its locale, the pins of the modules it uses, and the words it is written in."""
 
 DEFAULT_CACHE_BYTES = 128 * 1024 * 1024
 PROGRAM_BYTES = 8 * 1024
@@ -110,7 +111,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 class CompiledSource:
     """A program, or why there is none.
 
-    ``pins`` names the sources of the modules it was compiled with; ``imports`` are those that its text asks for.
+    ``pins`` names the sources of the modules it was compiled with; ``imports`` are those that its text asks for;
+    ``words`` are its vocabulary and aliases, as `read_words` reads them.
     """
 
     __slots__ = (
@@ -124,6 +126,7 @@ class CompiledSource:
         "rules",
         "source_hash",
         "weight",
+        "words",
     )
 
     def __init__(
@@ -132,12 +135,14 @@ class CompiledSource:
         source_hash: str,
         locale: str,
         pins: str = "",
+        words: str = NO_WORDS,
         modules: Mapping[str, ModuleSource] = NO_MODULES,
     ) -> None:
         self.source_hash = source_hash
         self.locale = locale
         self.pins = pins
-        characters = len(source) + sum(len(used.source) for used in modules.values())
+        self.words = words
+        characters = len(source) + len(words) + sum(len(used.source) for used in modules.values())
         self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * characters
         self.program: Program | None = None
         self.fault: Fault | None = None
@@ -150,11 +155,14 @@ class CompiledSource:
             if locale == CORE_IR:
                 self.program = program_of_ir(source, modules=resolver)
             else:
-                self.program = compile_source(source, locale=locale, modules=resolver)
+                vocabulary, aliases = read_words(words, locale)
+                self.program = compile_source(
+                    source, locale=locale, vocabulary=vocabulary, aliases=aliases, modules=resolver
+                )
         except PolicySyntaxError as error:
             self.fault = Fault(error.code, error.message)
             self.diagnostics = error.diagnostics
-        except (CoreIRInvalid, UnsupportedLocale) as error:
+        except (CoreIRInvalid, UnsupportedLocale, VocabularyInvalid, AliasesInvalid) as error:
             self.fault = Fault(error.code, error.message)
         else:
             self.module = self.program.module or ""
@@ -193,31 +201,37 @@ class PolicyEngine:
         self._pool.shutdown()
 
     async def compile(
-        self, source: str, *, locale: str, pins: str = "", modules: Mapping[str, ModuleSource] = NO_MODULES
+        self,
+        source: str,
+        *,
+        locale: str,
+        pins: str = "",
+        words: str = NO_WORDS,
+        modules: Mapping[str, ModuleSource] = NO_MODULES,
     ) -> CompiledSource:
         """The compiled source, from the cache if it is there; equal sources that arrive together compile once.
 
         ``modules`` are what the source may use, by name, and ``pins`` a text that no other ``modules`` have; without
         it imports stay unknown.
         """
-        key = (hash_text(source), locale, pins)
+        key = (hash_text(source), locale, pins, words)
         found = self._cache.get(key)
         if found is not None:
             self._cache.move_to_end(key)
             return found
         running = self._compiling.get(key)
         if running is None:
-            running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, *key, modules)))
+            running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, *key, modules=modules)))
             self._compiling[key] = running
             running.add_done_callback(lambda done: self._keep(key, done))
         return await asyncio.shield(running)
 
-    def cached(self, source_hash: str, locale: str, pins: str = "") -> CompiledSource | None:
+    def cached(self, source_hash: str, locale: str, pins: str = "", words: str = NO_WORDS) -> CompiledSource | None:
         """What the cache holds for a source that is known by its hash."""
-        return self._cache.get((source_hash, locale, pins))
+        return self._cache.get((source_hash, locale, pins, words))
 
     def forget(self, sources: Iterable[Key]) -> int:
-        """Drop compiled programs, named by their sources' hash, locale and pins; returns how many there were."""
+        """Drop compiled programs, named by their keys; returns how many there were."""
         dropped = [found for key in sources if (found := self._cache.pop(key, None)) is not None]
         self._cached_bytes -= sum(compiled.weight for compiled in dropped)
         return len(dropped)

@@ -13,7 +13,14 @@ from aster.policy.service.audit_proof_routes import ChainHead, ChainVerification
 from aster.policy.service.audit_routes import AuditEntry
 from aster.policy.service.chain_routes import ChainAnswer
 from aster.policy.service.messages import Evaluation, EvaluationBatch
-from aster.policy.service.policy_messages import DeployAnswer, PolicySummary, RollbackAnswer, VersionSummary
+from aster.policy.service.policy_messages import (
+    ActivationAnswer,
+    DeployAnswer,
+    PolicySummary,
+    RollbackAnswer,
+    VersionSummary,
+)
+from aster.policy.service.policy_rows import SourceKind
 from aster.policy.service.usage_routes import VersionComparison, VersionUsage
 
 T = TypeVar("T")
@@ -60,10 +67,24 @@ def evaluate(
 
 
 def evaluate_source(
-    source: str, context: Any = None, *, rule: str | None = None, locale: str = "en-US", trace: bool = False
+    source: str,
+    context: Any = None,
+    *,
+    rule: str | None = None,
+    locale: str = "en-US",
+    vocabulary: str | dict[str, Any] | None = None,
+    aliases: dict[str, list[str]] | None = None,
+    trace: bool = False,
 ) -> Call[Evaluation]:
-    """A rule of a source that is not stored."""
-    body = _present(source=source, functionName=rule, context=context or {}, locale=locale)
+    """A rule of a source that is not stored; ``vocabulary`` is a shipped one's name, or a whole one."""
+    body = _present(
+        source=source,
+        functionName=rule,
+        context=context or {},
+        locale=locale,
+        vocabulary=vocabulary,
+        aliasSet=aliases,
+    )
     return Call("POST", f"{POLICIES}/evaluate-source{_query(trace=trace)}", body, Evaluation, is_pure=True)
 
 
@@ -104,6 +125,9 @@ def deploy(
     description: str | None = None,
     rule: str | None = None,
     activate: bool = True,
+    vocabulary: str | dict[str, Any] | None = None,
+    aliases: dict[str, list[str]] | None = None,
+    source_kind: SourceKind = "manual",
 ) -> Call[DeployAnswer]:
     """Store a source as its module's policy, or the next version of it. ``rule`` is the one evaluated by default."""
     body = _present(
@@ -114,6 +138,9 @@ def deploy(
         description=description,
         functionName=rule,
         activate=activate,
+        vocabulary=vocabulary,
+        aliasSet=aliases,
+        sourceKind=source_kind,
     )
     return Call("POST", POLICIES, body, DeployAnswer)
 
@@ -138,6 +165,11 @@ def delete_policy(policy_id: str) -> Call[None]:
 def versions(policy_id: str) -> Call[list[VersionSummary]]:
     """A policy's versions, oldest first."""
     return _get(f"{_one(policy_id)}/versions", list[VersionSummary])
+
+
+def activations(policy_id: str) -> Call[list[ActivationAnswer]]:
+    """Which versions were active from when to when, the first first."""
+    return _get(f"{_one(policy_id)}/activations", list[ActivationAnswer])
 
 
 def activate(policy_id: str, version: int, *, comment: str = "") -> Call[VersionSummary]:

@@ -56,6 +56,7 @@ class Methods:
     policy = Method(calls.policy)
     delete_policy = Method(calls.delete_policy)
     versions = Method(calls.versions)
+    activations = Method(calls.activations)
     activate = Method(calls.activate)
     submit = Method(calls.submit)
     approve = Method(calls.approve)

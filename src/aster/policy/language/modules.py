@@ -13,11 +13,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from aster.policy.language.lexicon import load_lexicon
+from aster.policy.language.aliases import AliasSet, lexicon_with
 from aster.policy.language.parser import parse
 from aster.policy.language.source import SourceText
 from aster.policy.language.terms import Term
 from aster.policy.language.tree import Import, Module, Node
+from aster.policy.language.vocabulary import Vocabulary
 
 T = TypeVar("T")
 
@@ -28,11 +29,16 @@ _VERSIONED = re.compile(r"(?P<name>.+)@(?P<version>[1-9][0-9]{0,8})")
 
 
 class ModuleSource(msgspec.Struct, frozen=True):
-    """The source of a module that another one uses. ``version`` is the one found, None where there are none."""
+    """The source of a module that another one uses. ``version`` is the one found, None where there are none.
+
+    What is None of the locale and the vocabulary is the user's; aliases are the module's own or none.
+    """
 
     source: str
     version: int | None = None
     locale: str | None = None
+    vocabulary: Vocabulary | None = None
+    aliases: AliasSet | None = None
 
 
 Resolver = Callable[[str, int | None], ModuleSource | None]
@@ -142,10 +148,13 @@ class _Linker:
         return self._add(name, found, path, blame)
 
     def _add(self, name: str, found: ModuleSource, path: tuple[str, ...], blame: Import) -> bool:
-        lexicon = self.source.lexicon if found.locale is None else load_lexicon(found.locale)
+        vocabulary = self.source.vocabulary if found.vocabulary is None else found.vocabulary
+        lexicon = self.source.lexicon
+        if found.locale is not None:
+            lexicon = lexicon_with(found.locale, found.aliases, vocabulary)
         if len(found.source) > self.max_source:
             return self._refuse("M104", blame, name=name, found=f"> {self.max_source}")
-        text = SourceText(found.source, lexicon, self.source.vocabulary, self.source.max_tokens)
+        text = SourceText(found.source, lexicon, vocabulary, self.source.max_tokens)
         tree = parse(text)
         if text.has_errors:
             first = next(finding for finding in text.findings if finding.severity == "error")

@@ -10,7 +10,8 @@ import contextlib
 from collections.abc import Iterator
 
 from aster.foundation.sql import Database
-from aster.policy.service.policies import Activation, TenantPolicies
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.policy_rows import Activation
 
 POLL_SECONDS = 1.0
 

@@ -93,7 +93,7 @@ class PolicyHttpService(HttpService):
         self._retention = retention
 
     async def close(self) -> None:
-        """Let what goes on beside requests come to its end; once no more requests arrive, before the database closes."""
+        """Let what goes on beside requests come to its end: when no more arrive, before the database closes."""
         await self._retention.close()
         await asyncio.to_thread(self._engine.close)
 

@@ -6,14 +6,20 @@ whatever is deployed later; a newer version of a module counts once the policy t
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Connection, Database
 from aster.policy.engine import CompiledSource, PolicyEngine
 from aster.policy.language import ModuleSource
 from aster.policy.language.modules import MAX_MODULES
-from aster.policy.service.policies import Deployed, Imports, Pin, TenantPolicies, Version, encode_pins, read_pins
+from aster.policy.language.vocabulary import Vocabulary
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.policy_rows import Deployed, Imports, Pin, Version, encode_pins, read_pins
 from aster.policy.service.tenant_cache import TenantCache
+from aster.policy.words import NO_WORDS, read_words
+
+NO_VOCABULARY = Vocabulary("", MappingProxyType({}))
 
 
 class TenantCompiler:
@@ -24,45 +30,45 @@ class TenantCompiler:
         self._database = database
         self._engine = engine
 
-    async def source(self, tenant: str, source: str, locale: str | None) -> CompiledSource:
+    async def source(self, tenant: str, source: str, locale: str | None, *, words: str = NO_WORDS) -> CompiledSource:
         """A source with the versions that are active now of what it uses; raises `EngineBusy`.
 
         Without a locale it is the tenant's; a tenant that wants it gets no program for a source with errors of types.
         """
         settings = await self._tenants.settings(tenant)
-        compiled = await self._linked(tenant, source, locale or settings.default_locale)
+        compiled = await self._linked(tenant, source, locale or settings.default_locale, words)
         return compiled.strictly() if settings.strict_types else compiled
 
-    async def _linked(self, tenant: str, source: str, locale: str) -> CompiledSource:
-        alone = await self._engine.compile(source, locale=locale)
+    async def _linked(self, tenant: str, source: str, locale: str, words: str) -> CompiledSource:
+        alone = await self._engine.compile(source, locale=locale, words=words)
         if not alone.imports:
             return alone
         pins = await self._database.look_up(
             lambda connection: _pinned(TenantPolicies(connection, tenant), alone.imports)
         )
-        return await self._with_pins(tenant, source, locale, pins)
+        return await self._with_pins(tenant, source, locale, pins, words)
 
     async def recorded(
-        self, tenant: str, source: str, locale: str | None, pins: Sequence[Pin] | None
+        self, tenant: str, source: str, locale: str | None, pins: Sequence[Pin] | None, words: str
     ) -> CompiledSource:
         """A source with the modules it was once evaluated with; None when it used none."""
         locale = locale or (await self._tenants.settings(tenant)).default_locale
         if pins is None:
-            return await self._engine.compile(source, locale=locale)
-        return await self._with_pins(tenant, source, locale, pins)
+            return await self._engine.compile(source, locale=locale, words=words)
+        return await self._with_pins(tenant, source, locale, pins, words)
 
     async def version(self, tenant: str, version: Version) -> CompiledSource:
         """A stored version with the modules that were pinned when it was deployed."""
-        found = self._engine.cached(version.source_hash, version.locale, version.pins)
+        found = self._engine.cached(version.source_hash, version.locale, version.pins, version.words)
         if found is not None:
             return found
         if not version.pins:
-            return await self._engine.compile(version.source, locale=version.locale)
-        return await self._with_pins(tenant, version.source, version.locale, read_pins(version.pins))
+            return await self._engine.compile(version.source, locale=version.locale, words=version.words)
+        return await self._with_pins(tenant, version.source, version.locale, read_pins(version.pins), version.words)
 
     def cached(self, deployed: Deployed) -> CompiledSource | None:
         """The program, if it is in the cache."""
-        return self._engine.cached(deployed.source_hash, deployed.locale, deployed.pins)
+        return self._engine.cached(deployed.source_hash, deployed.locale, deployed.pins, deployed.words)
 
     async def deployed(self, tenant: str, deployed: Deployed) -> CompiledSource:
         """`version` for when the program is not in the cache: only then is its source read."""
@@ -71,9 +77,11 @@ class TenantCompiler:
         )
         return await self.version(tenant, version)
 
-    async def _with_pins(self, tenant: str, source: str, locale: str, pins: Sequence[Pin]) -> CompiledSource:
+    async def _with_pins(
+        self, tenant: str, source: str, locale: str, pins: Sequence[Pin], words: str
+    ) -> CompiledSource:
         modules = await self._database.look_up(lambda connection: _sources(connection, tenant, pins))
-        return await self._engine.compile(source, locale=locale, pins=encode_pins(pins), modules=modules)
+        return await self._engine.compile(source, locale=locale, pins=encode_pins(pins), words=words, modules=modules)
 
 
 def _pinned(policies: TenantPolicies, imports: Imports) -> list[Pin]:
@@ -96,7 +104,11 @@ def _sources(connection: Connection, tenant: str, pins: Sequence[Pin]) -> Mappin
         version = policies.version(pin.policy_id, pin.version)
         if version.envelope_hash != pin.envelope_hash or not policies.is_whole(pin.module, version):
             raise StorageCorrupt(f"version {pin.version} of module '{pin.module}' is not the one that was pinned")
-        sources[pin.module] = ModuleSource(version.source, version.version, version.locale)
+        vocabulary, aliases = read_words(version.words, version.locale)
+        # Its own words or none: a stored module means the same whoever uses it.
+        sources[pin.module] = ModuleSource(
+            version.source, version.version, version.locale, vocabulary or NO_VOCABULARY, aliases
+        )
     return sources
 
 

@@ -5,7 +5,8 @@ process alone writes, it knows when the answer changes, and the look-up is spare
 """
 
 from aster.foundation.sql import Database
-from aster.policy.service.policies import Deployed, TenantPolicies
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.policy_rows import Deployed
 
 MOST_TENANTS = 10_000
 MOST_MODULES = 1_000

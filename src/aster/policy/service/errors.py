@@ -147,11 +147,17 @@ class KeysUnavailable(Conflict):
     code = "KEYS_UNAVAILABLE"
 
 
+class ConcurrentModification(Conflict):
+    """Somebody else's change came first."""
+
+    code = "CONCURRENT_MODIFICATION"
+
+
 class PreconditionFailed(HttpError):
     """``If-Match`` names another state than the present one."""
 
     status = 412
-    code = "CONCURRENT_MODIFICATION"
+    code = "PRECONDITION_FAILED"
 
 
 class CompilationFailed(HttpError):

@@ -22,6 +22,7 @@ from aster.policy.service.messages import (
     Evaluation,
     EvaluationBatch,
     document_text,
+    words_of,
 )
 from aster.policy.service.queries import query_flag
 from aster.policy.service.rate_layer import RateLayers
@@ -110,6 +111,7 @@ class EvaluationRoutes:
             body.source,
             [body.context],
             locale=body.locale,
+            words=words_of(body, caller_of(request).role),
             rule=body.function_name,
             trace=query_flag(request, "trace"),
             claim=claim_of(request),
@@ -137,6 +139,7 @@ class EvaluationRoutes:
             body.source,
             body.inputs,
             locale=body.locale,
+            words=words_of(body, caller_of(request).role),
             rule=body.function_name,
             trace=query_flag(request, "trace"),
             claim=claim_of(request),

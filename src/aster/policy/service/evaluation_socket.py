@@ -30,9 +30,9 @@ from aster.policy.service.envelope import public_face
 from aster.policy.service.errors import Unsigned
 from aster.policy.service.evaluation_routes import bounds_of, call_of
 from aster.policy.service.evaluations import Evaluations
-from aster.policy.service.messages import Evaluation
-from aster.policy.service.policies import Activation
+from aster.policy.service.messages import Evaluation, words_of
 from aster.policy.service.policy_messages import iso
+from aster.policy.service.policy_rows import Activation
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.roles import RoleLayer
 from aster.policy.service.signature import SignatureLayer
@@ -256,6 +256,7 @@ class _Session:
             message.source,
             [message.context],
             locale=message.locale,
+            words=words_of(message, caller.role),
             rule=message.function_name,
             trace=message.trace,
             bounds=bounds_of(message),

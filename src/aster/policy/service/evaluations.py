@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from aster.policy.engine import Bounds, Decision, Fault, PolicyEngine
+from aster.policy.engine import Bounds, CompiledSource, Decision, Fault, PolicyEngine, hash_text
 from aster.policy.service.caller import Caller
 from aster.policy.service.compiling import TenantCompiler, pins_of
 from aster.policy.service.deployments import Deployments
@@ -15,10 +15,11 @@ from aster.policy.service.events import EvaluationEvent, evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
 from aster.policy.service.nonces import Claim
-from aster.policy.service.policies import Deployed
+from aster.policy.service.policy_rows import Deployed
 from aster.policy.service.recording import recorded
 from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenants import TenantSettings
+from aster.policy.words import NO_WORDS
 
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
 
@@ -58,6 +59,7 @@ class Evaluations:
         *,
         locale: str | None,
         rule: str | None,
+        words: str = NO_WORDS,
         trace: bool = False,
         claim: Claim | None = None,
         bounds: Bounds | None = None,
@@ -67,7 +69,7 @@ class Evaluations:
         ``locale`` is `CORE_IR` for a document of that. Raises `DocumentInvalid` when it is none, `EntryAmbiguous` when
         there are several rules and none is chosen, `EngineBusy`.
         """
-        compiled = await self._compiler.source(caller.tenant, source, locale)
+        compiled = await self._compiler.source(caller.tenant, source, locale, words=words)
         settings = await self._tenants.settings(caller.tenant)
         decisions = await self._engine.decide(
             compiled, contexts, rule=rule, trace=trace, bounds=_within(settings, bounds)
@@ -76,7 +78,7 @@ class Evaluations:
             _require_entry(decision)
             if decision.fault is not None and decision.fault.code == DocumentInvalid.code:
                 raise DocumentInvalid(decision.fault.message, problems=problem("policy", decision.fault.message))
-        payload = {"modules": msgspec.to_builtins(pins_of(compiled))} if compiled.pins else None
+        payload = _told_of_source(compiled)
         events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
         await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
         return [answer_of(decision) for decision in decisions]
@@ -188,6 +190,16 @@ def _located(fault: Fault) -> list[SourceDiagnostic]:
         return []
     column = fault.column or 1
     return [SourceDiagnostic("error", fault.code, fault.message, fault.line, column, fault.line, column + 1)]
+
+
+def _told_of_source(compiled: CompiledSource) -> dict[str, Any] | None:
+    """What a record of a source that is not stored needs besides its hash, so that a replay can prove it."""
+    payload: dict[str, Any] = {}
+    if compiled.pins:
+        payload["modules"] = msgspec.to_builtins(pins_of(compiled))
+    if compiled.words:
+        payload["wordsHash"] = hash_text(compiled.words)
+    return payload or None
 
 
 def _stored_event(caller: Caller, deployed: Deployed, decision: Decision) -> EvaluationEvent:

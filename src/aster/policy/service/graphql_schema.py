@@ -25,6 +25,7 @@ QUERIES = {
     "versions": "list_versions",
     "version": "read_version",
     "versionDiff": "diff",
+    "activations": "list_activations",
     "lexicons": "lexicons",
     "auditLog": "list_records",
     "auditRecord": "read_record",

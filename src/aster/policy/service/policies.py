@@ -4,9 +4,7 @@ A `TenantPolicies` is made of a connection *and* a tenant; nothing here can be a
 tenant's identifier finds nothing. Writing methods belong into a transaction of the caller's, beside its audit record.
 """
 
-import functools
 import hashlib
-import importlib.metadata
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -15,124 +13,36 @@ import msgspec
 
 from aster.foundation.sql import Connection
 from aster.policy.service.errors import (
+    ConcurrentModification,
     Conflict,
     DuplicateName,
     PolicyNotFound,
-    PreconditionFailed,
     VersionAlreadyActive,
     VersionNotApproved,
     VersionNotFound,
 )
-
-DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED = (
-    "DRAFT",
-    "SUBMITTED",
-    "APPROVED",
-    "REJECTED",
-    "DEPRECATED",
-    "ARCHIVED",
+from aster.policy.service.policy_rows import (
+    APPROVED,
+    DECIDING,
+    Activation,
+    ActivationKind,
+    Deployed,
+    Imports,
+    NewVersion,
+    PastActivation,
+    Pin,
+    Policy,
+    Version,
+    envelope_of,
+    imports_of,
+    read_version,
+    strings,
+    toolchain,
+    version_row,
 )
-
-
-Imports = Sequence[tuple[str, int | None]]
-"""Modules that a text uses, by name, with the version it asks for or none."""
-
-
-STATUSES = (DRAFT, SUBMITTED, APPROVED, REJECTED, DEPRECATED, ARCHIVED)
-DECIDING = (APPROVED, DEPRECATED)
-"""The states in which a version decides when it is asked for by its number; an active one is always APPROVED."""
-
-
-class Pin(msgspec.Struct, frozen=True, order=True, rename="camel"):
-    """The version of a module that a policy was compiled with."""
-
-    module: str
-    version: int
-    policy_id: str
-    envelope_hash: str
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """A row of ``policies``; ``revision`` counts its changes. Times are milliseconds since 1970."""
-
-    id: str
-    module: str
-    name: str
-    description: str
-    default_function: str | None
-    active_version: int | None
-    last_version: int
-    revision: int
-    created_ms: int
-    created_by: str
-    updated_ms: int
-    updated_by: str
-    deleted_ms: int | None
-
-
-class Version(msgspec.Struct, frozen=True):
-    """A row of ``policy_versions``; its source never changes. ``pins`` as `read_pins` reads them."""
-
-    policy_id: str
-    version: int
-    source: str
-    locale: str
-    source_hash: str
-    envelope_hash: str
-    functions: list[str]
-    status: str
-    notes: str
-    created_ms: int
-    created_by: str
-    author_role: str
-    decided_ms: int | None
-    decided_by: str | None
-    comment: str | None
-    imports: Imports
-    pins: str
-    toolchain: str
-    previous_hash: str
-
-
-class NewVersion(msgspec.Struct, frozen=True):
-    """What is stored of a compiled source."""
-
-    source: str
-    locale: str
-    functions: Sequence[str]
-    status: str
-    notes: str
-    author: str
-    author_role: str
-    imports: Imports
-    pins: str
-
-
-class Deployed(msgspec.Struct, frozen=True):
-    """What an evaluation of a stored policy needs to know of it."""
-
-    policy_id: str
-    version: int
-    source_hash: str
-    locale: str
-    default_function: str | None
-    pins: str = ""
-
-
-class Activation(msgspec.Struct, frozen=True):
-    """A policy's active version and the latest row of its history."""
-
-    policy_id: str
-    module: str
-    version: int
-    number: int
-    kind: str
-    activated_ms: int
-
 
 _POLICY = ", ".join(Policy.__struct_fields__)
 _VERSION = ", ".join(Version.__struct_fields__)
-_JSON_COLUMNS = ("functions", "imports")
 _SUMMARY = _VERSION.replace(" source,", " '' AS source,")
 
 
@@ -189,7 +99,7 @@ class TenantPolicies:
             f"SELECT {_SUMMARY} FROM policy_versions WHERE tenant = ? AND policy_id = ? ORDER BY version",  # noqa: S608
             (self._tenant, policy_id),
         )
-        return [_version(row) for row in rows]
+        return [read_version(row) for row in rows]
 
     def shown(self, policy: Policy) -> Version:
         """The active version, or the newest."""
@@ -206,7 +116,7 @@ class TenantPolicies:
         ).fetchone()
         if row is None:
             raise VersionNotFound(f"the policy has no version {number}")
-        return _version(row)
+        return read_version(row)
 
     def deployed(self, module: str, version: int | None = None) -> Deployed:
         """The active version of a module, or the pinned one, in one indexed look-up.
@@ -214,7 +124,7 @@ class TenantPolicies:
         Raises `PolicyNotFound`; `VersionNotApproved` for one that must not decide.
         """
         row = self._connection.execute(
-            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function, v.pins, v.status"
+            "SELECT p.id, v.version, v.source_hash, v.locale, p.default_function, v.pins, v.words, v.status"
             " FROM policies p JOIN policy_versions v"
             " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
             " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL",
@@ -231,18 +141,18 @@ class TenantPolicies:
         return Deployed(*deployed)
 
     def usable(self, module: str, version: int | None) -> tuple[Pin, Imports] | None:
-        """What other policies may use of a module: its active version, or the approved one that is asked for."""
+        """What other policies may use of a visible module: the active version, or the approved one asked for."""
         row = self._connection.execute(
             "SELECT p.id, v.version, v.envelope_hash, v.imports FROM policies p JOIN policy_versions v"
             " ON v.tenant = p.tenant AND v.policy_id = p.id AND v.version = coalesce(?, p.active_version)"
-            " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL AND v.status = ?",
+            " WHERE p.tenant = ? AND p.module = ? AND p.deleted_ms IS NULL AND p.library_visible = 1 AND v.status = ?",
             (version, self._tenant, module, APPROVED),
         ).fetchone()
-        return (Pin(module, row[1], row[0], row[2]), _imports(row[3])) if row else None
+        return (Pin(module, row[1], row[0], row[2]), imports_of(row[3])) if row else None
 
     def is_whole(self, module: str, version: Version) -> bool:
         """Is the version what its envelope's hash was made of?"""
-        return version.envelope_hash == _envelope_of(self._tenant, module, version)
+        return version.envelope_hash == envelope_of(self._tenant, module, version)
 
     def activations(self) -> list[Activation]:
         """What is active, by policy: the newest activation of each."""
@@ -255,14 +165,25 @@ class TenantPolicies:
         )
         return [Activation(*row) for row in rows]
 
-    def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str, str]]:
-        """Hash, locale and pins of every stored version; of one module, and those with one rule, when named."""
+    def history(self, policy: Policy) -> list[PastActivation]:
+        """Which versions were active from when to when, the first first."""
         rows = self._connection.execute(
-            "SELECT DISTINCT v.source_hash, v.locale, v.pins, v.functions FROM policy_versions v JOIN policies p"
-            " ON p.tenant = v.tenant AND p.id = v.policy_id WHERE p.tenant = ? AND p.module = coalesce(?, p.module)",
+            "SELECT number, version, kind, reason, activated_ms, activated_by, coalesce("
+            " lead(activated_ms) OVER (ORDER BY number), ?) FROM policy_activations"
+            " WHERE tenant = ? AND policy_id = ? ORDER BY number",
+            (policy.deleted_ms, self._tenant, policy.id),
+        )
+        return [PastActivation(*row) for row in rows]
+
+    def sources(self, *, module: str | None, function: str | None) -> list[tuple[str, str, str, str]]:
+        """What programs are cached by, of every version; of one module, and those with one rule, when named."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT v.source_hash, v.locale, v.pins, v.words, v.functions"
+            " FROM policy_versions v JOIN policies p ON p.tenant = v.tenant AND p.id = v.policy_id"
+            " WHERE p.tenant = ? AND p.module = coalesce(?, p.module)",
             (self._tenant, module),
         )
-        return [(row[0], row[1], row[2]) for row in rows if function is None or function in _strings(row[3])]
+        return [(*row[:4],) for row in rows if function is None or function in strings(row[4])]
 
     def create(self, module: str, *, name: str, description: str, function: str | None, by: str, now_ms: int) -> Policy:
         """A policy without versions; raises `DuplicateName` when the module is taken."""
@@ -299,13 +220,13 @@ class TenantPolicies:
             comment=None,
             imports=new.imports,
             pins=new.pins,
-            toolchain=_toolchain(),
+            toolchain=toolchain(),
+            source_kind=new.source_kind,
+            words=new.words,
             previous_hash=self._version(policy.id, number - 1, _SUMMARY).envelope_hash if number > 1 else "",
         )
-        version = msgspec.structs.replace(version, envelope_hash=_envelope_of(self._tenant, policy.module, version))
-        row: list[Any] = list(msgspec.structs.astuple(version))
-        for name in _JSON_COLUMNS:
-            row[Version.__struct_fields__.index(name)] = msgspec.json.encode(getattr(version, name)).decode()
+        version = msgspec.structs.replace(version, envelope_hash=envelope_of(self._tenant, policy.module, version))
+        row = version_row(version)
         marks = ", ".join("?" * (1 + len(row)))
         self._connection.execute(
             f"INSERT INTO policy_versions (tenant, {_VERSION}) VALUES ({marks})",  # noqa: S608
@@ -315,7 +236,7 @@ class TenantPolicies:
         return version
 
     def change(self, policy: Policy, *, by: str, now_ms: int, **columns: Any) -> Policy:
-        """Set columns and count the revision; raises `PreconditionFailed` when somebody else was faster."""
+        """Set columns and count the revision; raises `ConcurrentModification` when somebody else was faster."""
         changed = msgspec.structs.replace(
             policy, **columns, revision=policy.revision + 1, updated_ms=now_ms, updated_by=by
         )
@@ -326,10 +247,12 @@ class TenantPolicies:
             (*pairs.values(), self._tenant, policy.id, policy.revision),
         )
         if cursor.rowcount != 1:
-            raise PreconditionFailed("the policy was changed meanwhile")
+            raise ConcurrentModification("the policy was changed meanwhile", hint="read it and try again")
         return changed
 
-    def activate(self, policy: Policy, version: Version, *, kind: str, reason: str, by: str, now_ms: int) -> Policy:
+    def activate(
+        self, policy: Policy, version: Version, *, kind: ActivationKind, reason: str, by: str, now_ms: int
+    ) -> Policy:
         """Make a version the active one and note it in the history; raises `VersionAlreadyActive`, `Conflict`."""
         if policy.active_version == version.version:
             raise VersionAlreadyActive(f"version {version.version} is active already")
@@ -359,50 +282,5 @@ class TenantPolicies:
         return changed
 
 
-@functools.cache
-def _toolchain() -> str:
-    """What compiles: a part of every version's envelope."""
-    return f"aster-{importlib.metadata.version('aster-platform')}"
-
-
-def _envelope_of(tenant: str, module: str, version: Version) -> str:
-    """What identifies a version: its text, what it is compiled by and with, and all its predecessors."""
-    parts = [tenant, module, version.version, version.locale, version.source]
-    if version.toolchain:  # the first versions of this format had none
-        parts += [version.toolchain, version.pins, version.previous_hash]
-    return envelope_hash(*parts)
-
-
-def envelope_hash(*parts: object) -> str:
-    """SHA-256 over length-prefixed parts: no two lists of parts give the same bytes."""
-    digest = hashlib.sha256(b"aster-policy-envelope-v1\n")
-    for part in parts:
-        data = str(part).encode()
-        digest.update(len(data).to_bytes(8, "big") + data)
-    return digest.hexdigest()
-
-
 def _shown(policy: Policy) -> int:
     return policy.active_version or policy.last_version
-
-
-def _version(row: Sequence[Any]) -> Version:
-    values = dict(zip(Version.__struct_fields__, row, strict=True))
-    return Version(**{**values, "functions": _strings(values["functions"]), "imports": _imports(values["imports"])})
-
-
-def encode_pins(pins: Sequence[Pin]) -> str:
-    """The text that stands for pins, in the order of the modules."""
-    return msgspec.json.encode(sorted(pins)).decode()
-
-
-def read_pins(text: str) -> list[Pin]:
-    return msgspec.json.decode(text, type=list[Pin]) if text else []
-
-
-def _strings(text: str) -> list[str]:
-    return msgspec.json.decode(text, type=list[str])
-
-
-def _imports(text: str) -> Imports:
-    return msgspec.json.decode(text, type=list[tuple[str, int | None]])

@@ -1,14 +1,23 @@
 """Bodies and answers of the routes that manage stored policies, in the documented spelling."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from aster.policy.service.envelope import timestamp
-from aster.policy.service.messages import Locale, Name, Source, VersionNumber
-from aster.policy.service.policies import Pin, Policy, Version, read_pins
+from aster.policy.service.messages import AliasField, Locale, Name, Source, VersionNumber, VocabularyField
+from aster.policy.service.policy_rows import (
+    ActivationKind,
+    PastActivation,
+    Pin,
+    Policy,
+    SourceKind,
+    Version,
+    read_pins,
+)
+from aster.policy.words import parse_words
 
 Note = Annotated[str, Meta(max_length=2048)]
 
@@ -23,6 +32,9 @@ class DeployRequest(msgspec.Struct, frozen=True, rename="camel"):
     description: Note | None = None
     function_name: Name | None = None
     activate: bool = True
+    vocabulary: VocabularyField = None
+    alias_set: AliasField = None
+    source_kind: SourceKind = "manual"
 
 
 class PolicyPatch(msgspec.Struct, frozen=True, rename="camel"):
@@ -31,6 +43,7 @@ class PolicyPatch(msgspec.Struct, frozen=True, rename="camel"):
     name: Name | UnsetType = UNSET
     description: Note | UnsetType = UNSET
     default_function: Name | UnsetType | None = UNSET
+    library_visible: bool | UnsetType = UNSET
 
 
 class RollbackRequest(msgspec.Struct, frozen=True, rename="camel"):
@@ -52,7 +65,10 @@ class DeployAnswer(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PolicySummary(msgspec.Struct, frozen=True, rename="camel"):
-    """``version`` is the active one, or the newest when none is active; ``source`` only when asked for."""
+    """``version`` is the active one, or the newest when none is active; ``source`` only when asked for.
+
+    Other policies of the tenant may use its module while it is ``libraryVisible``.
+    """
 
     policy_id: str
     module_name: str
@@ -68,11 +84,15 @@ class PolicySummary(msgspec.Struct, frozen=True, rename="camel"):
     created_by: str
     updated_at: str
     deleted: bool = False
+    library_visible: bool = True
     source: str | UnsetType = UNSET
 
 
 class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
-    """``dependencies`` are the versions of other modules it always runs with, whatever is active now."""
+    """``dependencies`` are the versions of other modules it always runs with, whatever is active now.
+
+    With its source comes the ``vocabulary`` it is written in, where that is not a shipped one.
+    """
 
     version: int
     active: bool
@@ -90,7 +110,22 @@ class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
     toolchain: str = ""
     dependencies: list[Pin] = []
     comment: str | None = None
+    source_kind: SourceKind = "manual"
+    vocabulary_id: str | None = None
+    alias_set: dict[str, list[str]] | None = None
     source: str | UnsetType = UNSET
+    vocabulary: dict[str, Any] | UnsetType = UNSET
+
+
+class ActivationAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """While a version was the active one; ``deactivatedAt`` is null as long as it is."""
+
+    version: int
+    kind: ActivationKind
+    activated_at: str
+    activated_by: str
+    deactivated_at: str | None
+    reason: str
 
 
 class RollbackAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -128,11 +163,14 @@ def policy_summary(policy: Policy, version: Version, *, with_source: bool = Fals
         created_by=policy.created_by,
         updated_at=iso(policy.updated_ms),
         deleted=policy.deleted_ms is not None,
+        library_visible=bool(policy.library_visible),
         source=version.source if with_source else UNSET,
     )
 
 
 def version_summary(policy: Policy, version: Version, *, with_source: bool = False) -> VersionSummary:
+    words = parse_words(version.words)
+    own = words.vocabulary if isinstance(words.vocabulary, dict) else UNSET
     return VersionSummary(
         version=version.version,
         active=policy.active_version == version.version,
@@ -150,7 +188,22 @@ def version_summary(policy: Policy, version: Version, *, with_source: bool = Fal
         toolchain=version.toolchain,
         dependencies=read_pins(version.pins),
         comment=version.comment,
+        source_kind=version.source_kind,
+        vocabulary_id=words.vocabulary_id,
+        alias_set=words.alias_set,
         source=version.source if with_source else UNSET,
+        vocabulary=own if with_source else UNSET,
+    )
+
+
+def activation_answer(past: PastActivation) -> ActivationAnswer:
+    return ActivationAnswer(
+        version=past.version,
+        kind=past.kind,
+        activated_at=iso(past.activated_ms),
+        activated_by=past.activated_by,
+        deactivated_at=None if past.deactivated_ms is None else iso(past.deactivated_ms),
+        reason=past.reason,
     )
 
 

@@ -13,7 +13,8 @@ from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import CompilationFailed, PreconditionFailed
-from aster.policy.service.policies import APPROVED, DRAFT, STATUSES, NewVersion, Policy, TenantPolicies, Version
+from aster.policy.service.messages import words_of
+from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.policy_messages import (
     DeployAnswer,
     DeployRequest,
@@ -21,6 +22,7 @@ from aster.policy.service.policy_messages import (
     PolicySummary,
     policy_summary,
 )
+from aster.policy.service.policy_rows import APPROVED, DRAFT, STATUSES, NewVersion, Policy, Version
 from aster.policy.service.queries import page_and_size, page_headers, query_flag, query_values
 from aster.policy.service.tenant_data import Change, TenantData
 
@@ -68,7 +70,7 @@ class PolicyRoutes:
                 access=Role.VIEWER,
                 answer=PolicySummary,
                 errors=(404,),
-                query=("include",),
+                query=("include", "includeDeleted"),
             ),
             Route(
                 "PUT",
@@ -148,7 +150,7 @@ class PolicyRoutes:
         compiled = await self._compile(request, body)
 
         def work(change: Change) -> Reply:
-            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            policy = policy_to_change(request, change.policies)
             if policy.module != compiled.module:
                 raise ValidationFailed(
                     f"the source is of module '{compiled.module}', the policy of '{policy.module}'",
@@ -162,9 +164,9 @@ class PolicyRoutes:
         with_source = query_values(request).get("include") == "source"
 
         def query(policies: TenantPolicies) -> Reply:
-            policy = policies.find(request.path_params["policy_id"])
+            policy = named_policy(request, policies)
             summary = policy_summary(policy, policies.shown(policy), with_source=with_source)
-            return json_reply(summary, headers=[_etag(policy)])
+            return json_reply(summary, headers=[etag(policy)])
 
         return await self._data.policies(request, query)
 
@@ -172,19 +174,20 @@ class PolicyRoutes:
         columns = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not msgspec.UNSET}
 
         def work(change: Change) -> Reply:
-            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            policy = policy_to_change(request, change.policies)
             function = columns.get("default_function")
             if function is not None and function not in change.policies.shown(policy).functions:
                 raise ValidationFailed("the policy has no such rule", problems=problem("defaultFunction", "is unknown"))
-            changed = change.policies.change(policy, by=change.caller.user, now_ms=change.now_ms, **columns)
-            change.record("POLICY_UPDATED", policy, payload=columns)
-            return json_reply(policy_summary(changed, change.policies.shown(changed)), headers=[_etag(changed)])
+            by, now_ms = change.caller.user, change.now_ms
+            changed = change.policies.change(policy, by=by, now_ms=now_ms, **_stored_as(columns))
+            change.record("POLICY_UPDATED", policy, payload=msgspec.to_builtins(body))
+            return json_reply(policy_summary(changed, change.policies.shown(changed)), headers=[etag(changed)])
 
         return await self._data.change(request, work)
 
     async def delete(self, request: Request, body: Any) -> Reply:
         def work(change: Change) -> Reply:
-            policy = _matching(request, change.policies.find(request.path_params["policy_id"]))
+            policy = policy_to_change(request, change.policies)
             change.policies.change(
                 policy, by=change.caller.user, now_ms=change.now_ms, deleted_ms=change.now_ms, active_version=None
             )
@@ -195,7 +198,9 @@ class PolicyRoutes:
 
     async def _compile(self, request: Request, body: DeployRequest) -> CompiledSource:
         """The compiled source; raises `CompilationFailed` for one that can't be stored."""
-        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
+        caller = caller_of(request)
+        words = words_of(body, caller.role)
+        compiled = await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
         if compiled.fault is not None:
             raise CompilationFailed(
                 compiled.fault.message,
@@ -211,6 +216,11 @@ class PolicyRoutes:
                 f"the source has no rule '{body.function_name}'", problems=problem("functionName", "is not a rule")
             )
         return compiled
+
+
+def _stored_as(columns: dict[str, Any]) -> dict[str, Any]:
+    """Databases differ in what a Boolean is; a number is one everywhere."""
+    return {name: int(value) if isinstance(value, bool) else value for name, value in columns.items()}
 
 
 def _next_version(
@@ -234,6 +244,8 @@ def _next_version(
             author_role=str(change.caller.role),
             imports=compiled.imports,
             pins=compiled.pins,
+            source_kind=body.source_kind,
+            words=compiled.words,
         ),
         now_ms=now_ms,
     )
@@ -248,7 +260,12 @@ def _next_version(
         policy,
         version=version.version,
         sourceHash=version.source_hash,
-        payload={"envelopeHash": version.envelope_hash, "locale": version.locale, "status": version.status},
+        payload={
+            "envelopeHash": version.envelope_hash,
+            "locale": version.locale,
+            "status": version.status,
+            "sourceKind": version.source_kind,
+        },
     )
     return _deployed(stored, version, status)
 
@@ -260,7 +277,8 @@ def _active_twin(
     if policy.active_version is None or not body.activate:
         return None
     version = policies.version(policy.id, policy.active_version)
-    same = (version.source, version.locale, version.pins) == (body.source, compiled.locale, compiled.pins)
+    stored = (version.source, version.locale, version.pins, version.words)
+    same = stored == (body.source, compiled.locale, compiled.pins, compiled.words)
     return version if same else None
 
 
@@ -273,16 +291,22 @@ def _deployed(policy: Policy, version: Version, status: int) -> Reply:
         active=policy.active_version == version.version,
         status=version.status,
     )
-    return json_reply(answer, status, headers=[_etag(policy)])
+    return json_reply(answer, status, headers=[etag(policy)])
 
 
-def _etag(policy: Policy) -> tuple[bytes, bytes]:
-    return (b"etag", b'"r%d"' % policy.revision)
+def named_policy(request: Request, policies: TenantPolicies) -> Policy:
+    """The policy of a path to read from, also a withdrawn one with ``?includeDeleted=true``."""
+    with_deleted = query_flag(request, "includeDeleted")
+    return policies.find(request.path_params["policy_id"], with_deleted=with_deleted)
 
 
-def _matching(request: Request, policy: Policy) -> Policy:
-    """The policy, if ``If-Match`` is absent, ``*`` or its present ETag."""
-    wanted = request.header(b"if-match")
-    if wanted not in (None, b"*", _etag(policy)[1]):
-        raise PreconditionFailed("the policy is not the one that If-Match names")
+def policy_to_change(request: Request, policies: TenantPolicies) -> Policy:
+    """The policy of a path, if ``If-Match`` is absent, ``*`` or its present ETag; raises `PreconditionFailed`."""
+    policy = policies.find(request.path_params["policy_id"])
+    if request.header(b"if-match") not in (None, b"*", etag(policy)[1]):
+        raise PreconditionFailed("the policy is not the one that If-Match names", hint="read it and try again")
     return policy
+
+
+def etag(policy: Policy) -> tuple[bytes, bytes]:
+    return (b"etag", b'"r%d"' % policy.revision)

@@ -13,25 +13,35 @@ from aster.foundation.audit import AuditLog, AuditRecord
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from aster.policy.engine import CORE_IR, CompiledSource, PolicyEngine
+from aster.policy.engine import CORE_IR, CompiledSource, PolicyEngine, hash_text
 from aster.policy.language import PolicySyntaxError
 from aster.policy.service.audit_routes import ROOT, record_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict
-from aster.policy.service.messages import DOCUMENT_CHARACTERS, Locale, Source, document_text
-from aster.policy.service.policies import Pin
+from aster.policy.service.messages import (
+    DOCUMENT_CHARACTERS,
+    AliasField,
+    Locale,
+    Source,
+    VocabularyField,
+    document_text,
+    words_of,
+)
+from aster.policy.service.policy_rows import Pin
 from aster.policy.service.tenant_data import TenantData
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """``source`` and ``locale``, or ``policy``, are for what is not stored; a stored policy's version is known."""
+    """``source`` with its locale and words, or ``policy``, are for what is not stored; a stored version is known."""
 
     context: Any = {}
     policy: Annotated[str, Meta(max_length=DOCUMENT_CHARACTERS)] | dict[str, Any] | None = None
     source: Source | None = None
     locale: Locale | None = None
+    vocabulary: VocabularyField = None
+    alias_set: AliasField = None
 
 
 class ReplayAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,7 +91,7 @@ class ReplayRoutes:
             compiled = compiled.strictly()  # the tenant may have refused errors of types then
         (decision,) = await self._engine.decide(compiled, [body.context], rule=event.get("policyFunction"))
         fault = decision.fault.code if decision.fault else None
-        source_matches = decision.source_hash == event.get("sourceHash")
+        source_matches = decision.source_hash == event.get("sourceHash") and _same_words(compiled, record)
         input_matches = decision.input_hash == event.get("inputHash")
         outcome_matches = (decision.result_hash, fault) == (event.get("resultHash"), event.get("errorCode"))
         return ReplayAnswer(
@@ -111,4 +121,13 @@ class ReplayRoutes:
             )
         modules = record.event.get("payload", {}).get("modules")
         pins = None if modules is None else msgspec.convert(modules, list[Pin])
-        return await self._compiler.recorded(tenant, source, locale, pins)
+        words = words_of(body, caller_of(request).role)
+        return await self._compiler.recorded(tenant, source, locale, pins, words)
+
+
+def _same_words(compiled: CompiledSource, record: AuditRecord) -> bool:
+    """A stored version brings its own words; those of a source are recorded by their hash."""
+    if "policyId" in record.event:
+        return True
+    recorded: str | None = record.event.get("payload", {}).get("wordsHash")
+    return recorded == (hash_text(compiled.words) if compiled.words else None)

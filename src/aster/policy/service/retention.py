@@ -70,11 +70,12 @@ class Retention:
             is_counted = False
             while not is_counted and not self._closing:
                 _, is_counted = await self._counts.count(tenant)
-            while not self._closing and await self._database.write(
-                lambda connection: self._audit.cut(
-                    connection, chain_of(tenant), before=before, limit=CUT_RECORDS, event=event
+            left = 1
+            while left and not self._closing:
+                left = await self._database.write(
+                    lambda connection: self._audit.cut(
+                        connection, chain_of(tenant), before=before, limit=CUT_RECORDS, event=event
+                    )
                 )
-            ):
-                pass
         except AsterError as error:
             logger.error("audit records were not cut", tenant=tenant, error_code=error.code, reason=error.message)

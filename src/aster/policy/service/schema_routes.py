@@ -13,9 +13,10 @@ from aster.policy.language import PolicyEvaluationError
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
-from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, Locale, Name
-from aster.policy.service.policies import TenantPolicies, Version
+from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, AliasField, Locale, Name, VocabularyField, words_of
+from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.policy_routes import ONE
+from aster.policy.service.policy_rows import Version
 from aster.policy.service.queries import query_values
 from aster.policy.service.tenant_data import TenantData
 
@@ -24,6 +25,8 @@ class SchemaRequest(msgspec.Struct, frozen=True, rename="camel"):
     source: Annotated[str, Meta(max_length=SCHEMA_SOURCE_CHARACTERS)]
     function_name: Name | None = None
     locale: Locale | None = None
+    vocabulary: VocabularyField = None
+    alias_set: AliasField = None
 
 
 class SchemaAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -77,7 +80,9 @@ class SchemaRoutes:
         ]
 
     async def source_schema(self, request: Request, body: SchemaRequest) -> SchemaAnswer:
-        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
+        caller = caller_of(request)
+        words = words_of(body, caller.role)
+        compiled = await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
         return describe(compiled, body.function_name, with_schemas=_wants_schemas(request))
 
     async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:

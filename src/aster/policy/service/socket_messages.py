@@ -75,7 +75,7 @@ class Refusal(msgspec.Struct, frozen=True, rename="camel", tag_field="type", tag
 
 
 class ActiveVersion(msgspec.Struct, frozen=True, rename="camel"):
-    """``number`` counts the policy's activations; ``kind`` is deploy, activate or rollback."""
+    """``number`` counts the policy's activations; ``kind`` is deploy or rollback."""
 
     policy_id: str
     policy_module: str

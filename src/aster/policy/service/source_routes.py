@@ -1,5 +1,6 @@
 """Looking at sources without running them (MEMBER): compile, validate; and the words of each locale (VIEWER)."""
 
+import contextlib
 from typing import Any
 
 import msgspec
@@ -8,13 +9,24 @@ from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.engine import CompiledSource
-from aster.policy.language.errors import CoreIRTooDeep
-from aster.policy.language.lexicon import LOCALES, load_lexicon
+from aster.policy.language.aliases import OPERATOR_KINDS, STRUCTURE_KINDS
+from aster.policy.language.errors import CoreIRTooDeep, VocabularyInvalid
+from aster.policy.language.lexicon import LOCALES, Lexicon, load_lexicon
+from aster.policy.language.vocabulary import VOCABULARIES, load_vocabulary
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import PolicyNotFound
-from aster.policy.service.messages import Locale, Name, Source, SourceDiagnostic, diagnostic_of
+from aster.policy.service.messages import (
+    AliasField,
+    Locale,
+    Name,
+    Source,
+    SourceDiagnostic,
+    VocabularyField,
+    diagnostic_of,
+    words_of,
+)
 from aster.policy.service.tenant_data import TenantData
 
 
@@ -23,6 +35,8 @@ class CompileRequest(msgspec.Struct, frozen=True, rename="camel"):
 
     source: Source
     locale: Locale | None = None
+    vocabulary: VocabularyField = None
+    alias_set: AliasField = None
     include_core: bool = False
 
 
@@ -44,6 +58,8 @@ class ValidateRequest(msgspec.Struct, frozen=True, rename="camel"):
 
     source: Source | None = None
     locale: Locale | None = None
+    vocabulary: VocabularyField = None
+    alias_set: AliasField = None
     policy_module: Name | None = None
     policy_function: Name | None = None
 
@@ -57,13 +73,20 @@ class ValidateAnswer(msgspec.Struct, frozen=True, rename="camel"):
     diagnostics: list[SourceDiagnostic] = []
 
 
-class LexiconAnswer(msgspec.Struct, frozen=True):
-    """``keywords`` maps each keyword's kind to its spelling in the locale."""
+class LexiconAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """``keywords`` maps each keyword's kind to its spelling in the locale.
+
+    ``vocabularies`` are the shipped ones that have words in it: each maps names to their words. ``aliasKinds`` are the
+    keywords that anybody may have aliases for, ``shapingAliasKinds`` those that an ADMIN may.
+    """
 
     id: str
     name: str
     direction: str
     keywords: dict[str, str]
+    vocabularies: dict[str, dict[str, str]] = {}
+    alias_kinds: list[str] = []
+    shaping_alias_kinds: list[str] = []
 
 
 def _core_of(compiled: CompiledSource) -> dict[str, Any] | None:
@@ -72,6 +95,22 @@ def _core_of(compiled: CompiledSource) -> dict[str, Any] | None:
         return None if compiled.program is None else compiled.program.core_ir()
     except CoreIRTooDeep as error:
         raise ValidationFailed(error.message, problems=problem("includeCore", "is nested too deeply")) from None
+
+
+def _told(lexicon: Lexicon) -> LexiconAnswer:
+    vocabularies = {}
+    for name in VOCABULARIES:
+        with contextlib.suppress(VocabularyInvalid):  # no words in this locale
+            vocabularies[name] = dict(load_vocabulary(name, lexicon.id).words)
+    return LexiconAnswer(
+        lexicon.id,
+        lexicon.name,
+        lexicon.direction,
+        dict(lexicon.keywords),
+        vocabularies,
+        sorted(OPERATOR_KINDS),
+        sorted(STRUCTURE_KINDS),
+    )
 
 
 class SourceRoutes:
@@ -115,7 +154,9 @@ class SourceRoutes:
         ]
 
     async def compile_source(self, request: Request, body: CompileRequest) -> CompileAnswer:
-        compiled = await self._compiler.source(caller_of(request).tenant, body.source, body.locale)
+        caller = caller_of(request)
+        words = words_of(body, caller.role)
+        compiled = await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
         module = None if compiled.fault else CompiledModule(compiled.module, list(compiled.rules))
         return CompileAnswer(
             success=compiled.fault is None,
@@ -143,15 +184,15 @@ class SourceRoutes:
         )
 
     async def lexicons(self, request: Request, body: Any) -> list[LexiconAnswer]:
-        found = [load_lexicon(locale) for locale in LOCALES]
-        return [LexiconAnswer(each.id, each.name, each.direction, dict(each.keywords)) for each in found]
+        return [_told(load_lexicon(locale)) for locale in LOCALES]
 
     async def _wanted(self, request: Request, body: ValidateRequest) -> CompiledSource:
         """The source of the body, or the active version of its module; raises `PolicyNotFound`."""
-        tenant, module = caller_of(request).tenant, body.policy_module
+        caller, module = caller_of(request), body.policy_module
         if body.source is not None:
-            return await self._compiler.source(tenant, body.source, body.locale)
+            words = words_of(body, caller.role)
+            return await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
         if module is None:
             raise ValidationFailed("give a source or a policyModule", problems=problem("source", "is missing"))
         deployed = await self._data.policies(request, lambda policies: policies.deployed(module))
-        return await self._compiler.deployed(tenant, deployed)
+        return await self._compiler.deployed(caller.tenant, deployed)

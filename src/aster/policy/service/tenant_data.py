@@ -14,7 +14,8 @@ from aster.policy.service.caller import Caller, caller_of
 from aster.policy.service.commit import Commits
 from aster.policy.service.deployments import Deployments
 from aster.policy.service.events import change_event
-from aster.policy.service.policies import Policy, TenantPolicies
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.policy_rows import Policy
 from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenants import TenantAdministration, TenantSettings
 

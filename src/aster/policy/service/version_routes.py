@@ -2,39 +2,45 @@
 
 import asyncio
 import difflib
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from aster.foundation.http.reply import Reply
+from aster.foundation.http.errors import ValidationFailed
+from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from aster.policy.service.caller import Role
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict, Forbidden, UnknownTarget, VersionNotFound
-from aster.policy.service.policies import (
+from aster.policy.service.policies import TenantPolicies
+from aster.policy.service.policy_messages import (
+    ActivationAnswer,
+    CommentRequest,
+    RollbackAnswer,
+    RollbackRequest,
+    VersionDiff,
+    VersionSummary,
+    activation_answer,
+    iso,
+    version_summary,
+)
+from aster.policy.service.policy_routes import ONE, etag, named_policy, policy_to_change
+from aster.policy.service.policy_rows import (
     APPROVED,
     ARCHIVED,
     DEPRECATED,
     DRAFT,
     REJECTED,
     SUBMITTED,
+    ActivationKind,
     Policy,
-    TenantPolicies,
     Version,
 )
-from aster.policy.service.policy_messages import (
-    CommentRequest,
-    RollbackAnswer,
-    RollbackRequest,
-    VersionDiff,
-    VersionSummary,
-    iso,
-    version_summary,
-)
-from aster.policy.service.policy_routes import ONE
 from aster.policy.service.queries import query_values
 from aster.policy.service.tenant_data import Change, TenantData
+
+T = TypeVar("T")
 
 VERSIONS = f"{ONE}/versions"
 VERSION = f"{VERSIONS}/{{number}}"
@@ -74,8 +80,8 @@ class VersionRoutes:
                 summary="A policy's versions",
                 access=Role.VIEWER,
                 answer=list[VersionSummary],
-                errors=(404,),
-                query=("order",),
+                errors=(400, 404),
+                query=("order", "includeDeleted"),
             ),
             Route(
                 "GET",
@@ -85,6 +91,17 @@ class VersionRoutes:
                 access=Role.VIEWER,
                 answer=VersionSummary,
                 errors=(404,),
+                query=("includeDeleted",),
+            ),
+            Route(
+                "GET",
+                f"{ONE}/activations",
+                self.list_activations,
+                summary="Which versions were active from when to when",
+                access=Role.VIEWER,
+                answer=list[ActivationAnswer],
+                errors=(400, 404),
+                query=("order", "includeDeleted"),
             ),
             Route(
                 "GET",
@@ -103,7 +120,7 @@ class VersionRoutes:
                 access=Role.MEMBER,
                 body=RollbackRequest,
                 answer=RollbackAnswer,
-                errors=(404, 409),
+                errors=(404, 409, 412),
             ),
             Route(
                 "POST",
@@ -113,19 +130,23 @@ class VersionRoutes:
                 access=Role.MEMBER,
                 body=CommentRequest,
                 answer=VersionSummary,
-                errors=(404, 409),
+                errors=(404, 409, 412),
             ),
             *(self._step_route(word, step) for word, step in STEPS.items()),
         ]
 
     async def list_versions(self, request: Request, body: Any) -> list[VersionSummary]:
         def query(policies: TenantPolicies) -> list[VersionSummary]:
-            policy = policies.find(request.path_params["policy_id"])
+            policy = named_policy(request, policies)
             return [version_summary(policy, version) for version in policies.versions(policy.id)]
 
-        descending = query_values(request).get("order") == "desc"
-        summaries = await self._data.policies(request, query)
-        return summaries[::-1] if descending else summaries
+        return _ordered(request, await self._data.policies(request, query))
+
+    async def list_activations(self, request: Request, body: Any) -> list[ActivationAnswer]:
+        def query(policies: TenantPolicies) -> list[ActivationAnswer]:
+            return [activation_answer(past) for past in policies.history(named_policy(request, policies))]
+
+        return _ordered(request, await self._data.policies(request, query))
 
     async def read_version(self, request: Request, body: Any) -> VersionSummary:
         policy, version = await self._data.policies(request, lambda policies: _named_version(request, policies))
@@ -139,14 +160,14 @@ class VersionRoutes:
         return await asyncio.to_thread(_difference, *await self._data.policies(request, query))
 
     async def rollback(self, request: Request, body: RollbackRequest) -> Reply:
-        def work(change: Change) -> RollbackAnswer:
-            policy = change.policies.find(request.path_params["policy_id"])
+        def work(change: Change) -> Reply:
+            policy = policy_to_change(request, change.policies)
             try:
                 version = change.policies.version(policy.id, body.target_version)
             except VersionNotFound as error:
                 raise UnknownTarget(error.message, problems=problem("targetVersion", "no such version")) from None
-            _activate(change, policy, version, "rollback", "POLICY_ROLLED_BACK", body.reason)
-            return RollbackAnswer(
+            changed = _activate(change, policy, version, "rollback", "POLICY_ROLLED_BACK", body.reason)
+            answer = RollbackAnswer(
                 success=True,
                 previous_version=policy.active_version,
                 current_version=version.version,
@@ -154,14 +175,16 @@ class VersionRoutes:
                 message=f"version {version.version} is active",
                 rolled_back_at=iso(change.now_ms),
             )
+            return json_reply(answer, headers=[etag(changed)])
 
         return await self._data.change(request, work)
 
     async def activate(self, request: Request, body: CommentRequest) -> Reply:
-        def work(change: Change) -> VersionSummary:
-            policy, version = _named_version(request, change.policies)
-            changed = _activate(change, policy, version, "activate", "VERSION_ACTIVATED", body.comment)
-            return version_summary(changed, version)
+        def work(change: Change) -> Reply:
+            policy, version = _version_to_change(request, change.policies)
+            kind: ActivationKind = "rollback" if version.version < (policy.active_version or 0) else "deploy"
+            changed = _activate(change, policy, version, kind, "VERSION_ACTIVATED", body.comment)
+            return json_reply(version_summary(changed, version), headers=[etag(changed)])
 
         return await self._data.change(request, work)
 
@@ -178,12 +201,12 @@ class VersionRoutes:
             access=step.role,
             body=CommentRequest,
             answer=VersionSummary,
-            errors=(404, 409),
+            errors=(404, 409, 412),
         )
 
 
 def _take_step(change: Change, request: Request, step: Step, comment: str) -> VersionSummary:
-    policy, version = _named_version(request, change.policies)
+    policy, version = _version_to_change(request, change.policies)
     by_author = version.created_by == change.caller.user
     if step is STEPS["approve"] and by_author and not change.settings.allow_self_approval:
         raise Forbidden("the author of a version can't approve it")
@@ -201,7 +224,9 @@ def _take_step(change: Change, request: Request, step: Step, comment: str) -> Ve
     return version_summary(policy, changed)
 
 
-def _activate(change: Change, policy: Policy, version: Version, kind: str, event_type: str, reason: str) -> Policy:
+def _activate(
+    change: Change, policy: Policy, version: Version, kind: ActivationKind, event_type: str, reason: str
+) -> Policy:
     if change.settings.approval_required and change.caller.role < Role.ADMIN:
         raise Forbidden("where approval is required, activating needs the role ADMIN")
     changed = change.policies.activate(
@@ -224,8 +249,21 @@ def _number(text: str) -> int:
 
 
 def _named_version(request: Request, policies: TenantPolicies) -> tuple[Policy, Version]:
-    policy = policies.find(request.path_params["policy_id"])
+    policy = named_policy(request, policies)
     return policy, policies.version(policy.id, _number(request.path_params["number"]))
+
+
+def _version_to_change(request: Request, policies: TenantPolicies) -> tuple[Policy, Version]:
+    policy = policy_to_change(request, policies)
+    return policy, policies.version(policy.id, _number(request.path_params["number"]))
+
+
+def _ordered(request: Request, oldest_first: list[T]) -> list[T]:
+    """As ``?order=`` says, ``asc`` without it; raises `ValidationFailed`."""
+    order = query_values(request).get("order", "asc")
+    if order not in ("asc", "desc"):
+        raise ValidationFailed("order is asc or desc", problems=problem("?order", "is neither"))
+    return oldest_first if order == "asc" else oldest_first[::-1]
 
 
 def _difference(old: Version, new: Version) -> VersionDiff:
