@@ -66,6 +66,44 @@ async def test_it_is_ready_when_it_is_open(http: httpx.AsyncClient) -> None:
     assert "aster_http_requests_total" in (await http.get("/metrics")).text
 
 
+async def test_health_and_metrics_are_where_the_policy_service_documents_them(http: httpx.AsyncClient) -> None:
+    for path in ("/q/health", "/q/health/ready"):
+        answer = await http.get(path)
+        assert (answer.status_code, answer.json()["status"]) == (200, "UP")
+        assert answer.json()["checks"] == [{"name": "memory", "status": "UP"}, {"name": "policy", "status": "UP"}]
+    assert (await http.get("/q/health/live")).json() == {"status": "UP", "checks": []}
+    assert (await http.get("/healthz")).status_code == 200
+    assert "aster_policy_cache_hits_total" in (await http.get("/q/metrics")).text
+    assert (await http.get("/openapi")).json() == (await http.get("/openapi/policy.json")).json()
+    viewer = await http.get("/q/swagger-ui")
+    assert (viewer.status_code, viewer.headers["location"]) == (307, "/docs")
+
+
+async def test_a_process_that_can_not_serve_is_down(stack: Stack, http: httpx.AsyncClient) -> None:
+    async def lost() -> None:
+        raise OSError("the disk is gone")
+
+    stack.health.add_check("policy", lost)
+    answer = await http.get("/q/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "DOWN")
+    assert {"name": "policy", "status": "DOWN"} in answer.json()["checks"]
+    assert "disk" not in answer.text
+    assert (await http.get("/q/health/live")).json()["status"] == "UP"
+
+
+async def test_metrics_can_be_kept_behind_a_token(tmp_path: Path) -> None:
+    told = StackOptions.from_environment(
+        {"ASTER_METRICS_TOKEN": "a token of the tests"}, data=tmp_path / "data", host="127.0.0.1", port=0
+    )
+    async with Stack(told) as stack, httpx.AsyncClient(base_url=base(stack), trust_env=False) as http:
+        for path in ("/metrics", "/q/metrics"):
+            refused = await http.get(path, headers={"Authorization": "Bearer another"})
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+            assert (await http.get(path)).status_code == 401
+            assert (await http.get(path, headers={"Authorization": "Bearer a token of the tests"})).status_code == 200
+        assert (await http.get("/readyz")).status_code == 200
+
+
 async def test_what_is_retained_is_recalled_over_http_and_over_p2p(stack: Stack, http: httpx.AsyncClient) -> None:
     kept = await http.post("/v1/retain", json={"content": "Alice likes dark mode", "bank_id": "user-alice"})
     assert kept.json()["stored"] is True

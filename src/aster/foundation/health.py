@@ -1,12 +1,14 @@
 """Health and metrics: alive (the loop answers), ready (every check passes), and Prometheus text."""
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
+from aster.foundation.http.errors import HttpError
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
@@ -18,7 +20,18 @@ METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 Check = Callable[[], Awaitable[None]]
 """Returns when all is well, raises when it is not."""
 
+Reading = Callable[[], Awaitable[None]]
+"""Brings up to date what a collector tells, and can't ask for while it is collected."""
+
 logger = get_logger("aster.health")
+
+
+class TokenRequired(HttpError):
+    """Metrics are told to whoever has the token that the operator set."""
+
+    status = 401
+    code = "TOKEN_REQUIRED"
+    headers = ((b"www-authenticate", b"Bearer"),)
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -37,11 +50,17 @@ class Health:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.started = False
-        self.exposition: Callable[[], Awaitable[bytes]] = self._own
+        self.metrics_token: str | None = None
+        self.exposition: Callable[[], Awaitable[bytes]] = self.own_metrics
         self._checks: dict[str, Check] = {}
+        self._readings: list[Reading] = []
 
     def add_check(self, name: str, check: Check) -> None:
         self._checks[name] = check
+
+    def add_reading(self, read: Reading) -> None:
+        """Await ``read`` each time before the metrics are told."""
+        self._readings.append(read)
 
     async def readiness(self) -> Readiness:
         """Run every check at once."""
@@ -56,9 +75,10 @@ class Health:
         return [
             Route("GET", "/livez", self.livez, summary="Is the process alive?", answer=Readiness),
             Route("GET", "/readyz", self.readyz, summary="Can it serve?", answer=Readiness, errors=(503,)),
+            Route("GET", "/healthz", self.livez, summary="/livez, by another name", answer=Readiness),
             Route("GET", "/live", self.livez, summary="/livez, by another name", answer=Readiness),
             Route("GET", "/ready", self.readyz, summary="/readyz, by another name", answer=Readiness, errors=(503,)),
-            Route("GET", "/metrics", self.metrics, summary="Counters in Prometheus text format"),
+            Route("GET", "/metrics", self.metrics, summary="Counters in Prometheus text format", errors=(401,)),
         ]
 
     async def livez(self, request: Request, body: Any) -> Readiness:
@@ -69,9 +89,14 @@ class Health:
         return json_reply(readiness, 200 if readiness.status == "ready" else 503)
 
     async def metrics(self, request: Request, body: Any) -> Reply:
+        if self.metrics_token is not None:
+            given = request.header(b"authorization") or b""
+            if not hmac.compare_digest(given, b"Bearer " + self.metrics_token.encode()):
+                raise TokenRequired("the metrics of this process need their token")
         return Reply(200, await self.exposition(), METRICS_TYPE)
 
-    async def _own(self) -> bytes:
+    async def own_metrics(self) -> bytes:
+        await asyncio.gather(*(read() for read in self._readings))
         return generate_latest(self.registry)
 
     async def _passes(self, name: str) -> bool:

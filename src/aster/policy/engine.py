@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from aster.foundation.errors import AsterError
+from aster.foundation.timings import Timings
 from aster.policy.language import (
     Diagnostic,
     ModuleSource,
@@ -112,7 +113,7 @@ class CompiledSource:
     """A program, or why there is none.
 
     ``pins`` names the sources of the modules it was compiled with; ``imports`` are those that its text asks for;
-    ``words`` are its vocabulary and aliases, as `read_words` reads them.
+    ``words`` are its vocabulary and aliases, as `read_words` reads them. ``micros`` is how long it took to make.
     """
 
     __slots__ = (
@@ -120,7 +121,9 @@ class CompiledSource:
         "fault",
         "imports",
         "locale",
+        "micros",
         "module",
+        "parse_micros",
         "pins",
         "program",
         "rules",
@@ -138,6 +141,7 @@ class CompiledSource:
         words: str = NO_WORDS,
         modules: Mapping[str, ModuleSource] = NO_MODULES,
     ) -> None:
+        started = time.perf_counter_ns()
         self.source_hash = source_hash
         self.locale = locale
         self.pins = pins
@@ -145,6 +149,7 @@ class CompiledSource:
         characters = len(source) + len(words) + sum(len(used.source) for used in modules.values())
         self.weight = PROGRAM_BYTES + BYTES_PER_CHARACTER * characters
         self.program: Program | None = None
+        self.parse_micros: int | None = None
         self.fault: Fault | None = None
         self.diagnostics: Sequence[Diagnostic] = ()
         self.module = ""
@@ -169,6 +174,8 @@ class CompiledSource:
             self.rules = self.program.rules
             self.imports = self.program.imports
             self.diagnostics = self.program.diagnostics
+            self.parse_micros = self.program.parse_micros
+        self.micros = (time.perf_counter_ns() - started) // 1000
 
     def strictly(self) -> "CompiledSource":
         """The same, without a program if there are errors of types in it."""
@@ -194,7 +201,23 @@ class PolicyEngine:
         self._cached_bytes = 0
         self._compiling: dict[Key, asyncio.Future[CompiledSource]] = {}
         self._waiting = 0
+        self.decided, self.failed = Timings(), Timings()
+        self.parsed, self.compiled = Timings(), Timings()
+        self.hits = self.misses = self.evictions = 0
         self._pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="policy")
+
+    @property
+    def waiting(self) -> int:
+        """What runs in or waits for a thread."""
+        return self._waiting
+
+    @property
+    def cached_bytes(self) -> int:
+        return self._cached_bytes
+
+    @property
+    def cached_programs(self) -> int:
+        return len(self._cache)
 
     def close(self) -> None:
         """Let running evaluations end; nothing new is accepted."""
@@ -215,10 +238,10 @@ class PolicyEngine:
         it imports stay unknown.
         """
         key = (hash_text(source), locale, pins, words)
-        found = self._cache.get(key)
+        found = self.cached(*key)
         if found is not None:
-            self._cache.move_to_end(key)
             return found
+        self.misses += 1
         running = self._compiling.get(key)
         if running is None:
             running = asyncio.ensure_future(self._in_thread(lambda: CompiledSource(source, *key, modules=modules)))
@@ -228,7 +251,12 @@ class PolicyEngine:
 
     def cached(self, source_hash: str, locale: str, pins: str = "", words: str = NO_WORDS) -> CompiledSource | None:
         """What the cache holds for a source that is known by its hash."""
-        return self._cache.get((source_hash, locale, pins, words))
+        key = (source_hash, locale, pins, words)
+        found = self._cache.get(key)
+        if found is not None:
+            self._cache.move_to_end(key)
+            self.hits += 1
+        return found
 
     def forget(self, sources: Iterable[Key]) -> int:
         """Drop compiled programs, named by their keys; returns how many there were."""
@@ -252,7 +280,10 @@ class PolicyEngine:
         """
         if trace or len(contexts) > INLINE_CONTEXTS:
             most = self._bounds if bounds is None else bounds.within(self._bounds)
-            return await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace, bounds=most))
+            decisions = await self._in_thread(lambda: run_all(compiled, rule, contexts, trace=trace, bounds=most))
+            for each in decisions:
+                self._count(each)
+            return decisions
         decisions = []
         for context in contexts:
             decision = self.decide_here(compiled, context, rule=rule, bounds=bounds)
@@ -269,7 +300,11 @@ class PolicyEngine:
         if bounds is not None:
             most, inline = most.within(bounds), inline.within(bounds)
         decision = run(compiled, rule, context, bounds=inline)
-        if decision.fault is None or decision.fault.code not in LIMIT_CODES or inline == most:
+        if decision.fault is None:
+            self.decided.add(decision.micros)
+            return decision
+        if decision.fault.code not in LIMIT_CODES or inline == most:
+            self.failed.add(decision.micros)
             return decision
         return None
 
@@ -284,7 +319,12 @@ class PolicyEngine:
     ) -> Decision:
         """`decide` on one context, in a thread."""
         most = self._bounds if bounds is None else self._bounds.within(bounds)
-        return await self._in_thread(lambda: run(compiled, rule, context, trace=trace, bounds=most))
+        decision = await self._in_thread(lambda: run(compiled, rule, context, trace=trace, bounds=most))
+        self._count(decision)
+        return decision
+
+    def _count(self, decision: Decision) -> None:
+        (self.decided if decision.fault is None else self.failed).add(decision.micros)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._waiting >= WAITING_LIMIT:
@@ -301,9 +341,13 @@ class PolicyEngine:
             return
         compiled = self._cache[key] = done.result()
         self._cached_bytes += compiled.weight
+        self.compiled.add(compiled.micros)
+        if compiled.parse_micros is not None:
+            self.parsed.add(compiled.parse_micros)
         while self._cached_bytes > self._cache_bytes and self._cache:
             _, oldest = self._cache.popitem(last=False)
             self._cached_bytes -= oldest.weight
+            self.evictions += 1
 
 
 def run_all(

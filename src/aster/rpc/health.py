@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
-from aster.foundation.health import Health, Readiness
+from aster.foundation.health import Health
 from aster.foundation.http.plain import plain_service
-from aster.foundation.http.routes import Route
 from aster.foundation.http.server import HttpServer
 from aster.rpc.status import UnavailableError
 
@@ -31,8 +30,7 @@ class HealthServer:
         return self._http.url
 
     async def start(self) -> None:
-        alias = Route("GET", "/healthz", self._health.livez, summary="The same as /livez", answer=Readiness)
-        await self._http.start(plain_service("health", [*self._health.routes, alias]))
+        await self._http.start(plain_service("health", self._health.routes))
         self._health.started = True
 
     async def close(self) -> None:

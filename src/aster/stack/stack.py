@@ -28,6 +28,7 @@ from aster.stack.app import PrefixApp, document_route
 from aster.stack.console.app import PREFIX, About, console_app
 from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.documents import memory_document, policy_document
+from aster.stack.operation_routes import OperationRoutes
 from aster.stack.options import StackOptions
 from aster.stack.viewer_routes import viewer_routes
 from aster.stack.worker_metrics import WorkerMetrics
@@ -83,13 +84,14 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One system, open: where it hangs in the HTTP tree, and what it offers over P2P."""
+    """One system, open: where it hangs in the HTTP tree and what it has beside, and what it offers over P2P."""
 
     name: str
     prefixes: Sequence[str]
     app: HttpService
     document: Route
     service: object
+    beside: Sequence[Route] = ()
 
 
 class Stack:
@@ -141,14 +143,15 @@ class Stack:
         if self._shared is None:
             opening.enter_context(self._data)
         else:
-            together = WorkerMetrics(self.health.registry, self._shared.folder, self._shared.number)
+            together = WorkerMetrics(self.health.own_metrics, self._shared.folder, self._shared.number)
             self.health.exposition = (await opening.enter_async_context(together)).text
         metrics = RequestMetrics(self.health.registry)
         parts = [await part(opening, metrics) for part in self._wanted()]
         node = await self._open_node(opening, [part.service for part in parts]) if "p2p" in options.systems else None
         documents = [part.document for part in parts]
         viewer = viewer_routes([document.path for document in documents])
-        own = plain_service("stack", [*self.health.routes, *documents, *viewer])
+        beside = [route for part in parts for route in part.beside]
+        own = plain_service("stack", [*self.health.routes, *documents, *viewer, *beside])
         served = [(prefix, part.app) for part in parts for prefix in part.prefixes]
         if options.console:
             served.append((PREFIX, console_app(self._about(parts, node))))
@@ -196,10 +199,14 @@ class Stack:
             alone=self._options.database is None,
         )
         opening.push_async_callback(policy.close)
+        self.health.metrics_token = settings.metrics_token
+        self.health.registry.register(policy.measures)
+        self.health.add_reading(policy.measures.read)
         self.health.add_check("policy", lambda: database.read(_answer))
         document = document_route("/openapi/policy.json", "The policy API", policy_document(policy.routes))
         service = PolicyService(policy, open_tenant=self._options.open_tenant)
-        return _Part("policy", ["/api", "/graphql", "/ws"], policy, document, service)
+        beside = OperationRoutes(self.health, document).routes
+        return _Part("policy", ["/api", "/graphql", "/ws"], policy, document, service, beside)
 
     async def _open_node(self, opening: AsyncExitStack, services: Sequence[object]) -> AsterServer:
         config = self._options.rpc

@@ -4,10 +4,10 @@ Every worker tells its own counters on a Unix socket in a folder that only the s
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -23,8 +23,9 @@ logger = get_logger("aster.workers")
 class WorkerMetrics:
     """One worker's part: ``async with`` it, and `text` is everybody's."""
 
-    def __init__(self, registry: CollectorRegistry, folder: Path, number: int) -> None:
-        self._registry = registry
+    def __init__(self, own: Callable[[], Awaitable[bytes]], folder: Path, number: int) -> None:
+        """``own`` gives this worker's counters in Prometheus text format."""
+        self._own = own
         self._folder = folder
         self._socket = folder / f"{number}.metrics"
 
@@ -44,7 +45,7 @@ class WorkerMetrics:
         return generate_latest(_Merged([(path.stem, text) for path, text in zip(sockets, told, strict=True) if text]))
 
     async def _tell(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(generate_latest(self._registry))
+        writer.write(await self._own())
         writer.close()
 
 

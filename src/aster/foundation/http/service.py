@@ -7,7 +7,7 @@ decoded and before 404 and 405 are answered, so that a caller who does not pass 
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.errors import AsterError
@@ -29,7 +29,7 @@ Layer = Callable[[Request], Awaitable[None] | None]
 ErrorRenderer = Callable[[Request, AsterError], Reply]
 
 logger = get_logger("aster.http")
-DEBUGGED = logging.getLogger("aster.http")
+REQUESTS = logging.getLogger("aster.http")
 
 
 class InternalError(AsterError):
@@ -51,7 +51,9 @@ class HttpService:
         limits: HttpLimits | None = None,
         metrics: "RequestMetrics | None" = None,
         cors: "CorsPolicy | None" = None,
+        log_requests: bool = False,
     ) -> None:
+        """With ``log_requests`` each request is a line of the log; without it only when that shows details."""
         self.name = name
         self.table = RouteTable(routes)
         self._layers = tuple(layers)
@@ -59,6 +61,7 @@ class HttpService:
         self._render_error = render_error
         self._metrics = metrics
         self._cors = cors
+        self._request_level = logging.INFO if log_requests else logging.DEBUG
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -133,13 +136,19 @@ class HttpService:
         route = request.match.route
         if self._metrics is not None:
             self._metrics.observe(self.name, route, reply.status, seconds)
-        if not DEBUGGED.isEnabledFor(logging.DEBUG):
+        if not REQUESTS.isEnabledFor(self._request_level):
             return
-        logger.debug(
+        logger.log(
+            self._request_level,
             "request",
             request_id=request.request_id,
+            **self.log_fields(request),
             method=request.method,
-            path=request.path,
+            route=route.path if route is not None else request.path,
             status_code=reply.status,
             duration_ms=round(seconds * 1000, 3),
         )
+
+    def log_fields(self, request: Request) -> Mapping[str, Any]:
+        """What a service adds to the line of a request; never what could be a secret."""
+        return {}

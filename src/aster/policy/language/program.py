@@ -1,5 +1,6 @@
 """A compiled policy: `compile_source` makes a `Program`, `Program.evaluate` a decision."""
 
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import islice
@@ -53,7 +54,9 @@ def compile_source(
     ``max_tokens`` (words, signs and line ends) bound the source, and each module it imports.
     """
     text = read_source(source, lexicon_with(locale, aliases, vocabulary), vocabulary, max_source, max_tokens)
+    started = time.perf_counter_ns()
     tree = parse(text)
+    parse_micros = (time.perf_counter_ns() - started) // 1000
     if text.has_errors:
         raise PolicySyntaxError(text.findings)
     try:
@@ -64,7 +67,9 @@ def compile_source(
         if strict or manifest is not None:
             _examine(linked, text, manifest)
         if not text.is_fatal and not (strict and text.has_errors):
-            return Program(tree, linked, text, module, lenient=lenient)
+            program = Program(tree, linked, text, module, lenient=lenient)
+            program.parse_micros = parse_micros
+            return program
     except RecursionError:
         text.report("P015", 0, 0, limit=Term("the compiler's"))
     raise PolicySyntaxError(text.findings)
@@ -83,6 +88,8 @@ class Program:
     def __init__(
         self, tree: Module, linked: Linked, source: SourceText, module: CheckedModule, *, lenient: bool
     ) -> None:
+        self.parse_micros: int | None = None
+        """How long its own text took to parse, when it was made of one."""
         self._tree = tree
         self._linked = linked
         self._source = source

@@ -5,10 +5,12 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from aster.foundation.audit import AuditLog
+from aster.foundation.errors import AsterError
 from aster.foundation.http.cors import CorsPolicy
 from aster.foundation.http.metrics import RequestMetrics
 from aster.foundation.http.reply import Reply
@@ -27,12 +29,13 @@ from aster.policy.service.chain_routes import ChainRoutes
 from aster.policy.service.commit import Commits, claim_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.deployments import Deployments
-from aster.policy.service.envelope import render_error
+from aster.policy.service.envelope import public_face, render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
 from aster.policy.service.evaluation_socket import EvaluationSocket
 from aster.policy.service.evaluations import Evaluations
 from aster.policy.service.graphql_routes import GraphqlRoutes
 from aster.policy.service.journal import Journal
+from aster.policy.service.metrics import PolicyCounts, PolicyMetrics
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS, OriginLayer
 from aster.policy.service.policy_routes import PolicyRoutes
@@ -62,7 +65,8 @@ def wall_clock_ms() -> int:
 class PolicyHttpService(HttpService):
     """An `HttpService` whose requests' nonces are durable before their answers leave, whatever the answer is.
 
-    ``database``, ``evaluations`` and ``rates`` are what other entrances (P2P) share with it.
+    ``database``, ``evaluations`` and ``rates`` are what other entrances (P2P) share with it; ``measures`` is for
+    whoever shows metrics.
     """
 
     def __init__(
@@ -79,11 +83,21 @@ class PolicyHttpService(HttpService):
         sockets: EvaluationSocket,
         engine: PolicyEngine,
         retention: Retention,
+        measures: PolicyMetrics,
         cors: CorsPolicy | None,
+        log_requests: bool,
     ) -> None:
         super().__init__(
-            "policy", routes, render_error=render_error, layers=layers, limits=limits, metrics=metrics, cors=cors
+            "policy",
+            routes,
+            render_error=render_error,
+            layers=layers,
+            limits=limits,
+            metrics=metrics,
+            cors=cors,
+            log_requests=log_requests,
         )
+        self.measures = measures
         self._commits = commits
         self.database = database
         self.evaluations = evaluations
@@ -96,6 +110,14 @@ class PolicyHttpService(HttpService):
         """Let what goes on beside requests come to its end: when no more arrive, before the database closes."""
         await self._retention.close()
         await asyncio.to_thread(self._engine.close)
+
+    def log_fields(self, request: Request) -> Mapping[str, Any]:
+        """The tenant that was claimed; of a request that was not refused before, or with 401, also the one it is of."""
+        return {"tenant": request.state.get("tenant")}
+
+    def _refuse(self, request: Request, error: AsterError) -> Reply:
+        self.measures.refusals[public_face(error)[2]] += 1
+        return super()._refuse(request, error)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
@@ -159,7 +181,8 @@ def create_policy_service(
     tenants.watch(retention.noticed)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
     compiler = TenantCompiler(database, engine, tenants)
-    evaluations = Evaluations(compiler, engine, journal, deployments, tenants)
+    policies = PolicyCounts(chosen.metrics_policies) if chosen.metrics_policies else None
+    evaluations = Evaluations(compiler, engine, journal, deployments, tenants, policies)
     keys = SigningKeys(chosen, os.environ if environ is None else environ)
     rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
     nonces = NonceStore(replicas)
@@ -212,6 +235,8 @@ def create_policy_service(
         sockets=sockets,
         engine=engine,
         retention=retention,
+        measures=PolicyMetrics(database, engine, journal, sockets=lambda: sockets.connections.count, policies=policies),
+        log_requests=chosen.log_requests,
         cors=_cors(chosen.cors_origins),
     )
 

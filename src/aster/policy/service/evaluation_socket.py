@@ -74,6 +74,11 @@ class Connections:
         self._most = most
         self._open: dict[str, int] = {}
 
+    @property
+    def count(self) -> int:
+        """Of all tenants."""
+        return sum(self._open.values())
+
     @contextlib.contextmanager
     def one_more(self, tenant: str) -> Iterator[None]:
         """Hold a place; raises `RateLimited` when all are taken."""

@@ -14,6 +14,7 @@ from aster.policy.service.errors import DocumentInvalid, EntryAmbiguous, PolicyN
 from aster.policy.service.events import EvaluationEvent, evaluation_event
 from aster.policy.service.journal import Journal
 from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnostic_of
+from aster.policy.service.metrics import PolicyCounts
 from aster.policy.service.nonces import Claim
 from aster.policy.service.policy_rows import Deployed
 from aster.policy.service.recording import recorded
@@ -44,7 +45,9 @@ class Evaluations:
         journal: Journal,
         deployments: Deployments,
         tenants: TenantCache,
+        counts: PolicyCounts | None = None,
     ) -> None:
+        self._counts = counts
         self._tenants = tenants
         self._compiler = compiler
         self._deployments = deployments
@@ -157,6 +160,8 @@ class Evaluations:
         decision = None if trace else self._engine.decide_here(compiled, call.context, rule=rule, bounds=bounds)
         if decision is None:
             decision = await self._engine.decide_away(compiled, call.context, rule=rule, trace=trace, bounds=bounds)
+        if self._counts is not None:
+            self._counts.add(tenant, call.module, is_ok=decision.fault is None)
         return deployed, decision
 
 

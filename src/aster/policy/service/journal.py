@@ -8,6 +8,7 @@ group is written anew, one entry after the other.
 """
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 from aster.foundation.audit import AuditError, AuditLog, Event
 from aster.foundation.errors import AsterError
 from aster.foundation.sql import Connection, Database
+from aster.foundation.timings import Timings
 from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.nonces import Claim, insert_all
 
@@ -57,6 +59,19 @@ class Journal:
         self._audit = audit
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
+        self._since: float | None = None
+        self.committed = Timings()
+        self.entries = 0
+
+    @property
+    def waiting(self) -> int:
+        """Entries of the next group."""
+        return len(self._waiting)
+
+    @property
+    def lag(self) -> float:
+        """For how many seconds the group under way has not been durable; 0 when there is none."""
+        return 0.0 if self._since is None else time.monotonic() - self._since
 
     def record(self, claim: Claim | None, chain: str, events: Sequence[AnyEvent]) -> "asyncio.Future[None]":
         """Append ``events`` to ``chain`` and settle the nonce; done when both are durable.
@@ -73,11 +88,14 @@ class Journal:
         """Until nothing waits; then the next entry starts anew."""
         try:
             while self._waiting:
+                begun = self._since = time.monotonic()
                 await self._gather()
                 group, self._waiting = self._waiting[:GROUP_ENTRIES], self._waiting[GROUP_ENTRIES:]
                 await self._write(group)
+                self.committed.add(int((time.monotonic() - begun) * 1e6))
+                self.entries += len(group)
         finally:
-            self._writing = None
+            self._writing = self._since = None
 
     async def _gather(self) -> None:
         size = 0

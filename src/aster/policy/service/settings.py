@@ -30,6 +30,9 @@ DEADLINE_MS = "aster.eval.deadline-ms"
 TENANTS = "aster.tenant.allowed"
 CORS_ORIGINS = "aster.http.cors.origins"
 CACHE_BYTES = "aster.policy.compile-cache.max-bytes"
+METRICS_TOKEN = "aster.metrics.token"  # noqa: S105 - the property's name
+METRICS_POLICIES = "aster.metrics.policies"
+LOG_REQUESTS = "aster.log.requests"
 
 
 def _property(name: str, kind: Kind, default: Any, description: str, *, secret: bool = False) -> Setting:
@@ -98,6 +101,20 @@ SETTINGS = SettingsTable(
             128 * 1024 * 1024,
             "Memory for compiled programs, in bytes; the least recently used go first.",
         ),
+        _property(
+            METRICS_POLICIES,
+            integer(0, 10_000),
+            0,
+            "Stored policies whose evaluations are counted by tenant and module in /metrics; the rest together.",
+        ),
+        _property(
+            METRICS_TOKEN,
+            TEXT,
+            None,
+            "What /metrics asks for as 'Authorization: Bearer …'; without one whoever reaches the port may read it.",
+            secret=True,
+        ),
+        _property(LOG_REQUESTS, FLAG, False, "Log a line for each request: id, tenant, route, status, milliseconds."),
     ]
 )
 
@@ -118,6 +135,9 @@ class PolicySettings(msgspec.Struct, frozen=True):
     deadline_ms: int = int(DEFAULT_SECONDS * 1000)
     cors_origins: str = ""
     tenants: str = ""
+    metrics_policies: int = 0
+    metrics_token: str | None = None
+    log_requests: bool = False
     master_key: str | None = None
     secret_key: str | None = None
     previous_secret_key: str | None = None
@@ -138,6 +158,9 @@ class PolicySettings(msgspec.Struct, frozen=True):
             deadline_ms=resolved[DEADLINE_MS],
             cors_origins=resolved[CORS_ORIGINS],
             tenants=resolved[TENANTS],
+            metrics_policies=resolved[METRICS_POLICIES],
+            metrics_token=resolved[METRICS_TOKEN],
+            log_requests=resolved[LOG_REQUESTS],
             master_key=resolved[MASTER_KEY],
             secret_key=resolved[SECRET_KEY],
             previous_secret_key=resolved[PREVIOUS_SECRET_KEY],
