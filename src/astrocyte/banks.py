@@ -96,6 +96,22 @@ class BankStatistics(msgspec.Struct, frozen=True, kw_only=True):
     last_occurred_at: datetime | None
 
 
+class ReembedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a bank is on its way to ``model``; passages are what is embedded, most memories are one.
+
+    ``embedded`` counts this call's. The bank is there when ``is_finished``; before, it is as it was.
+    """
+
+    bank_id: str
+    model: str
+    previous_model: str | None
+    passages: int
+    embedded: int
+    remaining: int
+    is_finished: bool
+    is_dry_run: bool = False
+
+
 class LifecycleStep(msgspec.Struct, frozen=True, kw_only=True):
     """What a sweep did, or would do, to one memory."""
 

@@ -13,6 +13,7 @@ from astrocyte.engine.curation import CurationOperations, retained_by
 from astrocyte.engine.derivation import DerivationOperations
 from astrocyte.engine.erasure import ErasureOperations
 from astrocyte.engine.maintenance import MaintenanceOperations
+from astrocyte.engine.reembedding import ReembeddingOperations
 from astrocyte.engine.transfer import TransferOperations
 from astrocyte.errors import InvalidInput, LanguageModelUnavailable
 from astrocyte.inputs import (
@@ -55,7 +56,14 @@ ANSWER_TOKENS = 700
 """Longest answer of a language model unless the caller says otherwise."""
 
 
-class Astrocyte(CurationOperations, DerivationOperations, ErasureOperations, MaintenanceOperations, TransferOperations):
+class Astrocyte(
+    CurationOperations,
+    DerivationOperations,
+    ErasureOperations,
+    MaintenanceOperations,
+    ReembeddingOperations,
+    TransferOperations,
+):
     """One memory engine over one database. ``async with`` opens and closes it; safe to share between tasks.
 
     Every method asks `Authorizer.authorize` first, on behalf of ``context`` (None is the anonymous caller).

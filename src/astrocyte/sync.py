@@ -113,6 +113,7 @@ class SyncAstrocyte:
     refresh_derived = _blocking(Astrocyte.refresh_derived)
     waiting = _blocking(Astrocyte.waiting)
     derive_due = _blocking(Astrocyte.derive_due)
+    reembed = _blocking(Astrocyte.reembed)
     erase = _blocking(Astrocyte.erase)
     export_bank = _blocking(Astrocyte.export_bank)
     import_bank = _blocking(Astrocyte.import_bank)

@@ -1,4 +1,4 @@
-"""kill -9 of a process that retains, on a file or as a server's client: what was acknowledged is there and whole."""
+"""kill -9 of a process that retains or embeds anew, on a file or as a server's client: the acknowledged is whole."""
 
 import os
 import re
@@ -6,11 +6,15 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
+from tests.astrocyte.letters import Letters
 
+from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 
+ROOT = Path(__file__).resolve().parents[2]
 STORES = ("sqlite", "postgres")
 
 CHILD = """
@@ -52,6 +56,54 @@ def killed_after(url: str, lines: int) -> tuple[set[str], set[str]]:
                 retained.update(line.split()[1:])
     child.wait()
     return retained, forgotten
+
+
+REEMBED = """
+import asyncio, sys
+from astrocyte import Astrocyte
+from tests.astrocyte.letters import Letters
+
+async def main():
+    settings = Astrocyte.from_config_dict({"storage": {"url": sys.argv[1]}, "embedding": {"provider": "none"}}).settings
+    async with Astrocyte(settings, provider=Letters("abc")) as engine:
+        while True:
+            done = await engine.reembed("b", limit=7)
+            print(done.remaining, flush=True)
+            if done.is_finished:
+                break
+    sys.stdin.read()
+
+asyncio.run(main())
+"""
+MEMORIES = 100
+
+
+@pytest.mark.parametrize("lines", [1, 8, 14, 15])
+async def test_a_reembedding_that_is_killed_leaves_the_bank_as_it_was_or_finished(url: str, lines: int) -> None:
+    settings = Astrocyte.from_config_dict({"storage": {"url": url}, "embedding": {"provider": "none"}}).settings
+    async with Astrocyte(settings, provider=Letters("ehx")) as engine:
+        await engine.retain_batch("b", [NewMemory(content=f"echo {number}") for number in range(MEMORIES)])
+        before = (await engine.recall("echo 7", "b")).hits
+    child = subprocess.Popen(
+        [sys.executable, "-c", REEMBED, url], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert child.stdout is not None
+    assert child.stdin is not None
+    with child.stdout as output, child.stdin:
+        told = [int(output.readline()) for _ in range(lines)]
+        os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    after = Letters("abc")
+    async with Astrocyte(settings, provider=Letters("ehx")) as old, Astrocyte(settings, provider=after) as new:
+        assert [one.detail for one in await new.doctor() if not one.is_well and one.check != "bank models"] == []
+        info = await new.bank_info("b")
+        assert info is not None
+        if info.model == "letters:ehx":
+            assert (await old.recall("echo 7", "b")).hits == before
+            assert (await new.reembed("b")).is_finished
+            assert len(after.asked) <= told[-1]
+        assert (await new.recall("echo 7", "b")).hits[0].text == "echo 7"
+        assert [one.detail for one in await new.doctor() if not one.is_well] == []
 
 
 @pytest.mark.parametrize("lines", [3, 40, 171])

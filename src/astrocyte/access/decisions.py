@@ -32,6 +32,7 @@ OPERATIONS: Mapping[str, str] = MappingProxyType(
         "forget": "forget",
         "forget_all": "admin",
         "configure": "admin",
+        "reembed": "admin",
         "hold": "admin",
         "erase": "admin",
         "export": "admin",

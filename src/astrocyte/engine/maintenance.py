@@ -12,15 +12,17 @@ from aster.foundation.errors import AsterError
 from aster.foundation.logs import get_logger
 from aster.foundation.sql import SqliteDatabase
 from astrocyte.engine.banks import BankOperations
+from astrocyte.models.word_vectors import WordProvider
 from astrocyte.stores.rows import AUDIT_CHAIN
 
+TOLD = 20
 LOW_DISK_BYTES = 256 * 1024 * 1024
 
 logger = get_logger("astrocyte.lifecycle")
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. ``hint`` tells the way out when it is not well."""
+    """One thing that was looked at. ``hint`` tells the way out, or what would be better where all is well."""
 
     check: str
     is_well: bool
@@ -54,7 +56,9 @@ class MaintenanceOperations(BankOperations):
             findings.append(Finding(check="embedding model", is_well=hint is None, detail=detail, hint=hint))
         else:
             findings.append(Finding(check="embedding model", is_well=True, detail=self.model_id))
-        findings.append(_told("bank models", self._strangers(), "set embedding.provider to the banks' model"))
+        hint = "astrocyte reembed BANK; or set embedding.provider to the banks' model"
+        findings.append(_told("bank models", self._strangers(), hint))
+        findings += self._lacking_vectors()
         return findings
 
     def _space_left(self) -> Iterator[Finding]:
@@ -74,6 +78,16 @@ class MaintenanceOperations(BankOperations):
                 found.append(f"{name} has vectors of {info.model}")
         return found
 
+    def _lacking_vectors(self) -> Iterator[Finding]:
+        """Not wrong, but worth knowing: recall finds more with vectors than without."""
+        state = self._opened
+        if state.space is not None:
+            lacking = state.store.incomplete_banks(state.space, with_words=isinstance(state.provider, WordProvider))
+            named = ", ".join(f"{bank} ({count})" for bank, count in list(lacking.items())[:TOLD])
+            detail = f"retained without some, or by an earlier version: {named}" if lacking else "ok"
+            hint = "astrocyte reembed BANK" if lacking else None
+            yield Finding(check="bank vectors", is_well=True, detail=detail, hint=hint)
+
     async def sweep(self) -> None:
         """Apply the lifecycle to every bank, once. A bank that can't be swept is told in the log and left as it is."""
         for bank in await asyncio.to_thread(self._all_names):
@@ -92,4 +106,4 @@ class MaintenanceOperations(BankOperations):
 def _told(check: str, problems: list[str], hint: str) -> Finding:
     if not problems:
         return Finding(check=check, is_well=True, detail="ok")
-    return Finding(check=check, is_well=False, detail="; ".join(problems[:20]), hint=hint)
+    return Finding(check=check, is_well=False, detail="; ".join(problems[:TOLD]), hint=hint)

@@ -149,7 +149,7 @@ def build_index(changes: Changes) -> BankIndex:
 
     growth = _Growth(changes.total)
     nothing = BankIndex(
-        position=Position(changes.position.bank, 0),
+        position=Position(changes.position.bank, 0, epoch=changes.position.epoch),
         space=None,
         rows=growth.rows.view(),
         vectors=None,

@@ -40,8 +40,15 @@ class BankIndexes:
     def _followed(self, bank_id: str, kept: BankIndex | None, changes: Changes) -> BankIndex | None:
         index = None
         is_same_space = kept is None or kept.space is None or kept.space == changes.space
+        is_same_epoch = kept is None or kept.position.epoch == changes.position.epoch
         is_same_place = kept is None or kept.space is None or kept.is_remote == changes.is_remote
-        if kept is not None and is_same_space and is_same_place and len(changes.dropped) <= FOLLOWED_DROPS:
+        if (
+            kept is not None
+            and is_same_space
+            and is_same_epoch
+            and is_same_place
+            and len(changes.dropped) <= FOLLOWED_DROPS
+        ):
             index = self._finished(bank_id, kept.followed(changes))
         if index is None or index.is_sparse:
             everything = changes if kept is None else self._store.changes(bank_id, None)
@@ -54,7 +61,8 @@ class BankIndexes:
             changes = self._store.changes(bank_id, index.position)
             if changes is None:
                 break
-            index = index.followed(changes)
+            is_same_epoch = index.position.epoch == changes.position.epoch
+            index = index.followed(changes) if is_same_epoch else build_index(changes)
         return index
 
     def _keep(self, bank_id: str, index: BankIndex | None, *, changed: bool) -> None:

@@ -57,7 +57,7 @@ class RemoteVectors:
 
     def __init__(self, source: VectorSource) -> None:
         self._source = source
-        self._samples: OrderedDict[tuple[int, int], NDArray[np.float32]] = OrderedDict()
+        self._samples: OrderedDict[tuple[int, int, int], NDArray[np.float32]] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(
@@ -104,7 +104,7 @@ class RemoteVectors:
         """Vectors spread evenly over a bank's life; taken anew when it has grown by half."""
         import numpy as np
 
-        key = (index.position.bank, int(np.log(index.size) / np.log(1.5)))
+        key = (index.position.bank, index.position.epoch, int(np.log(index.size) / np.log(1.5)))
         with self._lock:
             if key in self._samples:
                 self._samples.move_to_end(key)

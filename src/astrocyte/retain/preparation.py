@@ -13,7 +13,7 @@ from astrocyte.retain.duplicates import DuplicateRule, fingerprint
 from astrocyte.retain.passages import Passage, split_passages
 from astrocyte.retain.personal_data import Finder
 from astrocyte.retain.privacy import BarrierAction, guard
-from astrocyte.stores.store import PreparedMemory, PreparedPassage
+from astrocyte.stores.store import FreshVector, PreparedMemory, PreparedPassage, SavedPassage
 from astrocyte.text.dates import date_marks, spans
 from astrocyte.text.terms import index_terms, mark_term
 
@@ -30,13 +30,7 @@ def prepare(
     texts = [
         searched_text(memory, passage) for memory, passages in zip(memories, split, strict=True) for passage in passages
     ]
-    packed: list[bytes | None] = [None] * len(texts)
-    words: Sequence[bytes | None] = packed
-    if isinstance(provider, WordProvider):
-        vectors, words = provider.embed_words(texts)
-        packed = [row.tobytes() for row in vectors.astype("<f2")]
-    elif provider is not None:
-        packed = [row.tobytes() for row in provider.embed(texts).astype("<f2")]
+    packed, words = _embedded(texts, provider) if provider is not None else ([None] * len(texts),) * 2
     said = [memory.occurred_at for memory, passages in zip(memories, split, strict=True) for _ in passages]
     terms = [_packed_terms(text, moment) for text, moment in zip(texts, said, strict=True)]
     prepared, first = [], 0
@@ -73,6 +67,28 @@ def prepare_import(
         )
         for ready, kept in zip(prepared, memories, strict=True)
     ]
+
+
+def prepare_fresh(saved: Sequence[SavedPassage], provider: EmbeddingProvider) -> list[FreshVector]:
+    """Vectors of passages that are kept already, cut as they were when they were retained. Blocks."""
+    vectors, words = _embedded([_saved_text(one) for one in saved], provider)
+    return [FreshVector(one.row, vector, said) for one, vector, said in zip(saved, vectors, words, strict=True)]
+
+
+def _embedded(texts: Sequence[str], provider: EmbeddingProvider) -> tuple[Sequence[bytes], Sequence[bytes | None]]:
+    """The packed vector of each text, and its packed words where the model tells them."""
+    if isinstance(provider, WordProvider):
+        vectors, words = provider.embed_words(texts)
+        return [row.tobytes() for row in vectors.astype("<f2")], words
+    return [row.tobytes() for row in provider.embed(texts).astype("<f2")], [None] * len(texts)
+
+
+def _saved_text(saved: SavedPassage) -> str:
+    memory = as_retained(saved.record)
+    kept = Passage(saved.start, saved.stop)
+    # What a passage belongs to is not kept; a memory that would be cut otherwise today goes without.
+    cut = (one for one in split_passages(memory.content, memory.content_type) if one.start == kept.start)
+    return searched_text(memory, next((one for one in cut if one.stop == kept.stop), kept))
 
 
 def _packed_terms(text: str, said: datetime | None) -> bytes:

@@ -6,8 +6,10 @@ where a bank that is a twentieth of the table finds a fifth of its true neighbou
 are asked for, whatever other conditions remove.
 """
 
+import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ from aster.foundation.sql.postgres import PostgresDatabase
 from astrocyte.errors import NotSupported
 from astrocyte.stores.rows import at_one_moment
 from astrocyte.stores.sql import SqlStore
-from astrocyte.stores.store import Changes, Position
+from astrocyte.stores.store import Changes, Position, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,25 +75,23 @@ class PostgresStore(SqlStore):
 
         Reads and writes go on meanwhile; until it is done the bank is scanned.
         """
-        number, dimension = self._database.read_now(
-            lambda connection: connection.execute(
-                "SELECT id, dimension FROM memory_banks WHERE name = ? AND dimension IS NOT NULL", (bank_id,)
-            ).fetchone()
-        )
+        find = "SELECT id, dimension FROM memory_banks WHERE name = ? AND dimension IS NOT NULL"
         with self._server.alone() as connection:
+            number, _ = connection.execute(find, (bank_id,)).fetchone()
             (is_ours,) = connection.execute("SELECT pg_try_advisory_lock(?, ?)", (BUILD_LOCK, number)).fetchone()
             if not is_ours:
                 return False
+            _, dimension = connection.execute(find, (bank_id,)).fetchone()  # no other model's from here on
             self._server.write_now(
                 lambda link: link.execute(
                     "INSERT INTO memory_vector_banks VALUES (?, ?, 0, 0) ON CONFLICT DO NOTHING", (number, dimension)
                 )
             )
-            while self._server.write_now(lambda link: _take_over(link, number)):
-                pass
             index = _index_name(number)
             connection.execute(f"SET maintenance_work_mem = '{BUILD_MEMORY}'")
-            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")  # one that was not finished
+            connection.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index}")  # not finished, or of another model
+            while self._server.write_now(lambda link: _take_over(link, number)):
+                pass
             connection.execute(
                 f"CREATE INDEX CONCURRENTLY {index} ON memory_neighbours"
                 f" USING hnsw ((embedding::halfvec({dimension})) halfvec_ip_ops) WHERE bank = {number}"
@@ -141,11 +141,32 @@ class PostgresStore(SqlStore):
         )
         return dict(found)
 
+    async def switch_vectors(
+        self, bank_id: str, space: Space, event: Mapping[str, Any], *, with_words: bool
+    ) -> int | None:
+        """Waits for whoever builds the bank's index, which writes meanwhile: so before the transaction, not in it."""
+        with ExitStack() as building:
+            await asyncio.to_thread(lambda: building.enter_context(self._not_building(bank_id)))
+            return await super().switch_vectors(bank_id, space, event, with_words=with_words)
+
+    @contextmanager
+    def _not_building(self, bank_id: str) -> Iterator[None]:
+        with self._server.alone() as connection:
+            connection.execute(
+                "SELECT pg_advisory_lock(?, id::int) FROM memory_banks WHERE name = ?", (BUILD_LOCK, bank_id)
+            ).fetchall()
+            yield
+
     async def scrub(self) -> bool:
         return False
 
     async def back_up(self, path: Path) -> Path:
         raise NotSupported("this database is not one file to be copied", hint="use its server's backup (pg_dump)")
+
+    def _drop_neighbours(self, connection: Connection, bank: int) -> None:
+        """A bank whose vectors have all changed is scanned until its index is built again; that drops the old one."""
+        connection.execute("DELETE FROM memory_neighbours WHERE bank = ?", (bank,))
+        connection.execute("DELETE FROM memory_vector_banks WHERE bank = ?", (bank,))
 
     def _is_remote(self, connection: Connection, bank: int) -> bool:
         found = connection.execute("SELECT is_ready FROM memory_vector_banks WHERE bank = ?", (bank,)).fetchone()

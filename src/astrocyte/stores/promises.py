@@ -33,6 +33,10 @@ CHECKS: Mapping[str, str] = MappingProxyType(
             " FROM memory_passages p WHERE p.bank = s.bank AND p.id BETWEEN s.first_passage AND s.last_passage)"
         ),
         "word vectors that are cut off": "SELECT count(*) FROM memory_passages WHERE length(words) % 64 <> 0",
+        "fresh vectors of another size than their model's": (
+            "SELECT count(*) FROM memory_fresh_vectors f LEFT JOIN memory_reembeddings r ON r.bank = f.bank"
+            " WHERE r.bank IS NULL OR length(f.vector) <> 2 * r.dimension"
+        ),
         "search terms that are cut off": "SELECT count(*) FROM memory_passages WHERE length(terms) % 8 <> 0",
         "forgotten memories that are still there": (
             "SELECT count(*) FROM memory_tombstones t JOIN memories m ON m.id = t.memory WHERE t.kind <> 'archived'"

@@ -86,19 +86,25 @@ def pack_when_due(connection: Connection, bank: int, stored: Sequence[int]) -> N
     """Pack a bank's passages that no segment holds, when there are enough, after ``stored`` memories (rows) came."""
     if not stored or stored[0] // LOOKED_FOR_EVERY == (stored[-1] + 1) // LOOKED_FOR_EVERY:
         return
+    pack_waiting(connection, bank)
+
+
+def pack_waiting(connection: Connection, bank: int) -> bool:
+    """Pack some of what no segment holds; whether there may be more."""
     (dimension,) = connection.execute("SELECT dimension FROM memory_banks WHERE id = ?", (bank,)).fetchone()
-    for _ in range(PACKED_AT_ONCE):
-        rows = _unpacked(connection, bank)
-        if not rows:
-            break
+    packed = 0
+    while packed < PACKED_AT_ONCE and (rows := _unpacked(connection, bank)):
         _write(connection, bank, rows, dimension)
-    for first_memory, first, last in connection.execute(
+        packed += 1
+    emptied = connection.execute(
         "SELECT first_memory, first_passage, last_passage FROM memory_segments"
         " WHERE bank = ? AND (content IS NULL OR format <> ?) ORDER BY first_memory LIMIT ?",
         (bank, FORMAT, PACKED_AT_ONCE),
-    ).fetchall():
+    ).fetchall()
+    for first_memory, first, last in emptied:
         connection.execute("DELETE FROM memory_segments WHERE bank = ? AND first_memory = ?", (bank, first_memory))
         _write(connection, bank, passages_between(connection, bank, first - 1, last + 1), dimension)
+    return PACKED_AT_ONCE in (packed, len(emptied))
 
 
 @dataclass(frozen=True, slots=True)

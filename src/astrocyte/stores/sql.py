@@ -12,6 +12,7 @@ from astrocyte.stores.banks import BankTable, bank_for_writing, refuse_held
 from astrocyte.stores.columns import Columns, columns_of
 from astrocyte.stores.curation import Curation
 from astrocyte.stores.promises import broken_promises
+from astrocyte.stores.reembedding import Reembedding
 from astrocyte.stores.rows import (
     AUDIT_CHAIN,
     AUDITED_IDS,
@@ -46,7 +47,7 @@ _PASSAGE = (
 )
 
 
-class SqlStore(BankTable, Curation, TaskQueue, Transfer):
+class SqlStore(BankTable, Curation, Reembedding, TaskQueue, Transfer):
     """What the stores of all engines share: nearly everything. The caller owns the `Database` and closes it."""
 
     def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -113,12 +114,14 @@ class SqlStore(BankTable, Curation, TaskQueue, Transfer):
     def changes(self, bank_id: str, since: Position | None) -> Changes | None:
         def query(connection: Connection) -> Changes | None:
             found = connection.execute(
-                "SELECT id, version, model, dimension FROM memory_banks WHERE name = ?", (bank_id,)
+                "SELECT id, version, model, dimension, epoch FROM memory_banks WHERE name = ?", (bank_id,)
             ).fetchone()
             if found is None or (since is not None and since.version == found[1]):
                 return None
             is_remote = self._is_remote(connection, found[0])
-            return _changes(connection, found, since or Position(found[0], 0), is_remote=is_remote)
+            begun = Position(found[0], 0, epoch=found[4])
+            known = since if since is not None and since.epoch == begun.epoch else begun
+            return _changes(connection, found, known, is_remote=is_remote)
 
         return self._database.read_now(lambda connection: at_one_moment(connection, query))
 
@@ -171,12 +174,13 @@ class SqlStore(BankTable, Curation, TaskQueue, Transfer):
 
 
 def _changes(connection: Connection, bank: Sequence[Any], since: Position, *, is_remote: bool) -> Changes:
-    number, version, model, dimension = bank
+    number, version, model, dimension, epoch = bank
     added, last, is_all = _added(connection, number, since.row, None if is_remote else dimension)
     dropped = connection.execute(
         "SELECT id, memory FROM memory_tombstones WHERE bank = ? AND id > ? ORDER BY id", (number, since.tombstone)
     ).fetchall()
-    position = Position(number, version if is_all else UNFINISHED, last, dropped[-1][0] if dropped else since.tombstone)
+    seen = dropped[-1][0] if dropped else since.tombstone
+    position = Position(number, version if is_all else UNFINISHED, last, seen, epoch)
     space = None if model is None else Space(model, dimension)
     total = 0
     if since.row == 0:

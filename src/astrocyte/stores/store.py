@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from aster.foundation.audit import AuditLog
 from astrocyte.banks import BankInfo, BankSettings, BankState, BankStatistics, ImportResult, LegalHold
 from astrocyte.errors import ModelMismatch
-from astrocyte.memories import FoundPassage, KeptMemory, Memory, NewMemory
+from astrocyte.memories import FoundPassage, KeptMemory, Memory, MemoryRecord, NewMemory
 from astrocyte.stores.columns import Columns
 
 T = TypeVar("T")
@@ -65,9 +65,38 @@ def check_space(bank_id: str, kept: Space, used: Space) -> None:
         raise ModelMismatch(
             f"bank '{bank_id}' holds vectors of '{kept.model}' ({kept.dimension} dimensions), the model in use is "
             f"'{used.model}' ({used.dimension})",
-            hint="open it with embedding.provider set to the bank's model, or 'none' to go by keywords",
+            hint=f"`astrocyte reembed {bank_id}` makes them anew; until then set embedding.provider to the bank's"
+            " model, or to 'none' to go by keywords",
             bank_id=bank_id,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class BankVectors:
+    """The model that made a bank's vectors, how many passages it has, how many of them still lack some of another."""
+
+    model: str | None
+    passages: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPassage:
+    """A passage (its row) as it is kept: ``content[start:stop]`` of a memory."""
+
+    row: int
+    start: int
+    stop: int
+    record: MemoryRecord
+
+
+@dataclass(frozen=True, slots=True)
+class FreshVector:
+    """What a model makes of a passage (its row), packed as in `PreparedPassage`."""
+
+    passage: int
+    vector: bytes
+    words: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +185,23 @@ UNFINISHED = -1
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far an index has followed its bank: its number and version, the last passage and tombstone it saw."""
+    """How far an index has followed its bank: its number and version, the last passage and tombstone it saw.
+
+    Another ``epoch`` than the bank's means that the vectors it has are no longer those that are kept.
+    """
 
     bank: int
     version: int
     row: int = 0
     tombstone: int = 0
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What happened in a bank after a position: passages to add, memories (rows) to drop, the position after it.
 
+    When the position's epoch is another than it was asked for, these are all changes since the bank began.
     ``total`` is how many passages the bank has, told with the first changes of all. When the bank ``is_remote``, the
     store searches its vectors itself, and they are left out.
     """
@@ -320,6 +354,26 @@ class Store(Protocol):
         Sources come before what was derived from them. Settings are taken by a bank that has none of its own. Raises
         `ModelMismatch`.
         """
+
+    def vectors(self, bank_id: str, space: Space, *, with_words: bool) -> BankVectors | None:
+        """What of a bank is in a space, with what waits to be; None when there is no bank. Time grows with it."""
+
+    def unembedded(self, bank_id: str, space: Space, limit: int, *, with_words: bool) -> list[SavedPassage]:
+        """The next passages that have neither vectors of the space nor fresh ones, in order."""
+
+    async def keep_fresh(self, bank_id: str, space: Space, fresh: Sequence[FreshVector]) -> None:
+        """Keep vectors for later. Those of another space that wait are dropped; a passage that is gone gets none."""
+
+    async def switch_vectors(
+        self, bank_id: str, space: Space, event: Mapping[str, Any], *, with_words: bool
+    ) -> int | None:
+        """Put the fresh vectors in their places, all or none; how many, None while some are missing."""
+
+    async def pack(self, bank_id: str) -> bool:
+        """Prepare some more of a bank for search indexes to be read quickly; whether there is more to do."""
+
+    def incomplete_banks(self, space: Space, *, with_words: bool) -> dict[str, int]:
+        """Banks of a space in which passages lack vectors, and how many; time grows with the store."""
 
     async def scrub(self) -> bool:
         """Leave no byte of what was removed in the store's files; False where that is the server's own business.

@@ -18,7 +18,7 @@ STORES = ("sqlite", "postgres")
 async def test_a_sound_store_is_found_well(astrocyte: Astrocyte, url: str) -> None:
     await astrocyte.retain("x", "b")
     findings = await astrocyte.doctor()
-    looked_at = {"integrity", "audit chain", "embedding model", "bank models"}
+    looked_at = {"integrity", "audit chain", "embedding model", "bank models", "bank vectors"}
     if url.startswith("sqlite"):  # a server's disk is not ours to see
         looked_at.add("disk")
     assert {finding.check for finding in findings if finding.is_well} == looked_at
