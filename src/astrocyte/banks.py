@@ -58,6 +58,16 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime
 
 
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is to be derived. ``failure`` says what kept it the last time."""
+
+    kind: str
+    subject: str
+    due_at: datetime
+    attempts: int
+    failure: str | None
+
+
 class BankState(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that belongs to a bank besides its memories. ``created_at`` is None when it does not exist."""
 
@@ -70,10 +80,14 @@ class BankState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Memories, derived ones too; ``skipped`` ones were there already, by id."""
+    """Memories, derived ones too; ``skipped`` ones were there already, by id.
+
+    ``forgotten`` ones were left out because they were forgotten here since (or are derived from such).
+    """
 
     imported: int
     skipped: int
+    forgotten: int = 0
 
 
 class BankStatistics(msgspec.Struct, frozen=True, kw_only=True):

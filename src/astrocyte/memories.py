@@ -249,3 +249,12 @@ class HealthStatus(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     model: str | None
     latency_ms: float
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a doctor looked at. ``hint`` tells the way out, or what would be better where all is well."""
+
+    check: str
+    is_well: bool
+    detail: str
+    hint: str | None = None

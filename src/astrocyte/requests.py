@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from astrocyte.banks import BankSettings
-from astrocyte.memories import ContentType, Metadata, NewMemory, RecallTrace, RetainResult
+from astrocyte.banks import BankSettings, LegalHold, Waiting
+from astrocyte.memories import ContentType, Finding, MemoryRecord, Metadata, NewMemory, RecallTrace, RetainResult
 
 
 class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,3 +181,46 @@ class AdminBanks(msgspec.Struct, frozen=True, kw_only=True):
 
     banks: list[str]
     next_after: str | None = None
+
+
+class AdminHolds(msgspec.Struct, frozen=True, kw_only=True):
+    bank_id: str
+    under_hold: bool
+    holds: list[LegalHold]
+
+
+class LiftedHold(msgspec.Struct, frozen=True, kw_only=True):
+    """``released`` is False where there was no such hold."""
+
+    bank_id: str
+    hold_id: str
+    released: bool
+
+
+class AdminStorage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a doctor looked at and found."""
+
+    findings: list[Finding]
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts a derived memory was made from."""
+
+    sources: list[MemoryRecord]
+
+
+class RefreshRequested(msgspec.Struct, frozen=True, kw_only=True):
+    """How many things will be derived anew, in the background."""
+
+    requested: int
+
+
+class WaitingList(msgspec.Struct, frozen=True, kw_only=True):
+    waiting: list[Waiting]
+
+
+class ReembedRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``limit`` bounds the passages of one request: ask again while the answer says that it is not finished."""
+
+    limit: int = 512
+    dry_run: bool = False

@@ -14,11 +14,12 @@ from tests.astrocyte.deriving import derive
 
 from aster.foundation.errors import StorageFull
 from astrocyte.access.identity import AstrocyteContext
-from astrocyte.banks import BankSettings
+from astrocyte.banks import BankSettings, BankState, Forgotten
 from astrocyte.errors import AstrocyteError, InvalidExport, InvalidInput, LegalHoldActive
 from astrocyte.inputs import Limits
 from astrocyte.memories import MemoryRecord, NewMemory
 from astrocyte.memory import Astrocyte
+from astrocyte.models.minilm import MiniLm
 from astrocyte.portability import BankFile
 from astrocyte.stores import transfer
 
@@ -414,3 +415,41 @@ def test_no_file_makes_the_reader_fail(tmp_path: Path, content: bytes) -> None:
         contents(file, Limits())
     except AstrocyteError as error:
         assert error.code == "EXPORT_INVALID"  # noqa: PT017 - it may also succeed
+
+
+async def test_an_old_export_does_not_bring_back_what_was_forgotten_since(
+    url: str, tmp_path: Path, model: MiniLm
+) -> None:
+    values = {"storage": {"url": url}, "embedding": {"provider": "none"}}
+    async with Astrocyte(Astrocyte.from_config_dict(values).settings, provider=model) as engine:
+        told = [NewMemory(content="The code is 1111", tags=["x"]), NewMemory(content="Ann likes tea", tags=["y"])]
+        await engine.retain_batch("b", told)
+        await derive(engine, "b", "page", "x", "# The code is 1111", [0])
+        file = tmp_path / "bank.jsonl"
+        await engine.export_bank("b", file)
+        await engine.forget("b", tags=["x"])
+        await engine.forget("b", tags=["y"])
+        await engine.retain("Ann likes coffee", "b")
+        result = await engine.import_bank("b", file)
+        assert (result.imported, result.skipped, result.forgotten) == (0, 0, 3)
+        assert [one.content for one in await everything(engine, "b")] == ["Ann likes coffee"]
+        assert (await engine.import_bank("elsewhere", file)).imported == 3
+        result = await engine.import_bank("b", file, bring_back_forgotten=True)
+        assert (result.imported, result.forgotten) == (3, 0)
+        assert "The code is 1111" in {hit.text for hit in (await engine.recall("code 1111", "b")).hits}
+        assert (await engine.import_bank("b", file)).skipped == 3
+        assert [one.detail for one in await engine.doctor() if not one.is_well] == []
+
+
+async def test_what_was_derived_from_something_forgotten_is_left_out_with_it(
+    astrocyte: Astrocyte, tmp_path: Path
+) -> None:
+    await astrocyte.retain("The code is 1111", "b", tags=["x"])
+    await derive(astrocyte, "b", "page", "x", "# Codes", [0])
+    await astrocyte.export_bank("b", tmp_path / "bank.jsonl")
+    first = (await astrocyte.list_memories("b", limit=1)).memories[0].memory_id
+    await astrocyte.retain("x", "c")
+    state = BankState(forgotten=[Forgotten(memory_id=first, forgotten_at=MAY)])
+    await astrocyte._opened.store.take_in("c", state, list, None, {"action": "import"})
+    result = await astrocyte.import_bank("c", tmp_path / "bank.jsonl")
+    assert (result.imported, result.forgotten) == (0, 2)

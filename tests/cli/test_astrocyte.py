@@ -107,6 +107,95 @@ def test_what_would_be_forgotten_is_shown_first(run: Callable[..., str]) -> None
     assert run("forget", "-b", "a", "--since", "2026-02-01") == "1 forgotten\n"
 
 
+def test_banks_are_made_set_up_told_of_and_deleted(run: Callable[..., str]) -> None:
+    assert "pii                  redact" in run("banks", "create", "a", "--pii", "redact", "--exempt-tag", "keep")
+    run("retain", "-b", "a", "write to ann@example.org", "--tag", "mail")
+    changed = json.loads(run("banks", "configure", "a", "--delete-after", "30", "--json"))
+    assert changed["settings"] == {"pii": "redact", "delete_after_days": 30, "exempt_tags": ["keep"]}
+    assert json.loads(run("banks", "configure", "a", "--anew", "--json"))["settings"] == {}
+    told = run("banks", "show", "a")
+    assert re.search(r"^memories +1$", told, re.MULTILINE)
+    assert re.search(r"^tags +mail \(1\)$", told, re.MULTILINE)
+    assert json.loads(run("banks", "--json")) == json.loads(run("banks", "list", "--json")) == {"banks": ["a"]}
+    with pytest.raises(AsterError, match="pii"):
+        run("banks", "configure", "a", "--pii", "hide")
+    assert CliRunner().invoke(app, ["banks", "delete", "a"], input="n\n").exit_code == 1
+    assert run("banks", "delete", "a", "--yes").startswith("1 forgotten")
+    assert run("banks") == ""
+
+
+def test_a_hold_is_placed_with_a_reason_told_and_lifted(run: Callable[..., str]) -> None:
+    run("retain", "-b", "a", "x")
+    placed = run("holds", "place", "a", "case-7", "--reason", "a court asked")
+    assert placed.endswith("case-7  service:admin  a court asked\n")
+    assert run("holds", "list", "a") == placed
+    with pytest.raises(AsterError, match="legal hold: case-7"):
+        run("forget", "-b", "a", "--all", "--yes")
+    assert run("holds", "lift", "a", "case-7") == "lifted\n"
+    with pytest.raises(AsterError, match="no hold 'case-7'"):
+        run("holds", "lift", "a", "case-7")
+    assert json.loads(run("holds", "list", "a", "--json")) == {"holds": []}
+
+
+def test_one_memory_is_shown_changed_put_away_and_brought_back(run: Callable[..., str]) -> None:
+    one = run("retain", "-b", "a", "the code is 1111", "--tag", "code").strip()
+    assert "  tags           code" in run("show", "-b", "a", one)
+    assert "the code is 2222" in run("update", "-b", "a", one, "--content", "the code is 2222")
+    with pytest.raises(ConfigError, match="nothing is changed"):
+        run("update", "-b", "a", one)
+    assert "[archived]" in run("archive", "-b", "a", one)
+    assert json.loads(run("recall", "code", "-b", "a", "--json"))["hits"] == []
+    assert "[archived]" not in run("restore", "-b", "a", one)
+    assert "the code is 2222" in run("history", "code", "-b", "a", "--as-of", "2100-01-01")
+    assert run("history", "code", "-b", "a", "--as-of", "2020-01-01") == ""
+
+
+def test_a_sweep_is_shown_before_it_happens(run: Callable[..., str]) -> None:
+    run("banks", "create", "a", "--delete-after", "1")
+    run("retain", "-b", "a", "x")
+    assert run("lifecycle", "a", "--dry-run") == "a: 0 would be put away, 0 would be forgotten\n"
+    assert json.loads(run("lifecycle", "--all", "--json"))["banks"]["a"]["deleted_count"] == 0
+    with pytest.raises(ConfigError, match="--all"):
+        run("lifecycle")
+
+
+def test_what_is_derived_is_listed_and_what_waits_told(run: Callable[..., str]) -> None:
+    one = run("retain", "-b", "a", "x").strip()
+    assert json.loads(run("derived", "list", "a", "--json")) == {"memories": []}
+    assert run("derived", "sources", "a", one) == ""
+    assert json.loads(run("derived", "waiting", "a", "--json")) == {"waiting": []}
+    with pytest.raises(ConfigError, match="'facts' is not derived"):
+        run("derived", "list", "a", "--kind", "facts")
+    with pytest.raises(AsterError, match="nothing is derived"):
+        run("derived", "refresh", "a")
+
+
+def test_an_import_says_what_it_left_out_and_how_to_have_it(run: Callable[..., str], tmp_path: Path) -> None:
+    one = run("retain", "-b", "a", "x").strip()
+    run("export", "a", str(tmp_path / "a.jsonl"))
+    run("forget", "-b", "a", one)
+    told = CliRunner().invoke(app, ["import", "a", str(tmp_path / "a.jsonl")])
+    assert told.stdout == "0 imported, 0 there already\n"
+    assert "--bring-back-forgotten" in told.stderr
+    assert run("import", "a", str(tmp_path / "a.jsonl"), "--bring-back-forgotten").startswith("1 imported")
+
+
+def test_a_bank_without_vectors_is_embedded_by_the_model_that_is_configured(
+    run: Callable[..., str], tmp_path: Path
+) -> None:
+    lines = "\n".join(json.dumps({"content": f"fact {number}"}) for number in range(520))
+    run("retain", "-b", "a", "--lines", "-", stdin=lines)
+    with pytest.raises(AsterError, match="no embedding model"):
+        run("reembed", "a")
+    (tmp_path / "astrocyte.yaml").write_text("embedding: {provider: minilm}\n")
+    assert re.search(r"^advice bank vectors: .*a \(520\)", run("doctor"), re.MULTILINE)
+    assert run("reembed", "--all", "--dry-run").startswith("a: 520 of 520 passages to embed")
+    told = json.loads(run("reembed", "a", "--json"))["banks"]
+    assert [(one["embedded"], one["remaining"], one["is_finished"]) for one in told] == [(520, 0, True)]
+    assert run("reembed", "a").startswith("a: nothing to do")
+    assert "advice" not in run("doctor")
+
+
 def test_a_bank_is_listed_page_by_page(run: Callable[..., str]) -> None:
     lines = "\n".join(json.dumps({"content": f"fact {number}", "speaker": "Ann"}) for number in range(600))
     run("retain", "-b", "a", "--lines", "-", stdin=lines)

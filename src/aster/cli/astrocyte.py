@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from aster.cli import memory_banks, memory_care, memory_mcp, memory_serve, memory_setup, memory_use
+from aster.cli import (
+    memory_banks,
+    memory_care,
+    memory_derived,
+    memory_holds,
+    memory_keeping,
+    memory_mcp,
+    memory_serve,
+    memory_setup,
+    memory_upkeep,
+    memory_use,
+)
 from aster.cli.main import run_guarded
 
 app = typer.Typer(
@@ -18,12 +29,21 @@ app.command(name="serve")(memory_serve.serve)
 app.command(name="retain")(memory_use.retain)
 app.command(name="recall")(memory_use.recall)
 app.command(name="reflect")(memory_use.reflect)
+app.command(name="history")(memory_keeping.history)
 app.command(name="list")(memory_use.list_memories)
+app.command(name="show")(memory_keeping.show)
+app.command(name="update")(memory_keeping.update)
+app.command(name="archive")(memory_keeping.archive)
+app.command(name="restore")(memory_keeping.restore)
 app.command(name="forget")(memory_use.forget)
-app.command(name="banks")(memory_banks.banks)
+app.add_typer(memory_banks.app, name="banks")
+app.add_typer(memory_derived.app, name="derived")
+app.add_typer(memory_holds.app, name="holds")
 app.command(name="export")(memory_banks.export_bank)
 app.command(name="import")(memory_banks.import_bank)
 app.command(name="erase")(memory_care.erase)
+app.command(name="lifecycle")(memory_upkeep.lifecycle)
+app.command(name="reembed")(memory_upkeep.reembed)
 app.command(name="doctor")(memory_care.doctor)
 app.command(name="backup")(memory_care.backup)
 app.command(name="mcp")(memory_mcp.mcp)

@@ -17,16 +17,28 @@ from aster.cli.memory_opening import (
 
 if TYPE_CHECKING:
     from astrocyte.banks import ErasureReport
+    from astrocyte.memories import Finding
 
 
-def doctor(data: DataOption = DEFAULT_DATA, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Examine a data directory: file, audit chain, model, room. Exit code 1 when something is wrong."""
+def doctor(
+    url: UrlOption = None,
+    data: DataOption = DEFAULT_DATA,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Examine a store: integrity, audit chain, models, room. Exit code 1 when something is wrong.
+
+    A data directory must not be served meanwhile; a server is asked with --url, and for its admin token.
+    """
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json, visible
-    from astrocyte.engine.maintenance import Finding
 
-    async def work() -> list[Finding]:
-        async with Place(None, data, config, None).engine() as engine:
+    async def work() -> "list[Finding]":
+        place = Place(url, data, config, None)
+        if url is not None:
+            async with place.opened() as memory:
+                return (await memory.doctor()).findings
+        async with place.engine() as engine:
             return await engine.doctor()
 
     findings = run_async(work())
@@ -34,10 +46,18 @@ def doctor(data: DataOption = DEFAULT_DATA, config: ConfigOption = None, as_json
         print_json(findings)
     else:
         for found in findings:
-            typer.secho("ok     " if found.is_well else "wrong  ", fg="green" if found.is_well else "red", nl=False)
+            word, colour = _verdict(found)
+            typer.secho(f"{word:<7}", fg=colour, nl=False)
             typer.echo(visible(f"{found.check}: {found.detail}" + (f" ({found.hint})" if found.hint else "")))
     if not all(found.is_well for found in findings):
         raise typer.Exit(1)
+
+
+def _verdict(found: "Finding") -> tuple[str, str]:
+    """A word and its colour: what is well may still have a hint at what would be better."""
+    if not found.is_well:
+        return "wrong", "red"
+    return ("advice", "yellow") if found.hint else ("ok", "green")
 
 
 def backup(
@@ -45,7 +65,10 @@ def backup(
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
 ) -> None:
-    """Write a consistent copy of the whole store to one file, also while a server uses it."""
+    """Write a consistent copy of the whole store to one file.
+
+    Also while a server uses it.
+    """
     from aster.foundation.errors import StorageError
     from astrocyte.errors import NotSupported
     from astrocyte.stores.sqlite_file import copy_file
@@ -73,7 +96,10 @@ def erase(
     principal: PrincipalOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase a person's data across all banks, to the last byte in the files. Shows what it is before it asks."""
+    """Erase a person's data across all banks, for good.
+
+    Shows what it is before it asks; no byte of it is left in the store's files.
+    """
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json
     from astrocyte.requests import EraseRequest

@@ -26,7 +26,7 @@ def mcp(
     config: ConfigOption = None,
     principal: PrincipalOption = None,
 ) -> None:
-    """Serve memory over the Model Context Protocol: retain, recall, reflect, forget.
+    """Serve memory as tools, over the Model Context Protocol.
 
     On standard input every call is made as --as, or with the key or token of the environment. Over HTTP each request
     says who is calling, as the gateway's auth mode asks; access is decided as for any other request.

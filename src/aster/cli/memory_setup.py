@@ -25,7 +25,9 @@ def setup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
     is_sure: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before each change.")] = False,
 ) -> None:
-    """Add `astrocyte mcp` to the configuration of every coding agent that is found, after showing the change.
+    """Give the coding agents of this account memory.
+
+    Adds `astrocyte mcp` to the configuration of every one that is found, after showing the change.
 
     Each agent gets a bank and an identity of its own (agent:NAME). A copy of a changed file stays beside it. No key or
     token is written: an agent takes those from its own environment.

@@ -309,7 +309,10 @@ def whoami(
     principal: PrincipalOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell whom memory takes the caller for, and what holds where no grant fits."""
+    """Tell whom memory takes the caller for.
+
+    And what holds where no grant fits.
+    """
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json, visible
     from astrocyte.access.identity import WhoAmI

@@ -243,8 +243,8 @@ def export_path(bank_id: str) -> str:
     return f"{bank_path(bank_id)}/export"
 
 
-def import_path(bank_id: str) -> str:
-    return f"{bank_path(bank_id)}/import"
+def import_path(bank_id: str, bring_back_forgotten: bool) -> str:
+    return f"{bank_path(bank_id)}/import" + ("?bring_back_forgotten=true" if bring_back_forgotten else "")
 
 
 def whoami() -> Call[WhoAmI]:

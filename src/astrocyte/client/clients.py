@@ -16,7 +16,7 @@ import msgspec
 
 from aster.foundation.extras import load_extra
 from astrocyte.banks import ImportResult
-from astrocyte.client import calls
+from astrocyte.client import calls, operator_calls
 from astrocyte.client.calls import Call
 from astrocyte.client.errors import GatewayUnreachable, error_of
 from astrocyte.client.identity import Credentials
@@ -150,6 +150,18 @@ class AstrocyteClient(_Sending):
     configure_bank = _blocking(calls.configure_bank)
     delete_bank = _blocking(calls.delete_bank)
     bank_statistics = _blocking(calls.bank_statistics)
+    archive_memory = _blocking(operator_calls.archive_memory)
+    restore_memory = _blocking(operator_calls.restore_memory)
+    list_derived = _blocking(operator_calls.list_derived)
+    provenance = _blocking(operator_calls.provenance)
+    refresh_derived = _blocking(operator_calls.refresh_derived)
+    waiting = _blocking(operator_calls.waiting)
+    place_hold = _blocking(operator_calls.place_hold)
+    lift_hold = _blocking(operator_calls.lift_hold)
+    legal_holds = _blocking(operator_calls.legal_holds)
+    run_lifecycle = _blocking(operator_calls.run_lifecycle)
+    reembed = _blocking(operator_calls.reembed)
+    doctor = _blocking(operator_calls.doctor)
 
     def send(self, call: Call[T]) -> T:
         """Send a call, again where that is safe."""
@@ -174,11 +186,13 @@ class AstrocyteClient(_Sending):
             with _whole_file(Path(path)) as file:
                 return sum(map(file.write, answer.iter_bytes(PIECE_BYTES)))
 
-    def import_bank(self, bank_id: str, path: str | os.PathLike[str]) -> ImportResult:
-        """Add an exported file's memories to a bank; those that are there already are skipped."""
+    def import_bank(
+        self, bank_id: str, path: str | os.PathLike[str], *, bring_back_forgotten: bool = False
+    ) -> ImportResult:
+        """Add an exported file's memories to a bank; not those that are there already, nor what was forgotten since."""
         with Path(path).open("rb") as file:
             try:
-                answer = self._http.post(calls.import_path(bank_id), content=file)
+                answer = self._http.post(calls.import_path(bank_id, bring_back_forgotten), content=file)
             except self._httpx.HTTPError as error:
                 raise self._unreachable(error) from error
         return self._value(answer, ImportResult)
@@ -231,6 +245,18 @@ class AsyncAstrocyteClient(_Sending):
     configure_bank = _awaited(calls.configure_bank)
     delete_bank = _awaited(calls.delete_bank)
     bank_statistics = _awaited(calls.bank_statistics)
+    archive_memory = _awaited(operator_calls.archive_memory)
+    restore_memory = _awaited(operator_calls.restore_memory)
+    list_derived = _awaited(operator_calls.list_derived)
+    provenance = _awaited(operator_calls.provenance)
+    refresh_derived = _awaited(operator_calls.refresh_derived)
+    waiting = _awaited(operator_calls.waiting)
+    place_hold = _awaited(operator_calls.place_hold)
+    lift_hold = _awaited(operator_calls.lift_hold)
+    legal_holds = _awaited(operator_calls.legal_holds)
+    run_lifecycle = _awaited(operator_calls.run_lifecycle)
+    reembed = _awaited(operator_calls.reembed)
+    doctor = _awaited(operator_calls.doctor)
 
     async def ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> tuple[int, bytes]:
         """Pass a request on as it is; the status and body of whatever is answered."""
@@ -248,11 +274,14 @@ class AsyncAstrocyteClient(_Sending):
             with _whole_file(Path(path)) as file:
                 return sum([file.write(piece) async for piece in answer.aiter_bytes(PIECE_BYTES)])
 
-    async def import_bank(self, bank_id: str, path: str | os.PathLike[str]) -> ImportResult:
-        """Add an exported file's memories to a bank; those that are there already are skipped."""
+    async def import_bank(
+        self, bank_id: str, path: str | os.PathLike[str], *, bring_back_forgotten: bool = False
+    ) -> ImportResult:
+        """Add an exported file's memories to a bank; not those that are there already, nor what was forgotten since."""
         with await asyncio.to_thread(Path(path).open, "rb") as file:
             try:
-                answer = await self._http.post(calls.import_path(bank_id), content=_pieces(file))
+                path_of = calls.import_path(bank_id, bring_back_forgotten)
+                answer = await self._http.post(path_of, content=_pieces(file))
             except self._httpx.HTTPError as error:
                 raise self._unreachable(error) from error
         return self._value(answer, ImportResult)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from aster.foundation.errors import AsterError
 from aster.foundation.logs import get_logger
 from astrocyte.access.identity import AstrocyteContext
+from astrocyte.banks import Waiting
 from astrocyte.derive.kinds import KINDS, subjects
 from astrocyte.derive.writer import Piece, write_pieces
 from astrocyte.engine.core import Engine
@@ -30,16 +29,6 @@ FIRST_PAUSE = 10
 LONGEST_PAUSE = 3600
 
 logger = get_logger("astrocyte.derive")
-
-
-class Waiting(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that is to be derived. ``failure`` says what kept it the last time."""
-
-    kind: str
-    subject: str
-    due_at: datetime
-    attempts: int
-    failure: str | None
 
 
 class DerivationOperations(Engine):

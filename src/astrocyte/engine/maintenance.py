@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
-import msgspec
-
 from aster.foundation.errors import AsterError
 from aster.foundation.logs import get_logger
 from aster.foundation.sql import SqliteDatabase
 from astrocyte.engine.banks import BankOperations
+from astrocyte.memories import Finding
 from astrocyte.models.word_vectors import WordProvider
 from astrocyte.stores.rows import AUDIT_CHAIN
 
@@ -19,15 +18,6 @@ TOLD = 20
 LOW_DISK_BYTES = 256 * 1024 * 1024
 
 logger = get_logger("astrocyte.lifecycle")
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that was looked at. ``hint`` tells the way out, or what would be better where all is well."""
-
-    check: str
-    is_well: bool
-    detail: str
-    hint: str | None = None
 
 
 class MaintenanceOperations(BankOperations):

@@ -44,10 +44,17 @@ class TransferOperations(Engine):
         return written
 
     async def import_bank(
-        self, bank_id: str, path: str | PathLike[str], *, context: AstrocyteContext | None = None
+        self,
+        bank_id: str,
+        path: str | PathLike[str],
+        *,
+        bring_back_forgotten: bool = False,
+        context: AstrocyteContext | None = None,
     ) -> ImportResult:
         """Add all of an exported file, or nothing; memories that are there already, by id, are skipped.
 
+        So are those that were forgotten in this bank since (their ids are kept, nothing else), with what was derived
+        from them, unless ``bring_back_forgotten``: an old export does not undo a forget by itself.
         The file's own bank is not looked at: ``bank_id`` is where everything goes. Its settings are taken by a bank
         that has none of its own. Raises `InvalidExport` naming the line, `ModelMismatch`, `PersonalDataRefused`.
         """
@@ -57,7 +64,9 @@ class TransferOperations(Engine):
         with _Spool() as spool:
             found = await asyncio.to_thread(self._prepare, bank, Path(path), spool)
             event = self._event("import", bank, context)
-            result = await state.store.take_in(bank, found, spool.batches, state.space, event)
+            result = await state.store.take_in(
+                bank, found, spool.batches, state.space, event, bring_back_forgotten=bring_back_forgotten
+            )
         state.derive_soon.set()
         return result
 

@@ -10,12 +10,20 @@ from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
 from astrocyte.access.identity import OPERATOR
-from astrocyte.banks import BankStatistics, ErasureReport, LegalHold, LifecycleResult
-from astrocyte.engine.maintenance import Finding
+from astrocyte.banks import BankStatistics, ErasureReport, LegalHold, LifecycleResult, ReembedResult
 from astrocyte.gateway.admin_guard import ADMIN
 from astrocyte.memories import HealthStatus
 from astrocyte.operations import erase
-from astrocyte.requests import AdminBanks, EraseRequest, HoldRequest, LifecycleRequest
+from astrocyte.requests import (
+    AdminBanks,
+    AdminHolds,
+    AdminStorage,
+    EraseRequest,
+    HoldRequest,
+    LifecycleRequest,
+    LiftedHold,
+    ReembedRequest,
+)
 from astrocyte.sources.opening import Sources
 
 if TYPE_CHECKING:
@@ -37,26 +45,6 @@ class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class AdminSources(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[SourceStatus]
-
-
-class AdminHolds(msgspec.Struct, frozen=True, kw_only=True):
-    bank_id: str
-    under_hold: bool
-    holds: list[LegalHold]
-
-
-class LiftedHold(msgspec.Struct, frozen=True, kw_only=True):
-    """``released`` is False where there was no such hold."""
-
-    bank_id: str
-    hold_id: str
-    released: bool
-
-
-class AdminStorage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a doctor looked at and found."""
-
-    findings: list[Finding]
 
 
 class AdminGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +106,9 @@ class AdminHandlers:
     async def admin_statistics(self, request: Request, body: Any) -> BankStatistics:
         return await self._engine.bank_statistics(_bank(request), context=OPERATOR)
 
+    async def admin_reembed(self, request: Request, body: ReembedRequest) -> ReembedResult:
+        return await self._engine.reembed(_bank(request), limit=body.limit, dry_run=body.dry_run, context=OPERATOR)
+
     async def admin_storage(self, request: Request, body: Any) -> AdminStorage:
         return AdminStorage(findings=await self._engine.doctor())
 
@@ -166,6 +157,15 @@ def admin_routes(engine: "Astrocyte", sources: Sources) -> list[Route]:
         row("GET", hold, handlers.admin_holds, "A bank's legal holds", AdminHolds),
         row("POST", hold, handlers.admin_place_hold, "Forbid to forget", LegalHold, HoldRequest, 404, 409),
         row("DELETE", f"{hold}/{{hold_id}}", handlers.admin_lift_hold, "Lift a legal hold", LiftedHold),
+        row(
+            "POST",
+            f"{one}/reembed",
+            handlers.admin_reembed,
+            "Make vectors with the model in use",
+            ReembedResult,
+            ReembedRequest,
+            404,
+        ),
         row("POST", "/v1/admin/lifecycle", handlers.admin_lifecycle, "Sweep", LifecycleResult, LifecycleRequest, 409),
         row("POST", "/v1/admin/erase", handlers.admin_erase, "Erase a person's data", ErasureReport, EraseRequest, 409),
         row("GET", "/v1/admin/grants", handlers.admin_grants, "Who may do what, as it is in force", AdminGrants),

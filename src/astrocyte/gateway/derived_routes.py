@@ -2,35 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Route
-from astrocyte.engine.derivation import Waiting
 from astrocyte.gateway.queries import Query
 from astrocyte.gateway.routes import CONTEXT, ERRORS
-from astrocyte.memories import MemoryPage, MemoryRecord
+from astrocyte.memories import MemoryPage
+from astrocyte.requests import Provenance, RefreshRequested, WaitingList
 
 if TYPE_CHECKING:
     from astrocyte.memory import Astrocyte
 
 PAGE = 100
-
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """The facts a derived memory was made from."""
-
-    sources: list[MemoryRecord]
-
-
-class RefreshRequested(msgspec.Struct, frozen=True, kw_only=True):
-    """How many things will be derived anew, in the background."""
-
-    requested: int
-
-
-class WaitingList(msgspec.Struct, frozen=True, kw_only=True):
-    waiting: list[Waiting]
 
 
 class DerivedHandlers:

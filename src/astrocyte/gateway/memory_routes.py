@@ -111,7 +111,12 @@ class MemoryHandlers:
             except OSError as error:
                 raise StorageUnwritable(f"an import can't be kept: {error.strerror or error}") from error
             try:
-                return await self._engine.import_bank(_bank(request), path, context=_context(request))
+                return await self._engine.import_bank(
+                    _bank(request),
+                    path,
+                    bring_back_forgotten=Query(request).flag("bring_back_forgotten"),
+                    context=_context(request),
+                )
             except InvalidExport as error:
                 raise InvalidExport(error.message.replace(str(path), "body")) from None
 
@@ -124,7 +129,7 @@ def memory_routes(engine: "Astrocyte", settings: "GatewaySettings") -> list[Rout
     handlers = MemoryHandlers(engine, settings)
     bank = "/v1/banks/{bank_id}"
     one = f"{bank}/memories/{{memory_id}}"
-    limits = ("cursor", "limit")
+    limits, back = ("cursor", "limit"), ("bring_back_forgotten",)
     get, post, put, patch, delete = "GET", "POST", "PUT", "PATCH", "DELETE"
     held = (404, 409)
     rows: list[tuple[str, str, Any, str, str, Any, Any, tuple[int, ...], tuple[str, ...]]] = [
@@ -140,7 +145,7 @@ def memory_routes(engine: "Astrocyte", settings: "GatewaySettings") -> list[Rout
         (delete, bank, handlers.delete_bank, "Forget a whole bank", "admin", None, ForgetResult, held, ()),
         (get, f"{bank}/statistics", handlers.bank_statistics, "Count", "read", None, BankStatistics, (404,), ()),
         (get, f"{bank}/export", handlers.export_bank, "A bank as JSON Lines", "admin", None, None, (), ()),
-        (post, f"{bank}/import", handlers.import_bank, "Add an exported bank", "admin", None, ImportResult, (), ()),
+        (post, f"{bank}/import", handlers.import_bank, "Add an exported bank", "admin", None, ImportResult, (), back),
         (post, "/v1/erase", handlers.erase, "Erase a person's data", "admin", EraseRequest, ErasureReport, (409,), ()),
     ]
     return [

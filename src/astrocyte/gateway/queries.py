@@ -38,6 +38,13 @@ class Query:
             raise InvalidInput(f"query parameter '{name}' is required")
         return value
 
+    def flag(self, name: str) -> bool:
+        """``true`` or ``false``; false when it is missing."""
+        value = self.text(name) or "false"
+        if value not in ("true", "false"):
+            raise InvalidInput(f"query parameter '{name}' must be true or false")
+        return value == "true"
+
     def number(self, name: str, default: int) -> int:
         value = self.text(name)
         if value is None:

@@ -348,9 +348,12 @@ class Store(Protocol):
         batches: Callable[[], Iterable[Sequence[PreparedMemory]]],
         space: Space | None,
         event: Mapping[str, Any],
+        *,
+        bring_back_forgotten: bool = False,
     ) -> ImportResult:
         """Add what belongs to a bank elsewhere, in one transaction; what is there already, by id, stays as it is.
 
+        What was forgotten here is left out, with what was derived from it, unless ``bring_back_forgotten``.
         Sources come before what was derived from them. Settings are taken by a bank that has none of its own. Raises
         `ModelMismatch`.
         """

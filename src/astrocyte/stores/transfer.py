@@ -1,6 +1,6 @@
 """A bank as a whole: read as it is at one moment, taken in from elsewhere all or nothing."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -64,9 +64,12 @@ class Transfer:
         batches: Callable[[], Iterable[Sequence[PreparedMemory]]],
         space: Space | None,
         event: Mapping[str, Any],
+        *,
+        bring_back_forgotten: bool = False,
     ) -> ImportResult:
         """Add what belongs to a bank elsewhere, in one transaction; what is there already, by id, stays as it is.
 
+        What was forgotten here is left out, with what was derived from it, unless ``bring_back_forgotten``.
         Sources come before what was derived from them. Settings are taken by a bank that has none of its own. Raises
         `ModelMismatch`.
         """
@@ -86,19 +89,23 @@ class Transfer:
                 (_encode(state.settings).decode(), bank),
             )
             stored: list[str] = []
+            left_out: set[str] = set()
+            gone = frozenset[str]() if bring_back_forgotten else _forgotten(connection, bank)
             imported = skipped = 0
             for batch in batches():
-                fresh = _taken(connection, bank, batch, now)
-                imported, skipped = imported + len(fresh), skipped + len(batch) - len(fresh)
-                stored += fresh[: AUDITED_IDS - len(stored)]
+                known = rows_by_id(connection, bank, [one.memory_id for one in batch])
+                fresh = list(_wanted(batch, known, gone, left_out))
+                _insert(connection, bank, fresh, now)
+                imported, skipped = imported + len(fresh), skipped + len(known)
+                stored += [one.memory_id for one in fresh[: AUDITED_IDS - len(stored)]]
             _take_state(connection, bank, state)
             if imported or is_new:
                 for one in state.due:
                     ask_for(connection, bank, [(one.kind, one.subject)], due_at=microseconds(one.due_at))
             touch(connection, bank)
-            named = {"imported": imported, "skipped": skipped, "memoryIds": stored}
+            named = {"imported": imported, "skipped": skipped, "forgotten": len(left_out), "memoryIds": stored}
             self.audit.append(connection, AUDIT_CHAIN, {**event, **named})
-            return ImportResult(imported=imported, skipped=skipped)
+            return ImportResult(imported=imported, skipped=skipped, forgotten=len(left_out))
 
         return await self._database.write(work)
 
@@ -155,10 +162,28 @@ def _sources(connection: Connection, derived: Sequence[int]) -> dict[int, list[s
     return found
 
 
-def _taken(connection: Connection, bank: int, batch: Sequence[PreparedMemory], now: int) -> list[str]:
-    """Write those of a batch that are not there yet, with what they were derived from; returns their ids."""
-    known = rows_by_id(connection, bank, [one.memory_id for one in batch])
-    fresh = [one for one in batch if one.memory_id not in known]
+def _forgotten(connection: Connection, bank: int) -> frozenset[str]:
+    rows = connection.execute(
+        "SELECT memory_id FROM memory_tombstones WHERE bank = ? AND kind = 'forgotten'", (bank,)
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def _wanted(
+    batch: Sequence[PreparedMemory], known: Container[str], gone: Container[str], left_out: set[str]
+) -> Iterator[PreparedMemory]:
+    """Those that are neither there already nor forgotten nor derived from what is ``left_out``, which grows."""
+    for one in batch:
+        if one.memory_id in known:
+            continue
+        if one.memory_id in gone or not left_out.isdisjoint(one.sources):
+            left_out.add(one.memory_id)
+        else:
+            yield one
+
+
+def _insert(connection: Connection, bank: int, fresh: Sequence[PreparedMemory], now: int) -> None:
+    """Write memories with what they were derived from."""
     numbers = insert_memories(connection, bank, fresh, now)
     pack_when_due(connection, bank, numbers)
     derived = [(row, one.sources) for row, one in zip(numbers, fresh, strict=True) if one.sources]
@@ -168,7 +193,6 @@ def _taken(connection: Connection, bank: int, batch: Sequence[PreparedMemory], n
             "INSERT INTO memory_sources (derived, source) VALUES (?, ?)",
             [(row, rows[memory_id]) for row, sources in derived for memory_id in sources],
         )
-    return [one.memory_id for one in fresh]
 
 
 def _take_state(connection: Connection, bank: int, state: BankState) -> None:

@@ -13,7 +13,7 @@ from aster.foundation.http.server import HttpServer
 from astrocyte.client import AstrocyteClient, AsyncAstrocyteClient, Credentials, GatewayRefused, GatewayUnreachable
 from astrocyte.client import calls as requests
 from astrocyte.client import clients as module
-from astrocyte.errors import AccessDenied, BankNotFound, InvalidContent, MemoryNotFound
+from astrocyte.errors import AccessDenied, BankNotFound, InvalidContent, InvalidInput, MemoryNotFound
 from astrocyte.gateway.app import create_gateway
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
@@ -67,11 +67,31 @@ async def test_the_blocking_client_does_the_same(url: str, tmp_path: Path) -> No
             assert client.recall("dark mode", "user-alice").hits
             assert client.export_bank("user-alice", tmp_path / "bank.jsonl") > 0
             client.forget("user-alice", scope="all")
-            imported = client.import_bank("user-alice", tmp_path / "bank.jsonl")
-            assert (imported.imported, imported.skipped) == (1, 0)
+            assert client.import_bank("user-alice", tmp_path / "bank.jsonl").forgotten == 1
+            imported = client.import_bank("user-alice", tmp_path / "bank.jsonl", bring_back_forgotten=True)
+            assert (imported.imported, imported.skipped, imported.forgotten) == (1, 0, 0)
             assert client.import_bank("user-alice", tmp_path / "bank.jsonl").skipped == 1
 
     await asyncio.to_thread(use)
+
+
+async def test_a_client_looks_after_banks(url: str) -> None:
+    async with AsyncAstrocyteClient(url, credentials=ALICE) as client:
+        kept = (await client.retain("Alice likes dark mode", "user-alice")).memory_id or ""
+        assert (await client.archive_memory("user-alice", kept)).archived_at is not None
+        assert (await client.restore_memory("user-alice", kept)).archived_at is None
+        assert (await client.place_hold("user-alice", "case-7", "a court asked")).reason == "a court asked"
+        assert [hold.hold_id for hold in (await client.legal_holds("user-alice")).holds] == ["case-7"]
+        assert (await client.lift_hold("user-alice", "case-7")).released
+        assert (await client.run_lifecycle("user-alice", dry_run=True)).is_dry_run
+        assert (await client.list_derived("user-alice", "observation")).memories == []
+        assert (await client.provenance("user-alice", kept)).sources == []
+        assert (await client.waiting("user-alice")).waiting == []
+        with pytest.raises(InvalidInput, match="nothing is derived"):
+            await client.refresh_derived("user-alice")
+        with pytest.raises(InvalidInput, match="no embedding model"):
+            await client.reembed("user-alice")
+        assert {finding.check for finding in (await client.doctor()).findings} >= {"integrity", "audit chain"}
 
 
 async def test_the_engines_errors_come_back_as_they_are(url: str) -> None:
