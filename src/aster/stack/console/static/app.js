@@ -4,16 +4,28 @@ import { fill, h, link } from "./dom.js";
 import { hasDrafts } from "./form.js";
 import { startRouter } from "./router.js";
 import { changes, memoryCaller, policyCaller } from "./session.js";
-import { overview } from "./views/overview.js";
-import { banks } from "./views/banks.js";
-import { recall } from "./views/recall.js";
 import { access } from "./views/access.js";
+import { bank } from "./views/bank.js";
+import { banks } from "./views/banks.js";
+import { forget } from "./views/forget.js";
+import { memories } from "./views/memories.js";
+import { memory } from "./views/memory.js";
+import { overview } from "./views/overview.js";
+import { recall } from "./views/recall.js";
+import { reflect } from "./views/reflect.js";
+import { retain } from "./views/retain.js";
 
 /** @type {[string, import("./router.js").View][]} */
 const PAGES = [
   ["/", overview],
   ["/memory", banks],
   ["/memory/:bank", recall],
+  ["/memory/:bank/reflect", reflect],
+  ["/memory/:bank/retain", retain],
+  ["/memory/:bank/memories", memories],
+  ["/memory/:bank/memories/:memory", memory],
+  ["/memory/:bank/forget", forget],
+  ["/memory/:bank/about", bank],
   ["/access", access],
 ];
 
