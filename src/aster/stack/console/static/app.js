@@ -3,6 +3,7 @@
 import { fill, h, link } from "./dom.js";
 import { hasDrafts } from "./form.js";
 import { startRouter } from "./router.js";
+import { signedView } from "./policy.js";
 import { changes, memoryCaller, policyCaller } from "./session.js";
 import { access } from "./views/access.js";
 import { bank } from "./views/bank.js";
@@ -12,6 +13,11 @@ import { memories } from "./views/memories.js";
 import { memory } from "./views/memory.js";
 import { overview } from "./views/overview.js";
 import { recall } from "./views/recall.js";
+import { policies } from "./views/policies.js";
+import { policy } from "./views/policy.js";
+import { policyEdit, policyNew } from "./views/policy-edit.js";
+import { policyEvaluate } from "./views/policy-evaluate.js";
+import { policyDiff, policyVersions } from "./views/policy-versions.js";
 import { reflect } from "./views/reflect.js";
 import { retain } from "./views/retain.js";
 
@@ -26,6 +32,14 @@ const PAGES = [
   ["/memory/:bank/memories/:memory", memory],
   ["/memory/:bank/forget", forget],
   ["/memory/:bank/about", bank],
+  ["/policies", signedView("Policies", policies)],
+  ["/policies/new", signedView("Write a policy", policyNew)],
+  ["/policies/:policy", signedView("Policy", policy)],
+  ["/policies/:policy/evaluate", signedView("Evaluate", policyEvaluate)],
+  ["/policies/:policy/versions", signedView("Versions", policyVersions)],
+  ["/policies/:policy/versions/:version", signedView("Version", policy)],
+  ["/policies/:policy/diff/:from/:to", signedView("Compare versions", policyDiff)],
+  ["/policies/:policy/edit", signedView("New version", policyEdit)],
   ["/access", access],
 ];
 

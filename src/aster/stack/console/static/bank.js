@@ -11,6 +11,12 @@ const TABS = [
   ["/about", "About", "about"],
 ];
 
+// What a bank may do with the same text twice, and with personal data.
+/** @type {[string, string][]} */
+export const DUPLICATES = [["", "as the server is set"], ["exact", "keep once"], ["near", "keep once, also when nearly the same"], ["keep", "keep both"]];
+/** @type {[string, string][]} */
+export const PERSONAL = [["", "as the server is set"], ["off", "not looked for"], ["warn", "kept, with a warning"], ["redact", "blacked out"], ["reject", "refused"]];
+
 /** @param {string} bank @param {string} memory */
 export function memoryPath(bank, memory) {
   return `/memory/${encodeURIComponent(bank)}/memories/${encodeURIComponent(memory)}`;
@@ -20,7 +26,8 @@ export function memoryPath(bank, memory) {
 export function bankFrame(bank, current, content) {
   const own = `/memory/${encodeURIComponent(bank)}`;
   const list = TABS.map(([below, words, name]) => /** @type {[string, string, boolean]} */ ([`${own}${below}`, words, name === current]));
-  return { title: bank, content: [tabs(`Bank ${bank}`, list), content], above: crumbs([["/memory", "Memory"]]) };
+  const words = TABS.find(([, , name]) => name === current)?.[1];
+  return { title: bank, told: `${words} · ${bank}`, content: [tabs(`Bank ${bank}`, list), content], above: crumbs([["/memory", "Memory"]]) };
 }
 
 /** @param {Record<string, string>} values @returns {import("./form.js").Field[]} */

@@ -9,7 +9,7 @@ const SLOW_MS = 200;
 /**
  * Where the person is: what the address names, and a signal that ends when they go elsewhere.
  * @typedef {{path: string, params: Record<string, string>, query: URLSearchParams, signal: AbortSignal}} Place
- * @typedef {{title: string, content: import("./dom.js").Child, above?: import("./dom.js").Child}} Page
+ * @typedef {{title: string, content: import("./dom.js").Child, above?: import("./dom.js").Child, told?: string}} Page
  * @typedef {(place: Place) => Page | Promise<Page>} View
  */
 
@@ -86,8 +86,10 @@ export function startRouter(table, outlet, announcer) {
     if (signal.aborted) return;
     const heading = h("h1", { tabindex: "-1" }, page.title);
     fill(outlet, page.above, heading, page.content);
-    document.title = `${page.title} · Aster`;
-    announcer.textContent = page.title;
+    const told = page.told ?? page.title;
+    document.title = `${told} · Aster`;
+    announcer.textContent = told;
+    outlet.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     if (!outlet.querySelector("[data-focus]")) heading.focus({ preventScroll: true });
     else /** @type {HTMLElement} */ (outlet.querySelector("[data-focus]")).focus({ preventScroll: true });
     if (isNewPath(path)) scrollTo(0, 0);

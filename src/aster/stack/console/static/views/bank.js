@@ -1,14 +1,11 @@
 // About a bank: what it holds, how it is set, and all of it as a file.
 
 import { askMemory } from "../api.js";
-import { bankFrame } from "../bank.js";
+import { bankFrame, DUPLICATES, PERSONAL } from "../bank.js";
 import { h } from "../dom.js";
 import { field, forgetDraft, form, listOf } from "../form.js";
 import { go } from "../router.js";
 import { download, facts, moment, number, section } from "../show.js";
-
-const DUPLICATES = [["", "as the server is set"], ["exact", "keep once"], ["near", "keep once, also when nearly the same"], ["keep", "keep both"]];
-const PII = [["", "as the server is set"], ["off", "not looked for"], ["warn", "kept, with a warning"], ["redact", "blacked out"], ["reject", "refused"]];
 
 /** @param {any} counts */
 function countsOf(counts) {
@@ -42,8 +39,8 @@ function settingsForm(path, settings) {
     draft,
     fields: [
       field({ name: "description", label: "Description", value: settings.description ?? "", wide: true }),
-      field({ name: "duplicates", label: "The same text twice", type: "select", options: /** @type {any} */ (DUPLICATES), value: settings.duplicates ?? "" }),
-      field({ name: "pii", label: "Personal data", type: "select", options: /** @type {any} */ (PII), value: settings.pii ?? "" }),
+      field({ name: "duplicates", label: "The same text twice", type: "select", options: DUPLICATES, value: settings.duplicates ?? "" }),
+      field({ name: "pii", label: "Personal data", type: "select", options: PERSONAL, value: settings.pii ?? "" }),
       field({ name: "archive", label: "Archive after days", type: "number", min: 0, value: settings.archive_after_days ?? "", hint: "0: never. Empty: as the server is set." }),
       field({ name: "delete", label: "Delete after days", type: "number", min: 0, value: settings.delete_after_days ?? "" }),
       field({ name: "exempt", label: "Except those tagged", value: (settings.exempt_tags ?? []).join(", ") }),

@@ -1,6 +1,7 @@
 // Every bank there is, or a way to one whose name is known, and a form that makes a new one.
 
 import { ApiError, askMemory } from "../api.js";
+import { DUPLICATES, PERSONAL } from "../bank.js";
 import { h, link } from "../dom.js";
 import { field, forgetDraft, form } from "../form.js";
 import { problem } from "../problem.js";
@@ -46,8 +47,8 @@ function making() {
     fields: [
       field({ name: "bank", label: "Name", required: true, hint: "What an agent will name it by, such as user-alice." }),
       field({ name: "description", label: "Description" }),
-      field({ name: "duplicates", label: "The same text twice", type: "select", options: [["", "as the server is set"], ["exact", "keep once"], ["near", "keep once, also when nearly the same"], ["keep", "keep both"]] }),
-      field({ name: "pii", label: "Personal data", type: "select", options: [["", "as the server is set"], ["off", "not looked for"], ["warn", "kept, with a warning"], ["redact", "blacked out"], ["reject", "refused"]] }),
+      field({ name: "duplicates", label: "The same text twice", type: "select", options: DUPLICATES }),
+      field({ name: "pii", label: "Personal data", type: "select", options: PERSONAL }),
     ],
     submit: "Make it",
     async act({ bank, description, duplicates, pii }) {

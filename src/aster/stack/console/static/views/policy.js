@@ -1,0 +1,115 @@
+// One version of a policy, to be read: its source with what is wrong in it, what it is, and the steps it can take.
+
+import { askPolicy } from "../api.js";
+import { h, link } from "../dom.js";
+import { field, form } from "../form.js";
+import { highlighter } from "../highlight.js";
+import { API, hasRole, lexiconOf, policyFrame, policyPath, policyUrl, stateOf, STEPS } from "../policy.js";
+import { go } from "../router.js";
+import { badge, facts, moment, section } from "../show.js";
+import { sourceView } from "../source.js";
+
+/** What the service finds in a source; nothing for those who may not ask. @param {any} version @param {AbortSignal} signal */
+async function diagnosticsOf(version, signal) {
+  if (!hasRole("MEMBER")) return [];
+  const { value } = await askPolicy("POST", `${API}/compile`, { body: { source: version.source, locale: version.locale }, signal });
+  return value.diagnostics;
+}
+
+/** A step with its reason. @param {string} url @param {string} words @param {string} least @param {boolean} [danger] */
+function stepForm(url, words, least, danger = false) {
+  return form({
+    label: words,
+    class: "inline-form",
+    danger,
+    fields: field({ name: "comment", label: "Reason", hint: hasRole(least) ? undefined : `Needs the role ${least}.` }),
+    submit: words,
+    async act({ comment }) {
+      await askPolicy("POST", url, { body: { comment } });
+      go(location.hash.slice(1));
+    },
+  });
+}
+
+/** @param {any} summary @param {any} version */
+function stepsOf(summary, version) {
+  const own = `${policyUrl(summary.policyId)}/versions/${version.version}`;
+  const steps = (STEPS[version.status] ?? []).map(([step, words, least]) => stepForm(`${own}/${step}`, words, least));
+  if (!version.active && ["APPROVED", "DRAFT", "DEPRECATED"].includes(version.status)) steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
+  return steps;
+}
+
+/** @param {any} summary @param {any} active */
+function rollback(summary, active) {
+  if (active.version < 2) return null;
+  return form({
+    label: "Roll back",
+    class: "fields-row",
+    fields: [
+      field({ name: "target", label: "Back to version", type: "number", min: 1, max: active.version - 1, value: active.version - 1, required: true }),
+      field({ name: "reason", label: "Reason", required: true }),
+    ],
+    submit: "Roll back",
+    async act({ target, reason }) {
+      await askPolicy("POST", `${policyUrl(summary.policyId)}/rollback`, { body: { targetVersion: Number(target), reason } });
+      go(location.hash.slice(1));
+    },
+  });
+}
+
+/** @param {any} summary */
+function withdrawing(summary) {
+  return form({
+    label: "Withdraw",
+    danger: true,
+    class: "fields-row",
+    fields: field({ name: "sure", label: `Type ${summary.name} to withdraw it`, required: true, hint: "It answers no more. Its versions and audit records stay." }),
+    submit: "Withdraw the policy",
+    async act({ sure }) {
+      if (sure !== summary.name) throw new Error(`That is not “${summary.name}”.`);
+      await askPolicy("DELETE", policyUrl(summary.policyId));
+      go("/policies");
+    },
+  });
+}
+
+/** The versions of other policies that it was deployed with. @param {any[]} pins */
+function usesOf(pins) {
+  return pins.length > 0 && h("ul", { class: "inline" }, pins.map((each) => h("li", {}, link(policyPath(each.policyId, `/versions/${each.version}`), `${each.module} v${each.version}`))));
+}
+
+/** @param {any} summary @param {any} version */
+function aboutOf(summary, version) {
+  return facts([
+    ["Version", [`${version.version} `, version.active ? badge("active", "accent") : badge("not active"), " ", stateOf(version.status)]],
+    ["Module", h("code", {}, version.moduleName)],
+    ["Rules", version.functions.join(", ")],
+    ["Language", version.locale],
+    ["Notes", version.notes],
+    ["Last reason", version.comment],
+    ["Deployed", [moment(version.createdAt), ` by ${version.createdBy}`]],
+    ["Uses", usesOf(version.dependencies ?? [])],
+    ["Source hash", h("code", { class: "hash" }, version.sourceHash)],
+    ["Envelope", h("code", { class: "hash" }, version.envelopeHash)],
+    ["Toolchain", version.toolchain],
+    ["Policy id", h("code", { class: "hash" }, summary.policyId)],
+  ]);
+}
+
+/** @param {import("../router.js").Place} place */
+export async function policy({ params, query, signal }) {
+  const { value: summary } = await askPolicy("GET", policyUrl(params.policy), { signal });
+  const number = params.version ?? summary.version;
+  const { value: version } = await askPolicy("GET", `${policyUrl(params.policy)}/versions/${encodeURIComponent(number)}`, { signal });
+  const [lexicon, diagnostics] = await Promise.all([lexiconOf(version.locale), diagnosticsOf(version, signal)]);
+  const marked = Number(query.get("line")) || undefined;
+  const isCurrent = version.active;
+  return policyFrame(summary, isCurrent ? "source" : "versions", [
+    summary.deleted && h("p", { class: "problem" }, "This policy was withdrawn."),
+    !isCurrent && h("h2", {}, `Version ${version.version}`),
+    sourceView(version.source, highlighter(lexicon), { diagnostics, label: `Source of version ${version.version}`, marked }),
+    section("About this version", aboutOf(summary, version)),
+    section("Steps", stepsOf(summary, version), isCurrent && rollback(summary, version)),
+    isCurrent && section("Withdraw", withdrawing(summary)),
+  ]);
+}
