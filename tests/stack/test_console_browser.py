@@ -11,11 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.processes import addresses
-from tests.stack.browser import Browser, browser, chromium_is_missing
+from tests.stack.browser import ENTER, TAB, Browser, browser, chromium_is_missing
+
+from aster.policy.service.signing import sign_request
 
 MISSING = chromium_is_missing()
 pytestmark = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
+EVALUATE = "/api/v1/policies/evaluate"
 TALK = Path(__file__).resolve().parents[2] / "src/aster/stack/samples/conversation.jsonl"
 
 
@@ -37,7 +40,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data = tmp_path_factory.mktemp("console") / "data"
-    environ = {**os.environ, "ASTER_POLICY_MASTER_KEY": "00" * 32}
+    environ = {**os.environ, "ASTER_SECURITY_KEYS_MASTER_KEY": "00" * 32}
     command = [sys.executable, "-m", "aster", "up", "--port", "0", "--data", str(data), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
     try:
@@ -142,35 +145,26 @@ BODY = (
 )
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "query", "body", "signature"),
-    [
-        (
-            "POST",
-            "/api/v1/policies/evaluate-source",
-            "",
-            BODY,
-            "87cf6d0b1c5c2c32acc0f5813d8fc1c78176d4e27c5d103ab5c8a908b1ce2dc6",
-        ),
-        (
-            "POST",
-            "/api/v1/policies/evaluate-source",
-            "trace=true",
-            BODY,
-            "4e681bb9a3c3a54556afa201306022a426af57f9c2535e57fac3b23cd9a5def1",
-        ),
-        (
-            "GET",
-            "/api/v1/policies",
-            "",
-            "",
-            "124bca40a1b1e019e02aee3e889a2a3f47a08ef420acb2aba126ef5e573e313a",
-        ),
-    ],
-)
-def test_the_browser_signs_as_the_contract_does(
-    page: Browser, method: str, path: str, query: str, body: str, signature: str
-) -> None:
+VECTORS = [
+    (
+        "POST",
+        "/api/v1/policies/evaluate-source",
+        "",
+        BODY,
+        "87cf6d0b1c5c2c32acc0f5813d8fc1c78176d4e27c5d103ab5c8a908b1ce2dc6",
+    ),
+    (
+        "POST",
+        "/api/v1/policies/evaluate-source",
+        "trace=true",
+        BODY,
+        "4e681bb9a3c3a54556afa201306022a426af57f9c2535e57fac3b23cd9a5def1",
+    ),
+    ("GET", "/api/v1/policies", "", "", "124bca40a1b1e019e02aee3e889a2a3f47a08ef420acb2aba126ef5e573e313a"),
+]
+
+
+def test_the_browser_signs_as_the_contract_does(page: Browser) -> None:
     script = (
         "const { importSecret, canonicalMessage, sign } = await import('/console/signing.js');"
         "const [method, path, query, body] = args; const bytes = new TextEncoder().encode(body);"
@@ -178,4 +172,307 @@ def test_the_browser_signs_as_the_contract_does(
         "const nonce = 'c3ab8ff13720e8ad9047dd39466b3c89';"
         "return sign(key, await canonicalMessage(method, path, query, '1708776000000', nonce, bytes));"
     )
-    assert page.run(script, method, path, query, body) == signature
+    for *request, signature in VECTORS:
+        assert page.run(script, *request) == signature
+
+
+LOAN = """Module finance.loan.
+
+Define Applicant has
+  name as Text,
+  age as Int,
+  score as Int between 300 and 850.
+
+Rule decide given applicant as Applicant, amount as Float, produce Text:
+  If applicant.age less than 18
+    Return "too young".
+  If applicant.score at least 740 or amount less than 100
+    Return "yes".
+  Return "no: <b>ask</b> again".
+"""
+
+
+def ask(page: Browser, method: str, path: str, body: Any = None) -> Any:
+    """The policy API's answer to who is signed in, by the page's own means."""
+    script = (
+        "const { askPolicy } = await import('/console/api.js');"
+        "return (await askPolicy(args[0], args[1], { body: args[2] ?? undefined })).value;"
+    )
+    return page.run(script, method, path, body)
+
+
+def deployed(page: Browser, source: str = LOAN, **more: Any) -> str:
+    """The id of a policy that was stored."""
+    return str(ask(page, "POST", "/api/v1/policies", {"source": source, **more})["policyId"])
+
+
+def test_what_is_retained_in_the_browser_is_recalled(page: Browser, server: Server) -> None:
+    visit(page, "/memory/shelf/retain")
+    page.type(page.labelled("What to remember"), "The spare key is under the blue pot.")
+    page.type(page.labelled("Tags"), "key, home")
+    page.press("Retain", within="form")
+    page.see("Kept:")
+    found = server.http.post("/v1/recall", json={"query": "Where is the key?", "bank_id": "shelf"}).json()["hits"]
+    assert [(hit["text"], hit["tags"]) for hit in found] == [("The spare key is under the blue pot.", ["key", "home"])]
+    page.press(f"memory {found[0]['memory_id']}", "a")
+    page.see("under the blue pot", "blockquote")
+    page.see("retained", ".timeline")
+
+
+def test_a_memory_is_changed_and_its_history_says_so(page: Browser, server: Server) -> None:
+    (memory,) = server.retain("edits", {"content": "The oven is gas."})
+    visit(page, f"/memory/edits/memories/{memory}")
+    page.type(page.labelled("Content"), "The oven is electric.")
+    page.press("Change it")
+    page.see("The oven is electric.", "blockquote")
+    page.see("changed", ".timeline")
+
+
+def test_forgetting_shows_first_what_would_go_and_forgets_exactly_that(page: Browser, server: Server) -> None:
+    server.retain("attic", {"content": "Nora lives in Lisbon", "tags": ["nora"]}, {"content": "The roof is new"})
+    visit(page, "/memory/attic/forget")
+    page.type(page.labelled("Tagged"), "nora")
+    page.press("Show what would go")
+    page.see("1 would be forgotten")
+    page.see("Nora lives in Lisbon", ".preview")
+    assert server.http.get("/v1/banks/attic").json()["memories"] == 2, "nothing is gone yet"
+    server.retain("attic", {"content": "Nora moved to Porto", "tags": ["nora"]})
+    page.press("Forget 1 for good")
+    page.see("1 forgotten")
+    left = server.http.get("/v1/banks/attic/memories").json()["memories"]
+    assert [each["content"] for each in left] == ["The roof is new", "Nora moved to Porto"]
+
+
+def test_an_answer_leads_to_the_memories_it_rests_on(page: Browser) -> None:
+    visit(page, "/memory/bakery/reflect?q=" + "What did we decide about the oven%3F")
+    page.see("confidence")
+    page.press("[1]")
+    assert page.run("return document.activeElement.className") == "source"
+
+
+HOSTILE = [
+    "<img src=x onerror=\"window.ran = 'image'\">",
+    "<script>window.ran = 'script'</script>",
+    "<svg/onload=\"window.ran = 'svg'\">",
+    "javascript:window.ran='link'",
+]
+
+
+def test_what_memories_say_is_shown_and_never_run(page: Browser, server: Server) -> None:
+    said = [{"content": each, "tags": [each[:60]], "speaker": each[:60]} for each in HOSTILE]
+    (first, *_) = server.retain("hostile", *said)
+    paths = ["memories", f"memories/{first}", "about", "?q=image", "reflect?q=image"]
+    for path in paths:
+        visit(page, f"/memory/hostile{path}" if path.startswith("?") else f"/memory/hostile/{path}")
+        page.see("onerror", "main")
+        assert page.run("return document.querySelectorAll('main img, main script, main svg').length") == 0
+    assert page.run("return window.ran ?? null") is None
+
+
+def test_what_policies_say_is_shown_and_never_run(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    source = "Module hostile.page.\n\nRule say produce Text:\n  Return \"<img src=x onerror='window.ran=1'>\".\n"
+    policy = deployed(page, source, name="<img src=x onerror=window.ran=1>", notes="<script>window.ran=1</script>")
+    for path in ("", "/versions", "/evaluate", "/edit"):
+        visit(page, f"/policies/{policy}{path}")
+        page.see("<img src=x", "main")
+        assert page.run("return document.querySelectorAll('main img, main script').length") == 0
+    assert page.run("return window.ran ?? null") is None
+
+
+def test_a_decision_is_signed_and_its_trace_tells_why(page: Browser, server: Server) -> None:
+    sign_in(page, server, "MEMBER")
+    policy = deployed(page)
+    visit(page, f"/policies/{policy}/evaluate")
+    page.see("Int, 300 to 850")
+    for label, value in (("name", "Mia"), ("age", "30"), ("score", "700"), ("amount", "250.0")):
+        page.type(page.labelled(label), value)
+    page.press("Evaluate", within="form")
+    page.see("no: <b>ask</b> again", ".decision")
+    steps = page.run("return [...document.querySelectorAll('.trace .asked')].map((e) => e.innerText)")
+    assert [("no" if " no" in step else "") for step in steps] == ["no", "no", ""]
+    page.see("applicant.score = 700", ".trace")
+    page.type(page.labelled("age"), "thirty")
+    page.press("Evaluate", within="form")
+    page.see("must be a number")
+    assert page.run("return document.querySelector('[name=\"applicant.score\"]').value") == "700"
+    page.type(page.labelled("age"), "7")
+    page.type(page.labelled("score"), "900")
+    page.press("Evaluate", within="form")
+    page.see("INPUT_INVALID")
+
+
+def test_an_editor_tells_while_one_types(page: Browser, server: Server) -> None:
+    sign_in(page, server, "MEMBER")
+    visit(page, "/policies/new")
+    page.see("It can be evaluated: greet in demo.greeting.")
+    area = page.element("textarea.code")
+    page.type(area, "Module a.b.\n\nRule go produce Text:\n  Retrun 1.")
+    page.see("line 4", ".checked")
+    page.see("P005", ".checked")
+    visit(page, "/policies")
+    page.see("Write a policy")
+    visit(page, "/policies/new")
+    page.until(lambda: "Retrun" in page.run("return document.querySelector('textarea.code')?.value ?? ''"), "the draft")
+    page.type(page.element("textarea.code"), 'Module a.b.\n\nRule go produce Text:\n  Return "done".')
+    page.see("It can be evaluated: go in a.b.")
+    page.press("Deploy", within="form")
+    page.see("About this version")
+    keywords = page.run("return [...document.querySelectorAll('.lines .keyword')].map((e) => e.innerText)")
+    assert keywords[:2] == ["Module", "Rule"]
+
+
+def test_versions_are_compared_rolled_back_and_approved(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    source = LOAN.replace("finance.loan", "finance.rent")
+    policy = deployed(page, source)
+    deployed(page, source.replace("740", "760"), notes="Raise the bar")
+    visit(page, f"/policies/{policy}/diff/1/2")
+    page.see("760", ".diff .added")
+    page.see("740", ".diff .removed")
+    visit(page, f"/policies/{policy}")
+    page.type(page.labelled("Reason", "form[aria-label='Roll back']"), "too strict")
+    page.press("Roll back")
+    page.see("at least 740", ".lines")
+    visit(page, f"/policies/{policy}/versions")
+    page.see("too strict")
+    ask(page, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": True, "allowSelfApproval": True})
+    try:
+        deployed(page, source.replace("740", "780"))
+        visit(page, f"/policies/{policy}/versions/3")
+        for step, state in (("Submit for approval", "submitted"), ("Approve", "approved")):
+            page.press(step, within="form")
+            page.see(state, ".facts-list")
+        page.press("Make version 3 active")
+        page.see("It decides.")
+    finally:
+        ask(page, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": False, "allowSelfApproval": False})
+
+
+def test_the_chain_is_verified_and_a_decision_proved_again(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    deployed(page, LOAN.replace("finance.loan", "finance.proof"))
+    context = '{"applicant": {"name": "Mia", "age": 30, "score": 700}, "amount": 9000.0}'
+    visit(page, "/decisions")
+    page.press("Verify the chain")
+    page.see("the chain is whole")
+    body = {"policyModule": "finance.proof", "policyFunction": "decide", "context": json.loads(context)}
+    raw = json.dumps(body).encode()
+    signed = sign_request("POST", EVALUATE, raw, tenant="acme-corp", secret=server.secret, user="dana")
+    decided = server.http.post(EVALUATE, content=raw, headers={**signed, "Content-Type": "application/json"})
+    assert decided.json()["error"] is None
+    visit(page, "/decisions?eventType=POLICY_EVALUATED&module=finance.proof")
+    page.see("finance.proof.decide")
+    page.click(page.element("tbody a"))
+    page.type(page.labelled("Context as JSON"), context)
+    page.press("Evaluate again and compare")
+    page.see("proved")
+    page.see("the same")
+    assert "not proved" not in page.text("main"), "9000.0 is sent as it was typed"
+
+
+def test_an_export_of_the_chain_is_downloaded_whole(page: Browser, server: Server, tmp_path: Path) -> None:
+    sign_in(page, server)
+    page.devtools("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    visit(page, "/decisions")
+    page.press("Download")
+    file = page.until(lambda: next(tmp_path.glob("audit.ndjson"), None), "a download")
+    page.see("Downloaded.")
+    records = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(records) > 1
+
+
+def test_a_key_s_secret_is_shown_once(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    visit(page, "/access/keys")
+    page.type(page.labelled("What it is for"), "nightly batch")
+    page.press("Make a key", within="form")
+    page.see("This secret is shown once.")
+    secret = page.text(".secret")
+    assert len(secret) >= 32
+    visit(page, "/access/tenant")
+    page.see("A version needs approval")
+    visit(page, "/access/keys")
+    page.see("nightly batch", "table")
+    assert secret not in page.run("return document.documentElement.outerHTML")
+
+
+def test_a_role_that_is_too_low_is_refused_in_the_api_s_own_words(page: Browser, server: Server) -> None:
+    sign_in(page, server, "VIEWER")
+    visit(page, "/decisions")
+    page.see("HTTP 403")
+    page.see("ROLE_INSUFFICIENT")
+    assert page.run("return document.querySelector('.problem .facts').innerText").count("request ") == 1
+
+
+def test_it_can_be_used_with_the_keyboard_alone(page: Browser) -> None:
+    page.keys(TAB)
+    assert page.focused() == "Skip to the page"
+    page.keys(ENTER)
+    assert page.run("return document.activeElement.id") == "main"
+    visit(page, "/memory/bakery")
+    page.until(lambda: page.focused() == "Question", "the question to have the focus")
+    page.keys("What about the oven?" + ENTER)
+    page.see("the best first")
+    for _ in range(30):
+        if page.focused() == "open":
+            break
+        page.keys(TAB)
+    page.keys(ENTER)
+    page.see("History")
+    assert page.run("return document.activeElement.tagName") == "H1", "a new page is begun at its heading"
+    assert "Memories" in page.run("return document.title")
+
+
+def test_it_fits_a_narrow_screen_and_every_control_has_a_name(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    nameless = (
+        "const isNamed = (e) => e.labels?.length || e.getAttribute('aria-label') || e.innerText.trim();"
+        "const controls = [...document.querySelectorAll('input, select, textarea, button, a')];"
+        "return controls.filter((e) => !isNamed(e)).map((e) => e.outerHTML);"
+    )
+    shown = {
+        "/": "Last decisions",
+        "/memory": "Make a bank",
+        "/memory/bakery?q=oven": "the best first",
+        "/memory/bakery/about": "Download the bank",
+        "/memory/bakery/forget": "Show what would go",
+        "/policies/new": "It can be evaluated",
+        "/decisions": "Take it along",
+        "/access": "Would it be allowed?",
+        "/access/tenant": "Save",
+    }
+    page.devtools("Emulation.setDeviceMetricsOverride", width=360, height=740, deviceScaleFactor=1, mobile=True)
+    try:
+        for path, words in shown.items():
+            visit(page, path)
+            page.see(words, "main")
+            assert page.run("return document.documentElement.scrollWidth <= innerWidth"), path
+            assert page.run(nameless) == [], path
+            assert page.run("return document.querySelectorAll('main, h1').length") == 2
+    finally:
+        page.devtools("Emulation.clearDeviceMetricsOverride")
+
+
+def test_dark_and_light_both_have_contrast(page: Browser) -> None:
+    script = """
+      const rgb = (text) => {
+        const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+        canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+      };
+      const light = (text) => rgb(text).map((c) => c / 255)
+        .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+      const style = getComputedStyle(document.documentElement);
+      const of = (name) => light(style.getPropertyValue(name).trim());
+      const ratio = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      return [["--ink", "--paper"], ["--quiet", "--paper"], ["--accent", "--paper"], ["--accent", "--accent-soft"],
+        ["--on-accent", "--accent"], ["--good", "--good-soft"], ["--bad", "--bad-soft"], ["--quiet", "--sunken"]]
+        .map(([a, b]) => [a, b, ratio(of(a), of(b))]);
+    """
+    for scheme in ("light", "dark"):
+        page.devtools("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        low = [each for each in page.run(script) if each[2] < 4.5]
+        assert low == [], scheme
+    page.devtools("Emulation.setEmulatedMedia", features=[])

@@ -1,5 +1,6 @@
 // One way to ask each API, with the caller's own credentials, and one kind of error for whatever comes back instead.
 
+import { decode, encode } from "./json.js";
 import { memoryHeaders, policyHeaders } from "./session.js";
 
 /** Anything an API refuses, in its own words. `problems` name the places that are wrong. */
@@ -70,13 +71,13 @@ async function send(system, url, request) {
 /** @param {Response} response @returns {Promise<Answer>} */
 async function answerOf(response) {
   const isJson = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
-  const value = isJson ? await response.json() : null;
+  const value = isJson ? decode(await response.text()) : null;
   return { value, headers: response.headers, status: response.status, response };
 }
 
 /** @param {any} body */
 function encoded(body) {
-  return body === undefined ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(body));
+  return body === undefined ? new Uint8Array() : new TextEncoder().encode(encode(body));
 }
 
 /**

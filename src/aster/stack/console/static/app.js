@@ -6,13 +6,18 @@ import { startRouter } from "./router.js";
 import { signedView } from "./policy.js";
 import { changes, memoryCaller, policyCaller } from "./session.js";
 import { access } from "./views/access.js";
+import { decisions } from "./views/decisions.js";
 import { bank } from "./views/bank.js";
 import { banks } from "./views/banks.js";
 import { forget } from "./views/forget.js";
+import { grants } from "./views/grants.js";
+import { keys } from "./views/keys.js";
 import { memories } from "./views/memories.js";
 import { memory } from "./views/memory.js";
 import { overview } from "./views/overview.js";
+import { record } from "./views/record.js";
 import { recall } from "./views/recall.js";
+import { people } from "./views/people.js";
 import { policies } from "./views/policies.js";
 import { policy } from "./views/policy.js";
 import { policyEdit, policyNew } from "./views/policy-edit.js";
@@ -20,6 +25,7 @@ import { policyEvaluate } from "./views/policy-evaluate.js";
 import { policyDiff, policyVersions } from "./views/policy-versions.js";
 import { reflect } from "./views/reflect.js";
 import { retain } from "./views/retain.js";
+import { tenant } from "./views/tenant.js";
 
 /** @type {[string, import("./router.js").View][]} */
 const PAGES = [
@@ -40,7 +46,13 @@ const PAGES = [
   ["/policies/:policy/versions/:version", signedView("Version", policy)],
   ["/policies/:policy/diff/:from/:to", signedView("Compare versions", policyDiff)],
   ["/policies/:policy/edit", signedView("New version", policyEdit)],
+  ["/decisions", signedView("Decisions", decisions)],
+  ["/decisions/:sequence", signedView("Record", record)],
   ["/access", access],
+  ["/access/tenant", signedView("Tenant settings", tenant)],
+  ["/access/people", signedView("Roles", people)],
+  ["/access/keys", signedView("Keys", keys)],
+  ["/access/grants", grants],
 ];
 
 /** @param {string} id */

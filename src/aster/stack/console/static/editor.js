@@ -9,7 +9,7 @@ const QUIET_MS = 350;
 
 /**
  * @param {{label: string, value: string, highlight: import("./highlight.js").Highlighter,
- *   check: (source: string, signal: AbortSignal) => Promise<Verdict>}} spec
+ *   check: (signal: AbortSignal) => Promise<Verdict>}} spec
  * @returns {{element: HTMLElement, area: HTMLTextAreaElement, recheck: (highlight?: import("./highlight.js").Highlighter) => void, stop: () => void}}
  */
 export function editor({ label, value, highlight, check }) {
@@ -57,7 +57,7 @@ export function editor({ label, value, highlight, check }) {
     const { signal } = asking;
     if (area.value.trim() === "") return fill(verdict);
     try {
-      tell(await check(area.value, signal));
+      tell(await check(signal));
     } catch (error) {
       if (/** @type {Error} */ (error).name !== "AbortError") fill(verdict, h("p", { class: "bad" }, `Not checked: ${/** @type {Error} */ (error).message}`));
     }

@@ -86,12 +86,12 @@ export function forgetDraft(key) {
  * A form that does one thing. `act` gets the values and the place below the form for what came of it; what it returns is
  * shown there.
  * @param {{fields: import("./dom.js").Child, submit: string, act: (values: Record<string, any>, outcome: HTMLElement) => any,
- *   draft?: string, label?: string, class?: string, also?: import("./dom.js").Child, danger?: boolean}} spec
+ *   draft?: string, label?: string, class?: string, also?: import("./dom.js").Child, danger?: boolean, quiet?: boolean}} spec
  * @returns {HTMLElement}
  */
-export function form({ fields, submit, act, draft, label, also, danger, class: kind = "" }) {
+export function form({ fields, submit, act, draft, label, also, danger, quiet, class: kind = "" }) {
   const outcome = h("div", { class: "outcome", "aria-live": "polite" });
-  const go = h("button", { type: "submit", class: danger ? "danger" : "primary" }, submit);
+  const go = h("button", { type: "submit", class: danger ? "danger" : quiet ? null : "primary" }, submit);
   const element = h("form", { class: `form ${kind}`.trim(), "aria-label": label ?? submit, novalidate: false });
   append(element, [h("div", { class: "fields" }, fields), h("div", { class: "actions" }, go, also)]);
   let isBusy = false;

@@ -3,7 +3,8 @@
 import { askPolicy } from "./api.js";
 import { h } from "./dom.js";
 
-/** @typedef {{id: string, name: string, direction: string, keywords: Record<string, string>}} Lexicon */
+/** @typedef {{id: string, name: string, direction: string, keywords: Record<string, string>,
+ *   vocabularies?: Record<string, unknown>}} Lexicon */
 /** @typedef {(line: string) => (Node | string)[]} Highlighter */
 
 /** @type {Map<string, Promise<Lexicon[]>>} */
@@ -27,9 +28,10 @@ function alternatives(words) {
   return words.map((word) => word.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&").replace(/ +/g, "\\s+")).join("|") || "(?!)";
 }
 
-/** @param {Lexicon | undefined} lexicon @returns {Highlighter} */
-export function highlighter(lexicon) {
-  const words = Object.values(lexicon?.keywords ?? {}).filter((word) => LETTER.test(word));
+/** @param {Lexicon | undefined} lexicon @param {Record<string, string[]> | null} [aliases] own words for keywords
+ * @returns {Highlighter} */
+export function highlighter(lexicon, aliases) {
+  const words = [...Object.values(lexicon?.keywords ?? {}), ...Object.values(aliases ?? {}).flat()].filter((word) => LETTER.test(word));
   words.sort((a, b) => b.length - a.length);
   const spaced = alternatives(words.filter((word) => !UNSPACED.test(word)));
   const unspaced = alternatives(words.filter((word) => UNSPACED.test(word)));

@@ -44,6 +44,15 @@ export async function lexiconOf(locale) {
   return all.find((each) => each.id === locale);
 }
 
+/**
+ * The words of its own that a version is written in, as the API takes them with a source.
+ * @param {any} version @returns {{vocabulary?: any, aliasSet?: Record<string, string[]>}}
+ */
+export function wordsOf(version) {
+  const vocabulary = version.vocabulary ?? version.vocabularyId;
+  return { ...(vocabulary && { vocabulary }), ...(version.aliasSet && { aliasSet: version.aliasSet }) };
+}
+
 /** @param {any} summary @param {string} current @param {import("./dom.js").Child} content @returns {import("./router.js").Page} */
 export function policyFrame(summary, current, content) {
   const own = (/** @type {string} */ below) => policyPath(summary.policyId, below);

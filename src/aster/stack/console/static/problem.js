@@ -8,12 +8,14 @@ const ADVICE = /** @type {Record<string, string>} */ ({
   SIGNATURE_INVALID: "The secret does not fit this tenant (or this key). Sign in again with the right one.",
   SIGNATURE_MISSING: "The policy service answers signed requests only. Sign in first.",
   TIMESTAMP_OUT_OF_WINDOW: "This machine's clock and the server's differ by more than five minutes. Set them right.",
+  CONCURRENT_MODIFICATION: "Somebody was faster. Look at the state as it is now, then decide again.",
+  KEYS_UNAVAILABLE: "Its operator sets ASTER_SECURITY_KEYS_MASTER_KEY, then it can.",
+  ORIGIN_NOT_ALLOWED: "The tenant lets pages of other origins ask. Its OWNER adds this one, or asks from a terminal.",
   UNREACHABLE: "What you typed is still here.",
 });
 const BY_STATUS = /** @type {Record<number, string>} */ ({
   401: "Say who you are on the Access page, then come back: what you typed is kept.",
   403: "The role or grant you act with does not allow this.",
-  409: "Somebody was here before: look at the state as it is now, then decide again.",
   429: "Too many requests in too short a time. Wait a moment.",
 });
 

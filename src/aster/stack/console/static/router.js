@@ -62,6 +62,7 @@ export function go(path, query = {}) {
 export function startRouter(table, outlet, announcer) {
   const routes = table.map(([pattern, view]) => ({ match: matcher(pattern), view }));
   let leaving = new AbortController();
+  let isFirst = true;
 
   async function show() {
     leaving.abort();
@@ -90,8 +91,9 @@ export function startRouter(table, outlet, announcer) {
     document.title = `${told} · Aster`;
     announcer.textContent = told;
     outlet.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-    if (!outlet.querySelector("[data-focus]")) heading.focus({ preventScroll: true });
-    else /** @type {HTMLElement} */ (outlet.querySelector("[data-focus]")).focus({ preventScroll: true });
+    const wanted = /** @type {HTMLElement | null} */ (outlet.querySelector("[data-focus]"));
+    if (wanted || !isFirst) (wanted ?? heading).focus({ preventScroll: true }); // a first page is begun at its very top
+    isFirst = false;
     if (isNewPath(path)) scrollTo(0, 0);
   }
 

@@ -3,6 +3,7 @@
 
 import { button, fill, h, uniqueId } from "./dom.js";
 import { field } from "./form.js";
+import { encode, Raw, raw } from "./json.js";
 
 /**
  * @typedef {{name: string, type: string, typeKind: string, optional: boolean, pii?: boolean, fields?: Parameter[],
@@ -11,17 +12,14 @@ import { field } from "./form.js";
  */
 
 const NUMBERS = new Set(["Int", "Long", "Float", "Number", "Decimal"]);
-const WHOLE = /^[+-]?\d+$/;
+const JSON_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$/;
 
-/** What was typed, as JSON has it. @param {string} text @param {string} name */
+/** What was typed, digit by digit where it is JSON as it stands. @param {string} text @param {string} name */
 function numberOf(text, name) {
   const given = text.trim();
   if (given === "") return undefined;
-  const value = Number(given);
-  if (Number.isNaN(value)) throw new Error(`${name} must be a number, not “${given}”.`);
-  if (!WHOLE.test(given) || Number.isSafeInteger(value)) return value;
-  if ("rawJSON" in JSON) return /** @type {any} */ (JSON).rawJSON(given.replace(/^\+/, ""));
-  throw new Error(`${name} is a larger whole number than this browser can send.`);
+  if (JSON_NUMBER.test(given)) return new Raw(given);
+  throw new Error(`${name} must be a number such as 12 or 0.5, not “${given}”.`);
 }
 
 /** @param {Parameter} of */
@@ -60,11 +58,11 @@ function leaf(of, path) {
 }
 
 /** @param {Parameter} of @param {string} path @returns {Input} */
-function raw(of, path) {
+function written(of, path) {
   const element = field({ name: path, label: of.name, hint: `${hintOf(of)}, as JSON`, type: "textarea", rows: 3, class: "code" });
   const read = () => {
     const text = controlIn(element).value.trim();
-    return text === "" ? undefined : parsed(text, of.name);
+    return text === "" ? undefined : raw(text, of.name);
   };
   return { element, read };
 }
@@ -124,16 +122,7 @@ function inputOf(of, path) {
     case "OPTION":
       return inputOf({ ...of, ...innerOf(of, of.type.replace(/^option of /, "").replace(/\?$/, "")), optional: true }, path);
     default:
-      return raw(of, path);
-  }
-}
-
-/** @param {string} text @param {string} what */
-function parsed(text, what) {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new Error(`${what} is not JSON: ${/** @type {Error} */ (error).message}`);
+      return written(of, path);
   }
 }
 
@@ -144,21 +133,21 @@ export function contextForm(parameters) {
   const own = h("div", { class: "fields" }, inputs.length > 0 ? inputs.map(({ input }) => input.element) : h("p", { class: "hint form-note" }, "This rule takes nothing."));
   const id = uniqueId("json");
   const text = h("textarea", { id, name: "json", rows: 10, class: "code", spellcheck: "false" });
-  const written = h("div", { class: "field", hidden: true }, h("label", { for: id }, "Context as JSON"), text);
+  const asText = h("div", { class: "field", hidden: true }, h("label", { for: id }, "Context as JSON"), text);
   const toggle = field({ name: "asJson", label: "Write it as JSON", type: "checkbox", on: { change: switched } });
   const told = h("p", { class: "problem", hidden: true, role: "alert" });
   const isJson = () => controlIn(toggle).checked;
   function switched() {
     told.hidden = true;
     try {
-      if (isJson() && text.value.trim() === "") text.value = JSON.stringify(asForm(), null, 2);
+      if (isJson() && text.value.trim() === "") text.value = encode(asForm(), 2);
     } catch (error) {
       fill(told, /** @type {Error} */ (error).message);
       told.hidden = false;
     }
     own.hidden = isJson();
-    written.hidden = !isJson();
+    asText.hidden = !isJson();
   }
   queueMicrotask(switched); // a draft may have ticked it
-  return { element: h("div", { class: "context" }, own, written, toggle, told), read: () => (isJson() ? parsed(text.value, "The context") : asForm()) };
+  return { element: h("div", { class: "context" }, own, asText, toggle, told), read: () => (isJson() ? raw(text.value, "The context") : asForm()) };
 }

@@ -1,10 +1,11 @@
 // One memory: what it says, when what happened to it, and ways to change, archive or forget it.
 
+import { acting } from "../acting.js";
 import { askMemory } from "../api.js";
 import { bankFrame } from "../bank.js";
 import { button, fill, h } from "../dom.js";
 import { field, forgetDraft, form, listOf, momentOf } from "../form.js";
-import { problem, shownOr } from "../problem.js";
+import { shownOr } from "../problem.js";
 import { go } from "../router.js";
 import { badge, empty, facts, moment, section, tagsOf } from "../show.js";
 import { memoryRow } from "./memories.js";
@@ -64,25 +65,16 @@ function editing(path, memory) {
 
 /** What takes it out of what is found, or out of the world. @param {string} path @param {any} memory */
 function leaving(path, memory) {
-  const outcome = h("div", { class: "outcome", "aria-live": "polite" });
-  const attempt = async (/** @type {() => Promise<any>} */ act) => {
-    try {
-      await act();
-    } catch (error) {
-      fill(outcome, problem(/** @type {Error} */ (error)));
-    }
-  };
+  const { attempt, outcome } = acting();
   const step = memory.archived_at ? "restore" : "archive";
-  const archive = () =>
-    attempt(async () => {
-      await askMemory("POST", `${path}/${step}`);
-      go(location.hash.slice(1));
-    });
-  const forget = () =>
-    attempt(async () => {
-      await askMemory("DELETE", path);
-      go(`/memory/${encodeURIComponent(memory.bank_id)}/memories`);
-    });
+  const archive = attempt(async () => {
+    await askMemory("POST", `${path}/${step}`);
+    go(location.hash.slice(1));
+  });
+  const forget = attempt(async () => {
+    await askMemory("DELETE", path);
+    go(`/memory/${encodeURIComponent(memory.bank_id)}/memories`);
+  });
   const ask = () =>
     fill(outcome, h("div", { class: "problem" }, h("p", {}, "What is forgotten can't be brought back: the text, its words and vectors, and what was derived from it alone go."),
       h("div", { class: "actions" }, button("Forget it for good", forget, { class: "danger" }), button("Keep it", () => fill(outcome)))));

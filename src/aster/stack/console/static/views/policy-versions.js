@@ -5,6 +5,7 @@ import { diffView } from "../diff.js";
 import { h, link } from "../dom.js";
 import { field, form } from "../form.js";
 import { policyFrame, policyPath, policyUrl, stateOf } from "../policy.js";
+import { shownOr } from "../problem.js";
 import { go } from "../router.js";
 import { badge, empty, facts, moment, section, table } from "../show.js";
 
@@ -13,7 +14,6 @@ function comparing(id, versions, from, to) {
   const options = versions.map((each) => /** @type {[string, string]} */ ([String(each.version), `version ${each.version}${each.active ? " (active)" : ""}`]));
   return form({
     label: "Compare",
-    class: "fields-row",
     fields: [
       field({ name: "from", label: "From", type: "select", options, value: String(from) }),
       field({ name: "to", label: "To", type: "select", options, value: String(to) }),
@@ -36,6 +36,12 @@ function rowOf(id, version) {
   ];
 }
 
+/** Which version decided when, the last first. @param {any[]} past */
+function activationsOf(past) {
+  const rows = past.toReversed().map((each) => [`version ${each.version}`, each.kind, moment(each.activatedAt), each.deactivatedAt ? moment(each.deactivatedAt) : badge("now", "accent"), each.activatedBy, each.reason]);
+  return table("Which version decided when", ["Version", "By", "From", "Until", "Who", "Reason"], rows);
+}
+
 /** @param {string} id @param {AbortSignal} signal */
 async function known(id, signal) {
   const [{ value: summary }, { value: versions }] = await Promise.all([
@@ -49,8 +55,10 @@ async function known(id, signal) {
 export async function policyVersions({ params: { policy: id }, signal }) {
   const { summary, versions } = await known(id, signal);
   const newest = versions[0].version;
+  const past = await shownOr(askPolicy("GET", `${policyUrl(id)}/activations`, { signal }), ({ value }) => activationsOf(value));
   return policyFrame(summary, "versions", [
     table("Versions", ["Version", "State", "Notes", "Deployed", "By", "Source", ""], versions.map((/** @type {any} */ each) => rowOf(id, each))),
+    section("What decided when", past),
     versions.length > 1 && section("Compare", comparing(id, versions, newest - 1, newest)),
   ]);
 }

@@ -4,7 +4,7 @@ import { askPolicy } from "../api.js";
 import { h, link } from "../dom.js";
 import { field, form } from "../form.js";
 import { highlighter } from "../highlight.js";
-import { API, hasRole, lexiconOf, policyFrame, policyPath, policyUrl, stateOf, STEPS } from "../policy.js";
+import { API, hasRole, lexiconOf, policyFrame, policyPath, policyUrl, stateOf, STEPS, wordsOf } from "../policy.js";
 import { go } from "../router.js";
 import { badge, facts, moment, section } from "../show.js";
 import { sourceView } from "../source.js";
@@ -12,16 +12,16 @@ import { sourceView } from "../source.js";
 /** What the service finds in a source; nothing for those who may not ask. @param {any} version @param {AbortSignal} signal */
 async function diagnosticsOf(version, signal) {
   if (!hasRole("MEMBER")) return [];
-  const { value } = await askPolicy("POST", `${API}/compile`, { body: { source: version.source, locale: version.locale }, signal });
+  const { value } = await askPolicy("POST", `${API}/compile`, { body: { source: version.source, locale: version.locale, ...wordsOf(version) }, signal });
   return value.diagnostics;
 }
 
-/** A step with its reason. @param {string} url @param {string} words @param {string} least @param {boolean} [danger] */
-function stepForm(url, words, least, danger = false) {
+/** A step with its reason. @param {string} url @param {string} words @param {string} least */
+function stepForm(url, words, least) {
   return form({
     label: words,
     class: "inline-form",
-    danger,
+    quiet: true,
     fields: field({ name: "comment", label: "Reason", hint: hasRole(least) ? undefined : `Needs the role ${least}.` }),
     submit: words,
     async act({ comment }) {
@@ -34,8 +34,9 @@ function stepForm(url, words, least, danger = false) {
 /** @param {any} summary @param {any} version */
 function stepsOf(summary, version) {
   const own = `${policyUrl(summary.policyId)}/versions/${version.version}`;
+  if (version.active) return [h("p", { class: "quiet" }, "It decides. Another version must be made active before this one can be deprecated or archived.")];
   const steps = (STEPS[version.status] ?? []).map(([step, words, least]) => stepForm(`${own}/${step}`, words, least));
-  if (!version.active && ["APPROVED", "DRAFT", "DEPRECATED"].includes(version.status)) steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
+  if (version.status === "APPROVED") steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
   return steps;
 }
 
@@ -44,7 +45,6 @@ function rollback(summary, active) {
   if (active.version < 2) return null;
   return form({
     label: "Roll back",
-    class: "fields-row",
     fields: [
       field({ name: "target", label: "Back to version", type: "number", min: 1, max: active.version - 1, value: active.version - 1, required: true }),
       field({ name: "reason", label: "Reason", required: true }),
@@ -57,12 +57,29 @@ function rollback(summary, active) {
   });
 }
 
+/** What is not its source. @param {any} summary */
+function describing(summary) {
+  return form({
+    label: "Name and description",
+    quiet: true,
+    fields: [
+      field({ name: "name", label: "Name", value: summary.name, required: true }),
+      field({ name: "description", label: "Description", value: summary.description }),
+      field({ name: "libraryVisible", label: "Other policies may use it", type: "checkbox", value: summary.libraryVisible }),
+    ],
+    submit: "Save",
+    async act({ name, description, libraryVisible }) {
+      await askPolicy("PATCH", policyUrl(summary.policyId), { body: { name, description, libraryVisible } });
+      go(location.hash.slice(1));
+    },
+  });
+}
+
 /** @param {any} summary */
 function withdrawing(summary) {
   return form({
     label: "Withdraw",
     danger: true,
-    class: "fields-row",
     fields: field({ name: "sure", label: `Type ${summary.name} to withdraw it`, required: true, hint: "It answers no more. Its versions and audit records stay." }),
     submit: "Withdraw the policy",
     async act({ sure }) {
@@ -88,6 +105,8 @@ function aboutOf(summary, version) {
     ["Notes", version.notes],
     ["Last reason", version.comment],
     ["Deployed", [moment(version.createdAt), ` by ${version.createdBy}`]],
+    ["Words", [version.vocabularyId, version.aliasSet && ` ${Object.keys(version.aliasSet).length} aliases`].filter(Boolean)],
+    ["Came by", version.sourceKind],
     ["Uses", usesOf(version.dependencies ?? [])],
     ["Source hash", h("code", { class: "hash" }, version.sourceHash)],
     ["Envelope", h("code", { class: "hash" }, version.envelopeHash)],
@@ -105,11 +124,13 @@ export async function policy({ params, query, signal }) {
   const marked = Number(query.get("line")) || undefined;
   const isCurrent = version.active;
   return policyFrame(summary, isCurrent ? "source" : "versions", [
+    summary.description && h("p", { class: "lead" }, summary.description),
     summary.deleted && h("p", { class: "problem" }, "This policy was withdrawn."),
     !isCurrent && h("h2", {}, `Version ${version.version}`),
-    sourceView(version.source, highlighter(lexicon), { diagnostics, label: `Source of version ${version.version}`, marked }),
+    sourceView(version.source, highlighter(lexicon, version.aliasSet), { diagnostics, label: `Source of version ${version.version}`, marked }),
     section("About this version", aboutOf(summary, version)),
     section("Steps", stepsOf(summary, version), isCurrent && rollback(summary, version)),
+    isCurrent && section("Name and description", describing(summary)),
     isCurrent && section("Withdraw", withdrawing(summary)),
   ]);
 }
