@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from astrocyte.recall.growing import Growing
+from astrocyte.recall.held_words import HeldWords
 from astrocyte.recall.postings import Postings
+from astrocyte.recall.structure import Structure
 from astrocyte.recall.vectors import GrowingVectors, Vectors
 from astrocyte.stores.columns import LAYERS, NAME_BIT, NOBODY, Columns
 from astrocyte.stores.store import UNFINISHED, Changes, Position, Space
@@ -51,6 +53,7 @@ class _Growth:
         self.tag_places = Growing(np.int32)
         self.session_ends = Growing(np.int32)
         self.vectors: GrowingVectors | None = None
+        self.words = HeldWords()
         self.speaker_codes: dict[str, int] = {}
         self.session_codes: dict[str | int, int] = {}
         self.tag_codes: dict[str, int] = {}
@@ -62,6 +65,7 @@ class _Growth:
         return (
             sum(part.nbytes for part in parts)
             + (self.vectors.nbytes if self.vectors else 0)
+            + self.words.nbytes
             + NAME_BYTES * sum(len(codes) for codes in names)
         )
 
@@ -91,12 +95,18 @@ class BankIndex:
     previous: "NDArray[np.int32]"
     postings: Postings
     speaker_words: Mapping[str, frozenset[int]]
+    structure: Structure
     _growth: _Growth
 
     @property
     def size(self) -> int:
         """Places, forgotten ones included."""
         return len(self.rows)
+
+    @property
+    def words(self) -> HeldWords:
+        """The word vectors that were asked for lately."""
+        return self._growth.words
 
     @property
     def is_remote(self) -> bool:
@@ -110,7 +120,7 @@ class BankIndex:
 
     @property
     def nbytes(self) -> int:
-        return self._growth.nbytes + self.postings.nbytes + 5 * self.size
+        return self._growth.nbytes + self.postings.nbytes + self.structure.nbytes + 5 * self.size
 
     def tagged(self, tag: str) -> "NDArray[np.bool_]":
         """Which places carry a tag."""
@@ -166,6 +176,7 @@ def build_index(changes: Changes) -> BankIndex:
         previous=np.empty(0, np.int32),
         postings=Postings.empty(),
         speaker_words={},
+        structure=Structure(np.empty(0, np.int32), np.empty(0, np.int32)),
         _growth=growth,
     )
     return _follow(nothing, changes)
@@ -209,6 +220,7 @@ def _follow(index: BankIndex, changes: Changes) -> BankIndex:
         previous=previous,
         postings=index.postings.extended(changes.added, first, is_last=changes.position.version != UNFINISHED),
         speaker_words=speaker_words,
+        structure=Structure(previous, growth.sessions.view()),
         _growth=growth,
     )
 
@@ -285,6 +297,7 @@ def _drop(growth: _Growth, alive: "NDArray[np.bool_]", previous: "NDArray[np.int
         if not alive[place]:
             continue
         alive[place] = False
+        growth.words.drop([place])
         before = int(previous[place])
         previous[previous == place] = before
         previous[place] = NOBODY

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from astrocyte.recall.bank_index import BankIndex
-from astrocyte.recall.legs import best_places, of_admitted
+from astrocyte.recall.legs import best_places, standardised
 from astrocyte.text.terms import STOP_WORDS, term_of, words
 
 if TYPE_CHECKING:
@@ -43,12 +43,11 @@ def entity_gain(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[
     seeds = best_places(scores, mask, SEEDS)
     if not seeds:
         return gain
-    seen = of_admitted(scores, mask)
-    floor, spread = float(seen.mean()), float(seen.std()) or 1.0
+    above = standardised(scores, mask)
     worth: dict[int, float] = {}
     for place in seeds:
         for term in index.names_at(place):
-            worth[term] = worth.get(term, 0.0) + max(0.0, (float(scores[place]) - floor) / spread)
+            worth[term] = worth.get(term, 0.0) + max(0.0, float(above[place]))
     for word in index.speaker_words:
         worth.pop(term_of(word), None)
     for term, documents in index.postings.find_each(list(worth)).items():

@@ -34,7 +34,7 @@ class BankIndexes:
             changes = self._store.changes(bank_id, kept.position if kept else None)
             index = kept if changes is None else self._followed(bank_id, kept, changes)
             with self._lock:
-                self._keep(bank_id, index, changed=changes is not None)
+                self._keep(bank_id, index)
             return index
 
     def _followed(self, bank_id: str, kept: BankIndex | None, changes: Changes) -> BankIndex | None:
@@ -65,15 +65,14 @@ class BankIndexes:
             index = index.followed(changes) if is_same_epoch else build_index(changes)
         return index
 
-    def _keep(self, bank_id: str, index: BankIndex | None, *, changed: bool) -> None:
+    def _keep(self, bank_id: str, index: BankIndex | None) -> None:
         if index is None:
             return
         self._kept[bank_id] = index
         self._kept.move_to_end(bank_id)
-        if not changed and bank_id in self._sizes:  # another bank may have pushed it out meanwhile
-            return
-        self._total += index.nbytes - self._sizes.get(bank_id, 0)
-        self._sizes[bank_id] = index.nbytes
+        size = index.nbytes  # which grows with the questions that are asked of it, too
+        self._total += size - self._sizes.get(bank_id, 0)
+        self._sizes[bank_id] = size
         while self._total > self._cache_bytes and len(self._kept) > 1:
             oldest, _ = self._kept.popitem(last=False)
             self._total -= self._sizes.pop(oldest)

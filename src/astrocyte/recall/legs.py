@@ -7,11 +7,10 @@ weights were chosen on one half of LoCoMo's conversations and checked on the oth
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from astrocyte.moments import microseconds
 from astrocyte.recall.bank_index import BankIndex
-from astrocyte.stores.columns import NOBODY
 from astrocyte.text.dates import asked_mark, spans
 from astrocyte.text.terms import mark_term, query_terms, words
 
@@ -56,7 +55,8 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
     scores = np.zeros(index.size, np.float32)
     found = []
     alive = index.living
-    damping = np.float32(K1 * (1 - B)) + np.float32(K1 * B / max(index.mean_length, 1e-9)) * index.lengths
+    damping = np.float32(K1 * B / max(index.mean_length, 1e-9)) * index.lengths
+    damping += np.float32(K1 * (1 - B))
     for term in query_terms(query):
         documents, counts = index.postings.find(term)
         if alive < index.size:
@@ -64,8 +64,12 @@ def keyword_scores(index: BankIndex, query: str) -> Keywords:
             documents, counts = documents[living], counts[living]
         weight = math.log(1 + (alive - len(documents) + 0.5) / (len(documents) + 0.5))
         known = math.log(1 + (alive + OTHERS - len(documents) + 0.5) / (len(documents) + 0.5))
-        often = counts.astype(np.float32)
-        scores[documents] += np.float32(weight * (K1 + 1)) * often / (often + damping[documents])
+        places, often = documents.astype(np.intp), counts.astype(np.float32)
+        rarely = damping.take(places, mode="clip")  # which needs no look at bounds
+        rarely += often
+        often *= np.float32(weight * (K1 + 1))
+        often /= rarely
+        np.add.at(scores, places, often)
         found.append((documents, known))
     return Keywords(scores, found, sum(weight for _, weight in found))
 
@@ -85,11 +89,11 @@ class Closeness:
         """As `standardised`; what is not known counts as average."""
         import numpy as np
 
-        unknown = np.isnan(self.cosines)
+        known = mask & ~np.isnan(self.cosines)
         if self.mean is None or self.spread is None:
-            return standardised(self.cosines, mask & ~unknown)
-        result = (self.cosines - np.float32(self.mean)) / np.float32(max(self.spread, 1e-9))
-        result[~mask | unknown] = 0.0
+            return standardised(self.cosines, known)
+        result = of_admitted(self.cosines, known, np.float32(self.mean)) - np.float32(self.mean)
+        result /= np.float32(max(self.spread, 1e-9))
         return result
 
 
@@ -119,7 +123,7 @@ def scanned(
     if index.vectors is None:
         return None
     if index.size <= EXACT:
-        return Closeness(np.where(index.has_vector, index.vectors.cosines(vector), np.float32(np.nan)))
+        return Closeness(of_admitted(index.vectors.cosines(vector), index.has_vector, np.float32(np.nan)))
     seen = mask & index.has_vector
     places = np.flatnonzero(seen)
     rescored = max(RESCORED, len(places) // RESCORED_SHARE)
@@ -160,73 +164,60 @@ def _most(counts: "NDArray[np.uint16]", wanted: int) -> int:
     return len(reaching) - 1 - int(np.searchsorted(reaching, wanted))
 
 
+LEAST_SPREAD = 1e-9
+"""Scores that differ by less are all alike."""
+
+
 def standardised(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
     """How many standard deviations above the mean of the admitted places; 0 elsewhere, and where all are alike."""
     import numpy as np
 
-    chosen = of_admitted(scores, mask)
-    spread = chosen.std() if len(chosen) else np.float32(0)
-    if spread < 1e-9:
-        return np.zeros_like(scores)
-    result: NDArray[np.float32] = (scores - chosen.mean()) / spread
-    if len(chosen) < len(scores):
-        result[~mask] = 0.0
+    result, spread = centred(scores, mask)
+    result *= 1 / spread if spread > LEAST_SPREAD else np.float32(0)
     return result
 
 
-def of_admitted(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
+def centred(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "tuple[NDArray[np.float32], np.float32]":
+    """How far above the mean of the admitted places, 0 elsewhere; and the standard deviation of those places."""
+    import numpy as np
+
+    count = max(1, int(np.count_nonzero(mask)))
+    seen = of_admitted(scores, mask, np.float32(0))
+    result = seen - np.float32(np.add.reduce(seen) / count)
+    if count < len(scores):
+        result *= mask
+    return result, np.sqrt(np.vecdot(result, result) / np.float32(count))
+
+
+def spread_of(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "np.float32":
+    """The standard deviation of the admitted places' scores."""
+    return centred(scores, mask)[1]
+
+
+def of_admitted(
+    scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", otherwise: "np.float32"
+) -> "NDArray[np.float32]":
     """The scores of the places that may be seen: most often all of them, and then nothing is copied."""
-    return scores if mask.all() else scores[mask]
+    import numpy as np
+
+    return scores if mask.all() else np.where(mask, scores, otherwise)
 
 
 def neighbour_gain(
     index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", shares: Sequence[float]
 ) -> "NDArray[np.float32]":
-    """What a turn inherits of admitted turns of its session: ``shares[0]`` of the scores next to it, and so on.
-
-    The turn before a turn is nearly always the place before it, so most of this is a sum of shifted scores; the turns
-    of sessions that were stored side by side are gathered one by one.
-    """
+    """What a turn inherits of admitted turns of its session: ``shares[0]`` of the scores next to it, and so on."""
     import numpy as np
 
-    previous = index.previous
-    passed = np.where(mask, scores, np.float32(0))
-    gain = np.zeros_like(scores)
-    is_linked = previous != NOBODY
-    is_beside = is_linked & (previous == np.arange(-1, index.size - 1, dtype=np.int32))
-    in_row = is_beside
-    for distance, share in enumerate(map(np.float32, shares), start=1):
-        if distance > 1:
-            in_row = np.concatenate([[False], in_row[:-1]]) & is_beside
-        if distance < index.size:
-            both = in_row[distance:] * share
-            gain[distance:] += both * passed[:-distance]
-            gain[:-distance] += both * passed[distance:]
-        later: NDArray[Any] = np.flatnonzero(is_linked & ~in_row)
-        earlier = later
-        for _ in range(distance):
-            earlier = previous[earlier]
-            later, earlier = later[earlier != NOBODY], earlier[earlier != NOBODY]
-        gain[later] += share * passed[earlier]
-        gain[earlier] += share * passed[later]
-    return gain
+    return index.structure.neighbour_gain(of_admitted(scores, mask, np.float32(0)), shares)
 
 
 def session_best(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "NDArray[np.float32]":
     """The highest score among the admitted turns of a place's session; its own when it belongs to none."""
     import numpy as np
 
-    sessions = index.sessions
-    if not len(sessions):
-        return scores
-    starts = np.flatnonzero(np.append(True, sessions[1:] != sessions[:-1]))
-    codes = sessions[starts]
-    highest = np.full(int(codes.max()) + 2, -np.inf, np.float32)  # NOBODY (-1) has the last one
-    np.maximum.at(highest, codes, np.maximum.reduceat(np.where(mask, scores, np.float32(-np.inf)), starts))
-    best = np.repeat(highest[codes], np.diff(starts, append=len(sessions)))
-    own = (sessions == NOBODY) | ~mask
-    best[own] = scores[own]
-    return best
+    best = index.structure.session_best(of_admitted(scores, mask, np.float32(-np.inf)))
+    return best if mask.all() else np.where(mask, best, scores)
 
 
 MEANT = 1.5
@@ -261,17 +252,20 @@ def named_speaker(index: BankIndex, query: str) -> "NDArray[np.bool_] | None":
 BLOCK = 256
 
 
-def best_places(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", count: int) -> "Sequence[int]":
+def best_places(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]", count: int) -> "list[int]":
     """The ``count`` admitted places with the highest scores, best first; the older one first among equals."""
     import numpy as np
 
-    seen = np.where(mask, scores, np.float32(-np.inf))
-    cut = np.float32(-np.inf)
+    seen = of_admitted(scores, mask, np.float32(-np.inf))
     if len(seen) > count:
         # As many blocks have a place that reaches the cut: a bound that costs one look at every score.
         is_long = len(seen) > BLOCK * count
         tops = np.maximum.reduceat(seen, np.arange(0, len(seen), BLOCK)) if is_long else seen
         cut = np.partition(tops, -count)[-count]
-    places = np.flatnonzero(mask & (seen >= cut))
-    order = np.lexsort((places, -scores[places]))[:count]
-    return [int(place) for place in places[order]]
+        places = np.flatnonzero(seen >= cut)
+        places = places[mask[places]]  # fewer may be admitted than there are to be found
+    else:
+        places = np.flatnonzero(mask)
+    order = np.argsort(-scores[places], kind="stable")[:count]
+    found: list[int] = places[order].tolist()
+    return found

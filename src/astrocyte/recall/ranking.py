@@ -4,6 +4,7 @@ Standardised scores and not ranks: on real conversations reciprocal-rank fusion 
 of z-scores beats both legs (``benchmarks/memory``).
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,11 @@ from astrocyte.recall.explanation import Stages
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.honesty import HOPELESS, HOPELESS_BY_WORDS, confidence
 from astrocyte.recall.legs import (
+    LEAST_SPREAD,
     Closeness,
     Keywords,
     best_places,
+    centred,
     keyword_scores,
     named_speaker,
     neighbour_gain,
@@ -26,6 +29,7 @@ from astrocyte.recall.legs import (
     scanned,
     session_best,
     settle,
+    spread_of,
     standardised,
     time_gain,
 )
@@ -96,9 +100,11 @@ def rank(
     is_traced: bool = False,
 ) -> Ranking:
     """At most ``limit`` hits; none when nothing in the bank answers the question. ``is_traced`` tells their legs."""
+    import numpy as np
+
     started = time.perf_counter()
     mask = admitted.mask(index)
-    candidates = int(mask.sum())
+    candidates = int(np.count_nonzero(mask))
     if not candidates:
         return Ranking()
     keywords = keyword_scores(index, query)
@@ -116,9 +122,9 @@ def rank(
         legs = stages.legs([hit.place for hit in hits], mask, keywords.scores, cosines)
         hits = tuple(replace(hit, legs=told) for hit, told in zip(hits, legs, strict=True))
     fused_at = time.perf_counter()
-    counts = {"keyword": int(((keywords.scores > 0) & mask).sum())}
+    counts = {"keyword": int(np.count_nonzero((keywords.scores > 0) & mask))}
     if cosines is not None:
-        counts["semantic"] = int((index.has_vector & mask).sum())
+        counts["semantic"] = int(np.count_nonzero(index.has_vector & mask))
     return Ranking(
         hits=hits,
         candidates=candidates,
@@ -134,10 +140,10 @@ def rank(
 
 @dataclass(frozen=True, slots=True)
 class _Fused:
-    """The sum at every place, and which places each kind of structural evidence lifted."""
+    """The sum at every place, and how much each kind of structural evidence says for it."""
 
     scores: "NDArray[np.float32]"
-    lifted: Mapping[str, "NDArray[np.bool_]"]
+    lifted: Mapping[str, "NDArray[np.float32] | NDArray[np.bool_]"]
 
 
 def _fuse(
@@ -155,44 +161,42 @@ def _fuse(
     fused = weights.keyword * standardised(keywords.scores, mask)
     stages.note("keyword", fused)
     if close is not None:
-        fused = fused + weights.semantic * close.standardised(mask)
+        fused += weights.semantic * close.standardised(mask)
         stages.note("semantic", fused)
     gains = neighbour_gain(index, fused, mask, weights.neighbours)
-    lifted: dict[str, NDArray[np.bool_]] = {}
+    lifted: dict[str, NDArray[np.float32] | NDArray[np.bool_]] = {"neighbour": gains}
     if wording is not None and weights.wording:
         places, fits = wording.scores(index, best_places(fused + gains, mask, CANDIDATES))
-        fused[places] += weights.wording * fits
-        lifted["wording"] = np.zeros(index.size, np.bool_)
-        lifted["wording"][places] = fits > 0
+        fits *= np.float32(weights.wording)
+        fused[places] += fits
+        index.structure.pass_on(gains, places, fits, weights.neighbours)
+        lifted["wording"] = np.zeros(index.size, np.float32)
+        lifted["wording"][places] = fits
         stages.note("wording", fused)
-        gains = neighbour_gain(index, fused, mask, weights.neighbours)
-    fused = fused + gains
+    fused += gains
     stages.note("neighbour", fused)
-    lifted["neighbour"] = gains > 0
     speaker = named_speaker(index, query)
     if speaker is not None:
-        fused[speaker] += weights.speaker * _spread(fused, mask)
+        fused += speaker * (weights.speaker * spread_of(fused, mask))
         lifted["speaker"] = speaker
         stages.note("speaker", fused)
     if weights.session:
-        fused += weights.session * _spread(fused, mask) * standardised(session_best(index, fused, mask), mask)
+        best, spread = centred(session_best(index, fused, mask), mask)
+        if spread > LEAST_SPREAD:
+            best *= weights.session * spread_of(fused, mask) / spread
+            fused += best
         stages.note("session", fused)
     then = time_gain(index, query) if weights.time else None
     if then is not None:
-        fused += weights.time * _spread(fused, mask) * then
-        lifted["time"] = then > 0
+        lifted["time"] = then
+        fused += weights.time * spread_of(fused, mask) * then
         stages.note("time", fused)
     if weights.entity:
         linked = entity_gain(index, fused, mask)
-        fused += weights.entity * _spread(fused, mask) * linked
-        lifted["entity"] = linked > 0
+        lifted["entity"] = linked
+        fused += weights.entity * spread_of(fused, mask) * linked
         stages.note("entity", fused)
     return _Fused(fused, lifted)
-
-
-def _spread(scores: "NDArray[np.float32]", mask: "NDArray[np.bool_]") -> "np.float32":
-    spread: np.float32 = of_admitted(scores, mask).std()
-    return spread
 
 
 def _hits(
@@ -213,7 +217,7 @@ def _hits(
         evidence = {
             "keyword": bool(keywords.scores[place] > 0),
             "semantic": cosine is not None and cosine >= SEMANTIC_COSINE,
-            **{name: bool(lifted[place]) for name, lifted in fused.lifted.items()},
+            **{name: bool(lifted[place] > 0) for name, lifted in fused.lifted.items()},
         }
         names = tuple(name for name, present in evidence.items() if present)
         if names:
@@ -226,5 +230,5 @@ def _highest(cosines: "NDArray[np.float32] | None", mask: "NDArray[np.bool_]") -
 
     if cosines is None:
         return None
-    highest = float(np.max(cosines, where=mask & ~np.isnan(cosines), initial=-np.inf))
-    return highest if highest > -np.inf else None
+    highest = float(np.fmax.reduce(of_admitted(cosines, mask, np.float32(np.nan))))
+    return None if math.isnan(highest) else highest

@@ -123,7 +123,17 @@ class SqlStore(BankTable, Curation, Reembedding, TaskQueue, Transfer):
             known = since if since is not None and since.epoch == begun.epoch else begun
             return _changes(connection, found, known, is_remote=is_remote)
 
+        if since is not None and self._version(bank_id) == since.version:  # nearly always: one statement
+            return None
         return self._database.read_now(lambda connection: at_one_moment(connection, query))
+
+    def _version(self, bank_id: str) -> int | None:
+        found = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT version FROM memory_banks WHERE name = ?", (bank_id,)
+            ).fetchone()
+        )
+        return None if found is None else int(found[0])
 
     def _is_remote(self, connection: Connection, bank: int) -> bool:
         """Whether this store searches a bank's vectors itself."""

@@ -40,6 +40,21 @@ def test_a_turn_inherits_of_those_around_it_in_its_session(turns: list[tuple[str
 
 
 @settings(deadline=None)
+@given(turns, st.lists(st.tuples(st.integers(0, 29), st.integers(-8, 8)), max_size=5))
+def test_what_turns_inherit_follows_scores_that_change(
+    turns: list[tuple[str | None, int, bool]], raised: list[tuple[int, int]]
+) -> None:
+    index = bank([session for session, _, _ in turns])
+    scores, mask = np.array([score for _, score, _ in turns], np.float32), np.ones(len(turns), np.bool_)
+    gain = neighbour_gain(index, scores, mask, SHARES)
+    changed = {place: added for place, added in raised if place < len(turns)}
+    places, added = np.array(list(changed), np.int64), np.array(list(changed.values()), np.float32)
+    scores[places] += added
+    index.structure.pass_on(gain, places, added, SHARES)
+    assert gain.tolist() == neighbour_gain(index, scores, mask, SHARES).tolist()
+
+
+@settings(deadline=None)
 @given(turns)
 def test_a_session_is_as_good_as_its_best_admitted_turn(turns: list[tuple[str | None, int, bool]]) -> None:
     index = bank([session for session, _, _ in turns])
