@@ -133,14 +133,14 @@ class BankIndex:
         mask[places[places < self.size]] = True
         return mask
 
-    def names_at(self, place: int) -> "list[int]":
-        """The terms that a place writes as names."""
+    def names_at(self, places: Sequence[int]) -> "list[list[int]]":
+        """The terms that each of some places writes as names."""
         import numpy as np
 
-        places = self._growth.name_places.view()
-        start, stop = np.searchsorted(places, np.array([place, place + 1], np.int32)).tolist()
-        found: list[int] = self._growth.name_terms.view()[start:stop].tolist()
-        return found
+        named, terms = self._growth.name_places.view(), self._growth.name_terms.view()
+        chosen = np.array(places, np.int32)
+        starts, stops = np.searchsorted(named, chosen).tolist(), np.searchsorted(named, chosen, side="right").tolist()
+        return [terms[start:stop].tolist() for start, stop in zip(starts, stops, strict=True)]
 
     def in_layers(self, layers: Collection[str]) -> "NDArray[np.bool_]":
         """Which places belong to one of some layers."""

@@ -43,11 +43,10 @@ def entity_gain(index: BankIndex, scores: "NDArray[np.float32]", mask: "NDArray[
     seeds = best_places(scores, mask, SEEDS)
     if not seeds:
         return gain
-    above = standardised(scores, mask)
     worth: dict[int, float] = {}
-    for place in seeds:
-        for term in index.names_at(place):
-            worth[term] = worth.get(term, 0.0) + max(0.0, float(above[place]))
+    for terms, above in zip(index.names_at(seeds), standardised(scores, mask)[seeds].tolist(), strict=True):
+        for term in terms:
+            worth[term] = worth.get(term, 0.0) + max(0.0, above)
     for word in index.speaker_words:
         worth.pop(term_of(word), None)
     for term, documents in index.postings.find_each(list(worth)).items():

@@ -98,16 +98,16 @@ class Closeness:
 
 
 EXACT = 20_000
-"""Places up to which every cosine is computed; in a larger bank most are estimated from sketches."""
+"""Places up to which every cosine is computed; in a larger bank most are estimated from signs."""
 
-RESCORED, RESCORED_SHARE = 1000, 50
-"""How many of the most alike sketches have their cosines computed: a fiftieth of the places, and no fewer than this."""
+RESCORED, RESCORED_SHARE = 1000, 25
+"""How many of the most alike have their cosines computed: one place in twenty-five, and no fewer than this."""
 
 LIKELY = 200
 """The keyword leg's best, whose cosines are computed as well."""
 
 SAMPLED = 1000
-"""Places spread over the bank that tell what likeness of sketches means."""
+"""Places spread over the bank that tell what likeness means."""
 
 
 def scanned(
@@ -115,7 +115,7 @@ def scanned(
 ) -> Closeness | None:
     """The vector leg of a bank whose vectors are in this process; None for one without vectors.
 
-    Up to `EXACT` places it is exact. Beyond, sketches choose the places whose cosine is computed, and the others' is
+    Up to `EXACT` places it is exact. Beyond, signs choose the places whose cosine is computed, and the others' is
     estimated, by a line through a sample. A filter takes part in the choice, so none it admits is crowded out.
     """
     import numpy as np
@@ -131,17 +131,18 @@ def scanned(
         cosines = np.full(index.size, np.nan, np.float32)
         cosines[places] = index.vectors.cosines_at(places, vector)
         return Closeness(cosines)
-    agreement = index.vectors.agreement(vector)
+    alike = index.vectors.likeness(vector)
     sample = places[:: max(1, len(places) // SAMPLED)]
-    known, alike = index.vectors.cosines_at(sample, vector), agreement[sample].astype(np.float32)
+    known, sampled = index.vectors.cosines_at(sample, vector), alike[sample].astype(np.float32)
     mean, spread = float(known.mean()), float(known.std())
-    slope = float(((alike - alike.mean()) * (known - mean)).mean()) / max(float(alike.var()), 1e-9)
-    cosines = agreement * np.float32(slope) + np.float32(mean - slope * float(alike.mean()))
+    slope = float(((sampled - sampled.mean()) * (known - mean)).mean()) / max(float(sampled.var()), 1e-9)
+    cosines = alike * np.float32(slope)
+    cosines += np.float32(mean - slope * float(sampled.mean()))
     if len(places) < index.size:
         cosines[~seen] = np.nan
-        agreement[~seen] = 0
+        alike[~seen] = 0
     likely = np.array(best_places(words, seen & (words > 0), LIKELY), np.int64)
-    chosen = np.concatenate([np.flatnonzero(agreement >= _most(agreement, rescored)), likely])
+    chosen = np.concatenate([np.flatnonzero(alike >= _most(alike, rescored)), likely])
     cosines[chosen] = index.vectors.cosines_at(chosen, vector)
     return Closeness(cosines, mean, spread)
 

@@ -208,21 +208,29 @@ def _hits(
 ) -> tuple[Hit, ...]:
     import numpy as np
 
-    known = [None if cosines is None or np.isnan(cosines[place]) else float(cosines[place]) for place in places]
-    certainty = [confidence(float(held), cosine) for held, cosine in zip(keywords.coverage(places), known, strict=True)]
+    known = np.full(len(places), np.nan, np.float32) if cosines is None else cosines[places]
+    near = [None if math.isnan(cosine) else cosine for cosine in known.tolist()]
+    held = keywords.coverage(places).tolist()
+    certainty = [confidence(share, cosine) for share, cosine in zip(held, near, strict=True)]
     if max(certainty, default=0.0) < (HOPELESS_BY_WORDS if cosines is None else HOPELESS):
         return ()
-    found = []
-    for rank, (place, cosine, certain) in enumerate(zip(places, known, certainty, strict=True), start=1):
-        evidence = {
-            "keyword": bool(keywords.scores[place] > 0),
-            "semantic": cosine is not None and cosine >= SEMANTIC_COSINE,
-            **{name: bool(lifted[place] > 0) for name, lifted in fused.lifted.items()},
-        }
-        names = tuple(name for name, present in evidence.items() if present)
-        if names:
-            found.append(Hit(place, int(index.rows[place]), float(fused.scores[place]), certain, names, rank))
-    return tuple(found)
+    speaks = {
+        "keyword": keywords.scores[places] > 0,
+        "semantic": known >= SEMANTIC_COSINE,
+        **{name: lifted[places] > 0 for name, lifted in fused.lifted.items()},
+    }
+    evidence = [
+        tuple(name for name, speak in zip(speaks, row, strict=True) if speak)
+        for row in np.stack(list(speaks.values()), axis=1).tolist()
+    ]
+    rows, scores = index.rows[places].tolist(), fused.scores[places].tolist()
+    return tuple(
+        Hit(place, row, score, certain, names, rank)
+        for rank, (place, row, score, certain, names) in enumerate(
+            zip(places, rows, scores, certainty, evidence, strict=True), start=1
+        )
+        if names
+    )
 
 
 def _highest(cosines: "NDArray[np.float32] | None", mask: "NDArray[np.bool_]") -> float | None:

@@ -1,8 +1,8 @@
-"""A bank's vectors in memory: 8 bits a dimension with a scale a row, and 2 bits a dimension to choose by.
+"""A bank's vectors in memory: 8 bits a dimension with a scale a row, and their signs, a bit a dimension, to choose by.
 
 A row is kept to about 0.4 % of its largest number, which moves a cosine in the third decimal at most; the vectors
 themselves stay in the store. A whole scan costs a conversion and a product, in blocks that stay in the processor's
-cache. Comparing sketches costs a quarter of that and says which places are worth the product (`astrocyte.recall.legs`).
+cache. Comparing signs costs a tenth of that and says which places are worth the product (`astrocyte.recall.legs`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from astrocyte.recall.growing import Growing
-from astrocyte.stores.columns import WORD, Columns, sketched
+from astrocyte.stores.columns import WORD, Columns, signs_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,20 +20,23 @@ BLOCK = 512
 """Rows converted at once: a megabyte as float32 at 384 dimensions."""
 
 
-SKETCHES = 65_536
-"""Places whose sketches are compared at once."""
+COMPARED = 16_384
+"""Places whose signs are compared at once."""
+
+MIDDLE = 0.98
+"""Where small numbers end and large ones begin, in standard deviations: two bits lose the least there (Max, 1960)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
     """The first rows of a growing set. A place without a vector has a scale of 0.
 
-    ``sketches`` are the words of `astrocyte.stores.columns.sketched`, an array of all places for each.
+    ``signs`` are the words of `astrocyte.stores.columns.signs_of`, an array of all places for each.
     """
 
     rows: "NDArray[np.int8]"
     scales: "NDArray[np.float32]"
-    sketches: "Sequence[NDArray[np.uint64]]"
+    signs: "Sequence[NDArray[np.uint64]]"
 
     def cosines(self, vector: "NDArray[np.float32]") -> "NDArray[np.float32]":
         """The cosine at every place."""
@@ -54,8 +57,10 @@ class Vectors:
     def cosines_at(self, places: "NDArray[np.int64]", vector: "NDArray[np.float32]") -> "NDArray[np.float32]":
         import numpy as np
 
-        found: NDArray[np.float32] = np.vecdot(self.rows[places].astype(np.float32), vector)
-        return found * self.scales[places]
+        chosen = self.rows.take(places, axis=0, mode="clip")  # which needs no look at bounds
+        found: NDArray[np.float32] = np.vecdot(chosen.astype(np.float32), vector)
+        found *= self.scales[places]
+        return found
 
     def at(self, places: Sequence[int]) -> "NDArray[np.float32]":
         """The vectors at some places."""
@@ -63,33 +68,31 @@ class Vectors:
 
         return np.asarray(self.rows[places] * self.scales[places, None], np.float32)
 
-    def agreement(self, vector: "NDArray[np.float32]") -> "NDArray[np.uint16]":
-        """How alike the sketches of every place and of a vector are, from 0 to 18 times the dimension.
+    def likeness(self, vector: "NDArray[np.float32]") -> "NDArray[np.uint16]":
+        """How alike a vector is to the signs at every place, from 0 to 3 times the dimension.
 
-        The product of two levels (twice a high bit plus a low one, each 1 or -1) is a sum of four products of bits, and
-        a sum of those the number of dimensions less twice the number in which the bits differ.
+        The vector is taken in two bits: a number counts 3 where it is large, 1 where it is small, with its sign. That
+        is twice a high bit plus a low one, each 1 or -1, so the product with a row of signs is a sum of two products of
+        bits, and a product of bits is the number of dimensions less twice the number in which they differ.
         """
         import numpy as np
 
-        words = len(self.sketches) // 2
-        asked = [np.uint64(word) for word in sketched(vector[None])[0].tolist()]
-        found = np.empty(len(self.rows), np.uint16)
+        is_high = vector > 0
+        is_low = is_high == (np.abs(vector) > np.float32(MIDDLE / np.sqrt(max(1, len(vector)))))
+        high, low = signs_of(np.stack([is_high, is_low]))
+        found = np.full(len(self.rows), 3 * len(vector), np.uint16)
         # What is in between is written to the same memory again and again: new memory costs more than the arithmetic.
-        differing = np.empty(SKETCHES, np.uint64)
-        counts, twice = np.empty(SKETCHES, np.uint8), np.empty(SKETCHES, np.uint8)
-        for start in range(0, len(found), SKETCHES):
-            total = found[start : start + SKETCHES]
-            total[:] = 0
+        differing = np.empty(COMPARED, np.uint64)
+        counts, twice = np.empty(COMPARED, np.uint8), np.empty(COMPARED, np.uint8)
+        for start in range(0, len(found), COMPARED):
+            total = found[start : start + COMPARED]
             bits, count, double = differing[: len(total)], counts[: len(total)], twice[: len(total)]
-            for number, plane in enumerate(self.sketches):
-                word, at = plane[start : start + SKETCHES], number % words
-                np.bitwise_count(np.bitwise_xor(word, asked[at], out=bits), out=double)
-                np.bitwise_count(np.bitwise_xor(word, asked[words + at], out=bits), out=count)
+            for plane, large, small in zip(self.signs, high, low, strict=True):
+                held = plane[start : start + COMPARED]
+                np.bitwise_count(np.bitwise_xor(held, large, out=bits), out=double)
+                np.bitwise_count(np.bitwise_xor(held, small, out=bits), out=count)
                 np.add(np.add(double, double, out=double), count, out=double)
-                np.add(total, double, out=total)
-                if number == words - 1:  # the high bits' sum counts twice
-                    np.add(total, total, out=total)
-            np.subtract(np.uint16(18 * self.rows.shape[1]), np.add(total, total, out=total), out=total)
+                np.subtract(total, double, out=total)
         return found
 
 
@@ -102,7 +105,7 @@ class GrowingVectors:
         self.dimension = dimension
         self._rows = Growing(np.int8, (dimension,), room=room)
         self._scales = Growing(np.float32, room=room)
-        self._sketches = [Growing(np.uint64, room=room) for _ in range(2 * -(-dimension // WORD))]
+        self._signs = [Growing(np.uint64, room=room) for _ in range(-(-dimension // WORD))]
 
     def skip(self, places: int) -> None:
         """Add places without a vector."""
@@ -110,7 +113,7 @@ class GrowingVectors:
 
         self._rows.extend(np.zeros((places, self.dimension), np.int8))
         self._scales.extend(np.zeros(places, np.float32))
-        for plane in self._sketches:
+        for plane in self._signs:
             plane.extend(np.zeros(places, np.uint64))
 
     def extend(self, columns: Columns) -> None:
@@ -128,11 +131,11 @@ class GrowingVectors:
         if len(columns.vectors):
             yield self._rows, columns.vectors
             yield self._scales, columns.scales
-            yield from zip(self._sketches, columns.sketches.T, strict=True)
+            yield from zip(self._signs, columns.signs.T, strict=True)
 
     def view(self) -> Vectors:
-        return Vectors(self._rows.view(), self._scales.view(), [plane.view() for plane in self._sketches])
+        return Vectors(self._rows.view(), self._scales.view(), [plane.view() for plane in self._signs])
 
     @property
     def nbytes(self) -> int:
-        return self._rows.nbytes + self._scales.nbytes + sum(plane.nbytes for plane in self._sketches)
+        return self._rows.nbytes + self._scales.nbytes + sum(plane.nbytes for plane in self._signs)

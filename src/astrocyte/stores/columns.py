@@ -52,7 +52,7 @@ class Columns:
     A session is its id, or a memory's row: the passages of a memory without one are a session of their own. The i-th
     tag is ``tag_names[tags[i]]`` at place ``tag_places[i]``. Terms are ordered by term, then by place; a count's high
     bit marks a name. ``vectors`` are those of the places that have one, in 8 bits, with what to multiply them by
-    (``scales``) and the same in two bits (``sketches``).
+    (``scales``) and their ``signs``, a bit a dimension.
     """
 
     rows: "NDArray[np.int64]"
@@ -74,7 +74,7 @@ class Columns:
     has_vector: "NDArray[np.bool_]"
     vectors: "NDArray[np.int8]"
     scales: "NDArray[np.float32]"
-    sketches: "NDArray[np.uint64]"
+    signs: "NDArray[np.uint64]"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -88,7 +88,7 @@ def columns_of(added: Sequence[SearchRow], dimension: int | None) -> Columns:
     speaker_names, speakers = _coded([row.speaker for row in added])
     session_names, sessions = _coded(_sessions_of(added))
     tag_names, tags = _coded([tag for row in added for tag in row.tags])
-    vectors, scales, sketches = _vectors_of(added, dimension)
+    vectors, scales, signs = _vectors_of(added, dimension)
     return Columns(
         rows=np.array([row.row for row in added], np.int64),
         memories=np.array([row.memory for row in added], np.int64),
@@ -109,7 +109,7 @@ def columns_of(added: Sequence[SearchRow], dimension: int | None) -> Columns:
         has_vector=np.array([row.vector is not None for row in added], np.bool_),
         vectors=vectors,
         scales=scales,
-        sketches=sketches,
+        signs=signs,
     )
 
 
@@ -122,27 +122,17 @@ def quantised(vectors: "NDArray[np.float32]") -> "tuple[NDArray[np.int8], NDArra
     return np.rint(vectors / scales[:, None]).astype(np.int8), scales.astype(np.float32)
 
 
-MIDDLE = 0.98
-"""Where small numbers end and large ones begin, in standard deviations: two bits lose the least there (Max, 1960)."""
-
 WORD = 64
 
 
-def sketched(vectors: "NDArray[np.float32]") -> "NDArray[np.uint64]":
-    """Unit vectors in two bits a dimension, ``(rows, 2 * words)``: 64 dimensions a word, first all high bits, then low.
-
-    A bit stands for 1 or -1, and twice the high one plus the low one is a number's level.
-    """
+def signs_of(vectors: "NDArray[np.float32]") -> "NDArray[np.uint64]":
+    """Which numbers are above 0, `WORD` dimensions a word: ``(rows, words)``."""
     import numpy as np
 
-    is_high = vectors > 0
-    is_low = is_high == (np.abs(vectors) > np.float32(MIDDLE / np.sqrt(max(1, vectors.shape[1]))))
-    words = -(-vectors.shape[1] // WORD)
-    bits = np.zeros((len(vectors), 2, words * WORD // 8), np.uint8)
-    for plane, is_set in enumerate((is_high, is_low)):
-        packed = np.packbits(is_set, axis=1)
-        bits[:, plane, : packed.shape[1]] = packed
-    return bits.reshape(len(vectors), 2 * words * WORD // 8).view(np.uint64)
+    bits = np.zeros((len(vectors), -(-vectors.shape[1] // WORD) * WORD // 8), np.uint8)
+    packed = np.packbits(vectors > 0, axis=1)
+    bits[:, : packed.shape[1]] = packed
+    return bits.view(np.uint64)
 
 
 def _vectors_of(
@@ -154,7 +144,7 @@ def _vectors_of(
         return np.empty((0, 0), np.int8), np.empty(0, np.float32), np.empty((0, 0), np.uint64)
     packed = b"".join(row.vector for row in added if row.vector is not None)
     vectors = np.frombuffer(packed, "<f2").reshape(-1, dimension).astype(np.float32)
-    return *quantised(vectors), sketched(vectors)
+    return *quantised(vectors), signs_of(vectors)
 
 
 def _terms_of(

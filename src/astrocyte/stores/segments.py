@@ -16,7 +16,7 @@ from aster.foundation.sql import Connection
 from astrocyte.stores.columns import Columns, SearchRow, columns_of
 from astrocyte.stores.search_rows import passages_between, whole_memories
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever what is packed changes: segments of another format are read as rows and packed again."""
 
 PASSAGES = 1024
@@ -61,7 +61,7 @@ def pack_columns(columns: Columns) -> tuple[bytes, bytes]:
     kept["dimension"] = columns.vectors.shape[1]
     kept |= {name: np.asarray(getattr(columns, name), kind).tobytes() for name, kind in _ARRAYS.items()}
     return msgspec.msgpack.encode(kept), b"".join(
-        (columns.scales.astype("<f4").tobytes(), columns.sketches.astype("<u8").tobytes(), columns.vectors.tobytes())
+        (columns.scales.astype("<f4").tobytes(), columns.signs.astype("<u8").tobytes(), columns.vectors.tobytes())
     )
 
 
@@ -73,12 +73,12 @@ def unpack_columns(content: bytes, vectors: bytes | None) -> Columns:
     parts |= {name: np.frombuffer(parts[name], kind) for name, kind in _ARRAYS.items()}
     dimension, count = parts.pop("dimension"), int(parts["has_vector"].sum()) if vectors else 0
     held = memoryview(vectors or b"")
-    scales, sketches = held[: 4 * count], held[4 * count : len(held) - count * dimension]
+    scales, signs = held[: 4 * count], held[4 * count : len(held) - count * dimension]
     return Columns(
         **parts,
         vectors=np.frombuffer(held[len(held) - count * dimension :], np.int8).reshape(count, dimension),
         scales=np.frombuffer(scales, "<f4"),
-        sketches=np.frombuffer(sketches, "<u8").reshape(count, len(sketches) // 8 // max(1, count)),
+        signs=np.frombuffer(signs, "<u8").reshape(count, len(signs) // 8 // max(1, count)),
     )
 
 

@@ -8,8 +8,8 @@ from astrocyte.recall import legs
 from astrocyte.recall.bank_index import BankIndex, build_index
 from astrocyte.recall.filters import RecallFilter
 from astrocyte.recall.legs import best_places, scanned
-from astrocyte.recall.vectors import GrowingVectors
-from astrocyte.stores.columns import MIDDLE, Columns, SearchRow, columns_of
+from astrocyte.recall.vectors import MIDDLE, GrowingVectors
+from astrocyte.stores.columns import Columns, SearchRow, columns_of
 from astrocyte.stores.store import Changes, Position, Space
 
 DIMENSION = 96
@@ -48,8 +48,9 @@ def test_a_cosine_is_right_to_two_decimals() -> None:
     places = np.array([650, 3, 3])
     assert held.cosines_at(places, asked).tolist() == pytest.approx(held.cosines(asked)[places].tolist(), abs=1e-5)
     assert np.abs(held.at([5, 650]) - vectors[[5, 650]]).max() < 0.004
-    levels = np.digitize(vectors, np.array([-MIDDLE, 0, MIDDLE]) / np.sqrt(DIMENSION), right=True) * 2 - 3
-    assert held.agreement(vectors[7]).tolist() == (levels @ levels[7] + 9 * DIMENSION).tolist()
+    levels = np.digitize(vectors[7], np.array([-MIDDLE, 0, MIDDLE]) / np.sqrt(DIMENSION), right=True) * 2 - 3
+    alike = np.where(vectors > 0, 1, -1) @ levels
+    assert held.likeness(vectors[7]).tolist() == ((alike + 3 * DIMENSION) // 2).tolist()
 
 
 def test_a_place_without_a_vector_has_none() -> None:
@@ -61,7 +62,7 @@ def test_a_place_without_a_vector_has_none() -> None:
 
 
 @pytest.mark.parametrize("admitted", [RecallFilter(), RecallFilter(tags=["rare"]), RecallFilter(tags=["half"])])
-def test_choosing_by_sketches_finds_the_true_ten_that_a_filter_admits(
+def test_choosing_by_signs_finds_the_true_ten_that_a_filter_admits(
     admitted: RecallFilter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(legs, "EXACT", 1000)

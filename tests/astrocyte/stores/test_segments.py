@@ -71,7 +71,7 @@ def same(one: BankIndex, other: BankIndex) -> bool:
         arrays = ("rows", "has_vector", "lengths", "speakers", "sessions", "occurred_at", "retained_at", "layers")
         places = index.postings.find(term_of("canada"))
         found = [getattr(index, name).tolist() for name in arrays]
-        names = [sorted(index.names_at(place)) for place in range(index.size)]
+        names = [sorted(terms) for terms in index.names_at(range(index.size))]
         return [
             *found,
             names,
