@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from aster.foundation.collector import spare_what_stays
+from aster.foundation.http.server import HttpServer
 from aster.foundation.sql import Connection, Database, SqliteDatabase
 
 SECRET = "benchmark"
@@ -80,9 +82,17 @@ def service(kind: str, folder: str) -> Any:
     )
 
 
+async def serve(app: Any, port: int) -> None:
+    """As `aster policy serve` does, until the process is ended."""
+    await HttpServer(host="127.0.0.1", port=port).start(app)
+    spare_what_stays()
+    await asyncio.Event().wait()
+
+
 if __name__ == "__main__":
     kind, port, folder = sys.argv[1:]
-    app = echo if kind == "echo" else service(kind, folder)
-    if kind != "echo":
-        spare_what_stays()
-    uvicorn.run(app, port=int(port), lifespan="off", access_log=False, log_level="warning")
+    if kind == "echo":
+        uvicorn.run(echo, port=int(port), lifespan="off", access_log=False, log_level="warning")
+        raise SystemExit
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(service(kind, folder), int(port)))

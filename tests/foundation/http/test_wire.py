@@ -11,9 +11,11 @@ import uvicorn
 from aster.foundation.errors import AsterError
 from aster.foundation.http.errors import HttpError
 from aster.foundation.http.reply import Reply, json_reply
-from aster.foundation.http.request import HttpLimits, Request
+from aster.foundation.http.request import EXTENSION, HttpLimits, Request
 from aster.foundation.http.routes import Route
+from aster.foundation.http.server import HttpServer
 from aster.foundation.http.service import HttpService
+from aster.foundation.http.whole import Whole, WholeProtocol
 
 
 async def echo(request: Request, body: Any) -> Reply:
@@ -36,7 +38,12 @@ def render(request: Request, error: AsterError) -> Reply:
     return json_reply({"code": error.code}, error.status if isinstance(error, HttpError) else 500)
 
 
+async def split(request: Request, body: Any) -> Reply:
+    return Reply(200, b"x", headers=[(b"x-given", b"a\r\nx-injected: b")])
+
+
 ROUTES = [
+    Route("GET", "/split", split, "Try to smuggle a header"),
     Route("POST", "/echo", echo, "Give the body back"),
     Route("GET", "/crash", crash, "Fail"),
     Route("GET", "/show/{name}", show, "Show what arrived"),
@@ -56,7 +63,7 @@ class Server(uvicorn.Server):
         self.ready.set()
 
 
-@pytest.fixture(params=["h11", "httptools"])
+@pytest.fixture(params=["h11", "httptools", WholeProtocol], ids=["h11", "httptools", "whole"])
 async def port(request: pytest.FixtureRequest) -> AsyncIterator[int]:
     service = HttpService("wire", ROUTES, render_error=render, limits=HttpLimits(body_bytes=1000))
     config = uvicorn.Config(service, http=request.param, lifespan="off", ws="none", log_config=None)
@@ -129,6 +136,77 @@ async def test_header_bytes_beyond_ascii_arrive_as_they_are(port: int) -> None:
     request = b"GET /show/b%20c HTTP/1.1\r\nHost: x\r\nX-User: \xe4\xff\r\n\r\n"
     status, _, body = await exchange(port, request)
     assert (status, body.decode()) == (200, '{"user":"äÿ","path":"/show/b%20c"}')
+
+
+async def test_a_body_that_comes_later_than_its_head_is_waited_for(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for body in (b"hello", b"again"):
+        writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(body)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert await reader.readexactly(5) == body
+    writer.close()
+
+
+async def test_requests_that_come_together_are_answered_in_their_order(port: int) -> None:
+    bodies = [b"%d" % number for number in range(10, 30)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"".join(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n" + body for body in bodies))
+    for body in bodies:
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(2) == body
+    writer.close()
+
+
+async def test_a_client_that_wants_to_close_is_told_so_and_the_connection_ends(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello")
+    answer = await reader.read()
+    assert b"connection: close" in answer.lower()
+    assert answer.endswith(b"hello")
+    writer.close()
+
+
+async def test_a_header_can_not_be_made_to_hold_another(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /split HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await reader.read()
+    assert b"x-injected" not in answer.lower()
+    assert not answer.startswith(b"HTTP/1.1 200 ")
+    writer.close()
+
+
+async def test_the_servers_protocol_offers_its_shortcut() -> None:
+    """The locked uvicorn still has the method that it hangs on; without it every answer would be right, but slower."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["extensions"][EXTENSION])
+        await Reply(204).send(send)
+
+    server = HttpServer(host="127.0.0.1", port=0)
+    await server.start(app)
+    await exchange(server.port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    await server.close()
+    assert isinstance(seen[0], Whole)
+
+
+@pytest.mark.parametrize(("proxies", "client"), [(None, "127.0.0.1"), ("127.0.0.1", "203.0.113.9")])
+async def test_who_asks_is_the_peer_unless_it_is_a_named_proxy(
+    proxies: str | None, client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def who(request: Request, body: Any) -> dict[str, str | None]:
+        return {"client": request.client}
+
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if proxies is not None:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", proxies)
+    server = HttpServer(host="127.0.0.1", port=0)
+    await server.start(HttpService("who", [Route("GET", "/who", who, "Tell who asks")], render_error=render))
+    answer = await exchange(server.port, b"GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
+    await server.close()
+    assert answer[2].decode() == f'{{"client":"{client}"}}'
 
 
 async def test_a_crash_shows_nothing(port: int) -> None:

@@ -23,13 +23,17 @@ class Reply(msgspec.Struct, frozen=True):
     content_type: bytes = JSON
     headers: Sequence[Header] = ()
 
-    async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
+    def head(self, extra: Sequence[Header] = ()) -> list[Header]:
+        """All headers."""
         headers = [*self.headers, *extra]
         if self.status not in (NO_CONTENT, NOT_MODIFIED):  # RFC 9110, section 8.6
             headers.append((b"content-length", b"%d" % len(self.body)))
         if self.body:
             headers.append((b"content-type", self.content_type))
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        return headers
+
+    async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
+        await send({"type": "http.response.start", "status": self.status, "headers": self.head(extra)})
         await send({"type": "http.response.body", "body": b"" if head_only else self.body})
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.http.errors import BadRequest, BodyTooLarge, ClientGone, HeadersTooLarge, RequestTimeout
-from aster.foundation.http.first_step import FirstStep
 
 if TYPE_CHECKING:
     from aster.foundation.http.routes import Match
+    from aster.foundation.http.whole import Whole
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,6 +24,8 @@ _PROCESS = secrets.token_hex(8)
 _count = itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 LENGTH_DIGITS = 15
+EXTENSION = "aster.whole"
+NO_EXTENSIONS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Request:
         "request_id",
         "scope",
         "state",
+        "whole",
     )
 
     headers: Mapping[bytes, bytes]
@@ -66,6 +69,8 @@ class Request:
         self.limits = limits
         self.match = match
         self.state: dict[str, Any] = {}
+        # Taken out, for it refers to what refers to the scope: nothing is left for the garbage collector.
+        self.whole: Whole | None = scope.get("extensions", NO_EXTENSIONS).pop(EXTENSION, None)
         self._receive = receive
         self._body: bytes | None = None
         listed: Sequence[tuple[bytes, bytes]] = scope["headers"]
@@ -125,16 +130,21 @@ class Request:
         if len(b"".join(itertools.chain.from_iterable(self._listed))) > self.limits.header_bytes:
             raise HeadersTooLarge(f"the request's headers exceed {self.limits.header_bytes} bytes")
 
+    def body_here(self) -> bytes | None:
+        """`body`, if it takes no waiting."""
+        if self._body is None and self.whole is not None:
+            self._check_length(self.limits.body_bytes)
+            body = self.whole.body()
+            self._body = body if body is None else self._bounded(body)
+        return self._body
+
     async def body(self) -> bytes:
         """The whole body, read once; `BodyTooLarge` also for a chunked one, before it is held in memory."""
-        if self._body is None:
+        body = self.body_here()
+        if body is None:
             self._check_length(self.limits.body_bytes)
-            first = FirstStep(self._next_piece())
-            if first.is_done and not first.value[1]:
-                self._body = self._bounded(first.value[0])
-            else:
-                self._body = await self._read_pieces(first)
-        return self._body
+            body = self._body = await self._read_pieces()
+        return body
 
     async def body_pieces(self, *, cap: int) -> AsyncIterator[bytes]:
         """The body as it arrives, at most ``cap`` bytes of it in all; each piece may take ``body_seconds``.
@@ -155,12 +165,12 @@ class Request:
                 raise BodyTooLarge("Request body too large", limit=cap)
             yield piece
 
-    async def _read_pieces(self, first: FirstStep[tuple[bytes, bool]]) -> bytes:
+    async def _read_pieces(self) -> bytes:
         size, parts, is_open = 0, list[bytes](), True
         try:
             async with asyncio.timeout(self.limits.body_seconds):
                 while is_open:
-                    piece, is_open = await (self._next_piece() if parts else first)
+                    piece, is_open = await self._next_piece()
                     size += len(piece)
                     parts.append(self._bounded(piece, size))
         except TimeoutError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from aster.foundation.errors import AsterError
 
 GRACE_SECONDS = 10
 BACKLOG = 2048
+TRUSTED_PROXIES = "FORWARDED_ALLOW_IPS"
+"""uvicorn's variable: addresses of proxies whose ``X-Forwarded-For`` tells who asks. Without it nobody is believed."""
 
 
 class AddressUnavailable(AsterError):
@@ -55,6 +58,7 @@ class HttpServer:
             uvicorn.Config(
                 app,
                 loop="none",
+                http=_protocol(),
                 ws="none" if self._socket_bytes is None else "websockets-sansio",
                 ws_max_size=self._socket_bytes or 0,
                 ws_per_message_deflate=False,
@@ -62,6 +66,8 @@ class HttpServer:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # uvicorn believes every program on this machine; ours count a stranger's X-Forwarded-For as nobody's.
+                proxy_headers=TRUSTED_PROXIES in os.environ,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
@@ -82,6 +88,15 @@ class HttpServer:
     def release(self) -> None:
         """Free the port of a server that never started."""
         self._socket.close()
+
+
+def _protocol() -> Any:
+    """Ours; without httptools, which is not everywhere, whatever uvicorn has."""
+    try:
+        from aster.foundation.http.whole import WholeProtocol
+    except ImportError:
+        return "auto"
+    return WholeProtocol
 
 
 def listen(host: str, port: int) -> socket.socket:

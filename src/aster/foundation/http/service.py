@@ -82,7 +82,9 @@ class HttpService:
         extra: list[Header] = [(b"x-request-id", request.request_id.encode())]
         if self._cors is not None:
             extra += self._cors.headers(request)
-        await reply.send(send, extra=extra, head_only=request.method == "HEAD")
+        whole, head_only = request.whole, request.method == "HEAD"
+        if whole is None or head_only or not whole.answer(reply.status, reply.head(extra), reply.body):
+            await reply.send(send, extra=extra, head_only=head_only)
         self._observe(request, reply, time.perf_counter() - started)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,7 +109,10 @@ class HttpService:
         route = request.match.route
         if route is None:
             raise RuntimeError("a match has either a route or an error")
-        body = route.decode(request, await request.body()) if route.body is not None else None
+        body = None
+        if route.body is not None:
+            raw = request.body_here()
+            body = route.decode(request, await request.body() if raw is None else raw)
         value: Any = await route.handler(request, body)
         return value if isinstance(value, Reply) else json_reply(value, route.status)
 

@@ -230,7 +230,8 @@ class _Session:
     async def _caller_for(self, message: ClientMessage) -> Caller:
         """Who asks, as of now and for this: layer 3 with the row of the same thing over HTTP."""
         self._request.match = Match(self._socket.rows.get(type(message), self._socket.row))
-        await self._socket.roles(self._request)
+        if (waits := self._socket.roles(self._request)) is not None:
+            await waits
         self._count += 1
         caller = caller_of(self._request)
         return msgspec.structs.replace(caller, entrance="ws", request_id=f"{caller.request_id}.{self._count}")

@@ -90,7 +90,7 @@ class Evaluations:
         self, caller: Caller, call: StoredCall, *, trace: bool = False, claim: Claim | None = None
     ) -> Evaluation:
         """Evaluate a stored policy; raises `PolicyNotFound`, `VersionNotApproved`, `EntryAmbiguous`, `EngineBusy`."""
-        settings = await self._tenants.settings(caller.tenant)
+        settings = self._tenants.known_settings(caller.tenant) or await self._tenants.settings(caller.tenant)
         deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
         _require_entry(decision)
         events = recorded(settings.audit_evaluations, [_stored_event(caller, deployed, decision)])

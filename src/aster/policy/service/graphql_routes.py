@@ -5,7 +5,7 @@ request, recorded alike. The schema is made, and its library imported, when it i
 """
 
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -17,6 +17,7 @@ from aster.foundation.http.errors import HttpError, ValidationFailed
 from aster.foundation.http.reply import NO_CONTENT, Reply, json_reply
 from aster.foundation.http.request import Request
 from aster.foundation.http.routes import Match, Route
+from aster.foundation.http.service import Layer
 from aster.foundation.logs import get_logger
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem, public_face
@@ -62,7 +63,7 @@ class GraphqlRoutes:
         self,
         routes: Sequence[Route],
         *,
-        roles: Callable[[Request], Awaitable[None]],
+        roles: Layer,
         rates: RateLayers,
         introspection: Role | None,
     ) -> None:
@@ -140,7 +141,8 @@ class GraphqlRoutes:
 
         part = _part_of(request, route, params, query)
         try:
-            await self._roles(part)
+            if (waits := self._roles(part)) is not None:
+                await waits
             typed = msgspec.convert(body, route.body) if body is not None else None
             value = await route.handler(part, typed)
         except msgspec.ValidationError as error:

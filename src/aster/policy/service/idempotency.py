@@ -13,7 +13,7 @@ from aster.foundation.http.request import Request
 from aster.foundation.sql import Connection
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import IdempotencyConflict
-from aster.policy.service.headers import HeaderConflict, single_header
+from aster.policy.service.headers import HeaderConflict, single_headers
 
 HEADER = b"idempotency-key"
 KEPT_MS = 24 * 3600 * 1000
@@ -62,7 +62,7 @@ class Replay:
 async def replay_of(request: Request, tenant: str, now_ms: int) -> Replay | None:
     """None when the request has no key; raises `ValidationFailed` for a malformed one."""
     try:
-        key = single_header(request, HEADER)
+        key = single_headers(request).get(HEADER) or None
     except HeaderConflict:
         key = b""
     if key is None:

@@ -1,5 +1,7 @@
 """Layer 3: ``X-User-Role`` must be a known role, and at least the one the route asks for; 403."""
 
+from collections.abc import Awaitable
+
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.policy.service.caller import ANONYMOUS, Caller, Role, chain_of, tenant_of
@@ -7,7 +9,7 @@ from aster.policy.service.commit import claim_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Forbidden, RoleInsufficient, RoleInvalid, RoleMissing
 from aster.policy.service.events import denial_event
-from aster.policy.service.headers import HeaderConflict, single_header
+from aster.policy.service.headers import HeaderConflict, single_headers
 from aster.policy.service.journal import Journal
 from aster.policy.service.tenant_cache import TenantCache
 
@@ -28,32 +30,28 @@ class RoleLayer:
         self._tenants = tenants
         self._journal = journal
 
-    async def __call__(self, request: Request) -> None:
+    def __call__(self, request: Request) -> Awaitable[None] | None:
+        """Waits when the user's ceiling is not known, and to record a denial."""
         try:
-            await self._establish(request)
+            claimed = claimed_role(request)
+            require_role(request, claimed)
+            user = user_id(request)
+            ceiling = self._tenants.known_ceiling(tenant_of(request), user)
+            if ceiling is None:
+                return self._look_up(request, claimed, user)
+            _establish(request, claimed, user, ceiling)
         except Forbidden as error:
-            await self._record(request, error)
-            raise
+            return self._deny(request, error)
+        return None
 
-    async def _establish(self, request: Request) -> None:
-        claimed = claimed_role(request)
-        require_role(request, claimed)
-        tenant, user = tenant_of(request), user_id(request)
-        ceiling = self._tenants.known_ceiling(tenant, user)
-        if ceiling is None:
-            ceiling = await self._tenants.ceiling(tenant, user)
-        role = min(claimed, ceiling, request.state.get("key_ceiling", Role.OWNER))
-        require_role(request, role)
-        request.state["caller"] = Caller(
-            tenant=tenant,
-            user=user,
-            role=role,
-            request_id=request.request_id,
-            client=request.client,
-            key_id=request.state.get("key_id"),
-        )
+    async def _look_up(self, request: Request, claimed: Role, user: str) -> None:
+        ceiling = await self._tenants.ceiling(tenant_of(request), user)
+        try:
+            _establish(request, claimed, user, ceiling)
+        except Forbidden as error:
+            await self._deny(request, error)
 
-    async def _record(self, request: Request, error: Forbidden) -> None:
+    async def _deny(self, request: Request, error: Forbidden) -> None:
         """A denial is in the tenant's chain: the request was signed by one of its own secrets."""
         route = request.match.route
         claimed = ROLES.get((request.header(HEADER) or b"").upper())
@@ -72,15 +70,29 @@ class RoleLayer:
             code=error.code,
         )
         await self._journal.record(claim_of(request), chain_of(tenant_of(request)), [event])
+        raise error
+
+
+def _establish(request: Request, claimed: Role, user: str, ceiling: Role) -> None:
+    role = min(claimed, ceiling, request.state.get("key_ceiling", Role.OWNER))
+    require_role(request, role)
+    request.state["caller"] = Caller(
+        tenant=tenant_of(request),
+        user=user,
+        role=role,
+        request_id=request.request_id,
+        client=request.client,
+        key_id=request.state.get("key_id"),
+    )
 
 
 def claimed_role(request: Request) -> Role:
     """The header's role, in any case."""
     try:
-        value = single_header(request, HEADER)
+        value = single_headers(request).get(HEADER)
     except HeaderConflict:
         raise RoleInvalid("X-User-Role was sent with different values") from None
-    if value is None:
+    if not value:
         raise RoleMissing("X-User-Role is required", problems=problem("X-User-Role", "is missing"))
     role = ROLES.get(value.upper())
     if role is None:
@@ -102,8 +114,8 @@ def require_role(request: Request, role: Role) -> None:
 def user_id(request: Request) -> str:
     """``X-User-Id`` for the audit log, at most 128 printable characters; ``anonymous`` without one."""
     try:
-        value = single_header(request, USER_HEADER)
-        text = value.decode("utf-8") if value is not None else ANONYMOUS
+        value = single_headers(request).get(USER_HEADER)
+        text = value.decode("utf-8") if value else ANONYMOUS
     except (HeaderConflict, UnicodeDecodeError):
         text = ""
     if not text or len(text) > USER_LENGTH or not text.isprintable():

@@ -6,7 +6,9 @@ The message is built from bytes as received; secrets are compared in constant ti
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+
+import msgspec
 
 from aster.foundation.http.request import Request
 from aster.foundation.logs import get_logger
@@ -21,8 +23,8 @@ from aster.policy.service.errors import (
     TimestampOutOfWindow,
     Unsigned,
 )
-from aster.policy.service.headers import HeaderConflict, single_header
-from aster.policy.service.nonces import WINDOW_MS, NonceStore
+from aster.policy.service.headers import HeaderConflict, SingleHeaders, single_headers
+from aster.policy.service.nonces import WINDOW_MS, Claim, NonceStore
 from aster.policy.service.signing import canonical_message, keyed_hash, with_identity
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenants import Key, TenantAdministration
@@ -60,39 +62,37 @@ class SignatureLayer:
         self._now_ms = now_ms
         self._least_version = least_version
 
-    async def __call__(self, request: Request) -> None:
+    def __call__(self, request: Request) -> Awaitable[None] | None:
+        """Waits for a body that is still on its way, for a named key, for replicas; mostly for nothing."""
         try:
-            await self._verify(request)
+            proof = _proof_of(request, self._now_ms())
+            body = request.body_here()
+            if body is None or proof.key_id is not None or self._nonces.is_shared:
+                return self._wait(request, proof)
+            request.state["claim"] = self._claim(request, proof, body, self._keys.of(tenant_of(request)))
         except Unsigned as error:
-            logger.info(
-                "unsigned request refused",
-                reason=error.code,
-                tenant=tenant_of(request),
-                request_id=request.request_id,
-                client=request.client,
-            )
+            _tell(request, error)
+            raise
+        return None
+
+    async def _wait(self, request: Request, proof: "_Proof") -> None:
+        try:
+            body = await request.body()
+            claim = self._claim(request, proof, body, await self._secrets(request, proof))
+            await self._nonces.share(claim)
+            request.state["claim"] = claim
+        except Unsigned as error:
+            _tell(request, error)
             raise
 
-    async def _verify(self, request: Request) -> None:
-        signature = _required(request, _SIGNATURE_HEADER)
-        nonce = _required(request, _NONCE_HEADER)
-        timestamp = _required(request, _TIMESTAMP_HEADER)
-        received_ms = self._now_ms()
-        timestamp_ms = _within_window(timestamp, received_ms)
-        if not _NONCE.fullmatch(nonce):
-            raise NonceInvalid("X-Aster-Nonce must be 1 to 128 visible ASCII characters without '|'")
-        if not _SIGNATURE.fullmatch(signature):
+    def _claim(self, request: Request, proof: "_Proof", body: bytes, secrets: tuple[bytes, ...]) -> Claim:
+        """The nonce, held for this request because one of the secrets signed it."""
+        if not _is_signed(self._message(request, proof, body), bytes.fromhex(proof.signature), secrets):
             raise SignatureInvalid("the signature is not valid")
-        message = self._message(request, timestamp, nonce, await request.body())
-        tenant = tenant_of(request)
-        key_id = _optional(request, b"x-aster-key-id", _KEY_ID)
-        secrets = self._keys.of(tenant) if key_id is None else await self._named(request, tenant, key_id, received_ms)
-        if not _is_signed(message, bytes.fromhex(signature.decode("ascii")), secrets):
-            raise SignatureInvalid("the signature is not valid")
-        claim = self._nonces.claim(tenant, nonce.decode("ascii"), received_ms=received_ms, timestamp_ms=timestamp_ms)
-        if self._nonces.is_shared:
-            await self._nonces.share(claim)
-        request.state["claim"] = claim
+        nonce = proof.nonce.decode("ascii")
+        return self._nonces.claim(
+            tenant_of(request), nonce, received_ms=proof.received_ms, timestamp_ms=proof.timestamp_ms
+        )
 
     async def require_live_key(self, request: Request) -> None:
         """Does the named key that signed still count? `SignatureInvalid` if not; for what outlives its request."""
@@ -105,22 +105,25 @@ class SignatureLayer:
             lambda connection: TenantAdministration(connection, tenant).live_key(key_id, now_ms=now_ms)
         )
 
-    async def _named(self, request: Request, tenant: str, key_id: bytes, now_ms: int) -> tuple[bytes, ...]:
-        """The secret of the one named key that the request names, instead of the tenant's own."""
-        key = await self._live_key(tenant, key_id.decode("ascii"), now_ms)
+    async def _secrets(self, request: Request, proof: "_Proof") -> tuple[bytes, ...]:
+        """The tenant's own, or the secret of the one named key that the request names."""
+        tenant = tenant_of(request)
+        if proof.key_id is None:
+            return self._keys.of(tenant)
+        key = await self._live_key(tenant, proof.key_id.decode("ascii"), proof.received_ms)
         if key is None:
             return self._keys.nobodys()
         request.state["key_id"] = key.id
         request.state["key_ceiling"] = Role(key.role_ceiling)
         return self._keys.named(tenant, key.id)
 
-    def _message(self, request: Request, timestamp: bytes, nonce: bytes, body: bytes) -> bytes:
+    def _message(self, request: Request, proof: "_Proof", body: bytes) -> bytes:
         path = request.raw_path
         if b"|" in path:
             # A path with the separator in it could be read as another path with another query.
             raise SignatureInvalid("the path must not contain '|'", hint="write it as %7C")
-        message = canonical_message(request.method, path, request.raw_query, timestamp, nonce, body)
-        version = _optional(request, b"x-aster-signature-version", _VERSION) or b"1"
+        message = canonical_message(request.method, path, request.raw_query, proof.timestamp, proof.nonce, body)
+        version = proof.version or b"1"
         if int(version) < self._least_version:
             raise SignatureInvalid(f"this service asks for signature version {self._least_version}")
         if version == b"1":
@@ -128,6 +131,49 @@ class SignatureLayer:
         role = request.header(b"x-user-role") or b""
         user = request.header(b"x-user-id") or b""
         return with_identity(message, tenant_of(request).encode("ascii"), role, user)
+
+
+class _Proof(msgspec.Struct, frozen=True, gc=False):
+    """What the headers say, in form but not yet believed."""
+
+    signature: str
+    nonce: bytes
+    timestamp: bytes
+    timestamp_ms: int
+    received_ms: int
+    key_id: bytes | None
+    version: bytes | None
+
+
+def _proof_of(request: Request, received_ms: int) -> _Proof:
+    headers = single_headers(request)
+    signature = _required(headers, _SIGNATURE_HEADER)
+    nonce = _required(headers, _NONCE_HEADER)
+    timestamp = _required(headers, _TIMESTAMP_HEADER)
+    timestamp_ms = _within_window(timestamp, received_ms)
+    if not _NONCE.fullmatch(nonce):
+        raise NonceInvalid("X-Aster-Nonce must be 1 to 128 visible ASCII characters without '|'")
+    if not _SIGNATURE.fullmatch(signature):
+        raise SignatureInvalid("the signature is not valid")
+    return _Proof(
+        signature.decode("ascii"),
+        nonce,
+        timestamp,
+        timestamp_ms,
+        received_ms,
+        _optional(headers, b"x-aster-key-id", _KEY_ID),
+        _optional(headers, b"x-aster-signature-version", _VERSION),
+    )
+
+
+def _tell(request: Request, error: Unsigned) -> None:
+    logger.info(
+        "unsigned request refused",
+        reason=error.code,
+        tenant=tenant_of(request),
+        request_id=request.request_id,
+        client=request.client,
+    )
 
 
 def _is_signed(message: bytes, given: bytes, secrets: tuple[bytes, ...]) -> bool:
@@ -138,19 +184,19 @@ def _is_signed(message: bytes, given: bytes, secrets: tuple[bytes, ...]) -> bool
     return found
 
 
-def _required(request: Request, name: bytes) -> bytes:
+def _required(headers: SingleHeaders, name: bytes) -> bytes:
     try:
-        value = single_header(request, name)
+        value = headers.get(name)
     except HeaderConflict:
         raise SignatureInvalid(f"{_NAMES[name]} was sent with different values") from None
-    if value is None:
+    if not value:
         raise SignatureMissing(f"{_NAMES[name]} is required", problems=problem(_NAMES[name], "is missing"))
     return value
 
 
-def _optional(request: Request, name: bytes, form: re.Pattern[bytes]) -> bytes | None:
+def _optional(headers: SingleHeaders, name: bytes, form: re.Pattern[bytes]) -> bytes | None:
     try:
-        value = single_header(request, name)
+        value = headers.get(name) or None
     except HeaderConflict:
         value = b""
     if value is not None and not form.fullmatch(value):
