@@ -111,3 +111,36 @@ async def test_what_arrives_in_the_next_turns_of_the_loop_joins_the_group(journa
     await asyncio.gather(*map(later, range(5)))
     assert transactions == 1
     assert [record.event["n"] for record in AuditLog(database).records("c")] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("company", "transactions"), [(2, 1), (1, 2)])
+async def test_a_group_waits_for_those_who_came_together_before_and_nobody_who_came_alone_waits(
+    journal: tuple[Journal, Database], company: int, transactions: int
+) -> None:
+    book, database = journal
+    await asyncio.gather(*(book.record(None, "c", [{"n": 0}]) for _ in range(company)))
+    made: list[Connection] = []
+    database.after_writes(made.append)
+
+    async def later(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await book.record(None, "c", [{"n": turns}])
+
+    await asyncio.gather(later(0), later(4))
+    assert len(made) == transactions
+
+
+async def test_a_group_that_goes_on_growing_is_written_in_the_end(
+    journal: tuple[Journal, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aster.policy.service.journal.MOST_TURNS", 8)
+    monkeypatch.setattr("aster.policy.service.journal.GROUP_ENTRIES", 10**9)
+    book, _ = journal
+    first = book.record(None, "c", [{"n": 0}])
+    answers = [first]
+    async with asyncio.timeout(60):
+        while not first.done():
+            answers.append(book.record(None, "c", [{"n": len(answers)}]))
+            await asyncio.sleep(0)
+        await asyncio.gather(*answers)

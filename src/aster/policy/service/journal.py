@@ -1,10 +1,10 @@
 """The journal of evaluations: nonces and audit records that arrive together are written together.
 
-While one group is being made durable the next one gathers, on the event loop and without a timer, and goes on until a
-turn of the loop brings nothing more: under load the answers of one group bring the requests of the next. A group
-crosses to the writer thread once, and pays for one statement where each of its members would pay for several. An
-evaluation is answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's: then the
-group is written anew, one entry after the other.
+While one group is being made durable the next one gathers, on the event loop and without a timer, and goes on until the
+loop has nothing else to do: under load the answers of one group bring the requests of the next. A group crosses to the
+writer thread once, and pays for one statement where each of its members would pay for several. An evaluation is
+answered only when its group is on disk. A replayed nonce undoes its own entry and nobody else's: then the group is
+written anew, one entry after the other.
 """
 
 import asyncio
@@ -22,8 +22,16 @@ from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.nonces import Claim, insert_all
 
 GROUP_ENTRIES = 512
-GATHERING_TURNS = 8
-"""Turns of the event loop that a group waits for more, at most."""
+QUIET_TURNS = 4
+"""Turns of the event loop that bring nothing, after which a group is whole.
+
+With one turn, two half groups used to take turns on a quick disk: each was written while the other was being answered,
+and the two threads fought for the interpreter's lock. Whole groups cost a fifth less processor time at 64 connections,
+a third less at 16, and are answered sooner.
+"""
+
+MOST_TURNS = 64
+"""Turns that a group gathers at most, however much goes on arriving: some 10 ms."""
 
 AnyEvent = Mapping[str, Any] | Event
 Outcome = Exception | None
@@ -59,6 +67,7 @@ class Journal:
         self._audit = audit
         self._waiting: list[_Entry] = []
         self._writing: asyncio.Task[None] | None = None
+        self._last_size = 0
         self._since: float | None = None
         self.committed = Timings()
         self.entries = 0
@@ -98,12 +107,16 @@ class Journal:
             self._writing = self._since = None
 
     async def _gather(self) -> None:
-        size = 0
-        for _ in range(GATHERING_TURNS):
-            if not size < len(self._waiting) < GROUP_ENTRIES:
-                return
+        """Who came alone the last time is not kept waiting for others."""
+        quiet_turns = QUIET_TURNS if self._last_size > 1 else 1
+        size = quiet = 0
+        for _ in range(MOST_TURNS):
+            quiet = quiet + 1 if len(self._waiting) == size else 0
             size = len(self._waiting)
+            if quiet == quiet_turns or size >= GROUP_ENTRIES:
+                break
             await asyncio.sleep(0)
+        self._last_size = size
 
     async def _write(self, group: Sequence[_Entry]) -> None:
         try:
