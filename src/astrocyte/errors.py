@@ -142,6 +142,12 @@ class NotSupported(AstrocyteError):
     code = "NOT_SUPPORTED"
 
 
+class ModelUnavailable(AstrocyteError):
+    """The embedding model's file is not there, is damaged, or can't be made."""
+
+    code = "MODEL_UNAVAILABLE"
+
+
 class LanguageModelUnavailable(AstrocyteError):
     """The configured language model did not answer, or not in time."""
 

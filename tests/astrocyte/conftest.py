@@ -6,20 +6,29 @@ from pathlib import Path
 import pytest
 
 from astrocyte.memory import Astrocyte
-from astrocyte.models.minilm import MiniLm, weights_folder
+from astrocyte.models.kept_files import cache_directory
+from astrocyte.models.minilm import MiniLm, find_model
+from astrocyte.models.preparing import prepare_model
+from astrocyte.models.weights import installed_weights
 
 
 @pytest.fixture(scope="session")
 def weights() -> Path:
-    folder = weights_folder()
+    """The published weights, as they are; the engine needs only what is made of them."""
+    folder = installed_weights()
     if folder is None:
         pytest.fail("the model's weights are not installed: `make test` installs requirements/models.txt")
     return folder
 
 
 @pytest.fixture(scope="session")
-def model(weights: Path) -> MiniLm:
-    return MiniLm(weights)
+def model_file(weights: Path) -> Path:
+    return find_model() or prepare_model(cache_directory(), weights, tell=print)
+
+
+@pytest.fixture(scope="session")
+def model(model_file: Path) -> MiniLm:
+    return MiniLm(model_file)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

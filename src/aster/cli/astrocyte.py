@@ -11,6 +11,7 @@ from aster.cli import (
     memory_holds,
     memory_keeping,
     memory_mcp,
+    memory_model,
     memory_serve,
     memory_setup,
     memory_upkeep,
@@ -47,6 +48,7 @@ app.command(name="reembed")(memory_upkeep.reembed)
 app.command(name="doctor")(memory_care.doctor)
 app.command(name="backup")(memory_care.backup)
 app.command(name="mcp")(memory_mcp.mcp)
+app.add_typer(memory_model.app, name="model")
 app.command(name="setup")(memory_setup.setup)
 app.command(name="whoami")(memory_use.whoami)
 

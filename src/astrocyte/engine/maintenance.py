@@ -11,6 +11,7 @@ from aster.foundation.logs import get_logger
 from aster.foundation.sql import SqliteDatabase
 from astrocyte.engine.banks import BankOperations
 from astrocyte.memories import Finding
+from astrocyte.models.ladder import PREPARE_HINT
 from astrocyte.models.word_vectors import WordProvider
 from astrocyte.stores.rows import AUDIT_CHAIN
 
@@ -40,16 +41,23 @@ class MaintenanceOperations(BankOperations):
         chain = state.audit.verify(AUDIT_CHAIN)
         detail = f"{chain.records} records" if chain.valid else f"broken at record {chain.broken_sequence}"
         findings.append(Finding(check="audit chain", is_well=chain.valid, detail=detail))
-        if self.model_id is None:
-            hint = None if self.settings.provider == "none" else "install an embedding model's weights"
-            detail = "none: recall goes by keywords alone"
-            findings.append(Finding(check="embedding model", is_well=hint is None, detail=detail, hint=hint))
-        else:
-            findings.append(Finding(check="embedding model", is_well=True, detail=self.model_id))
+        findings.append(self._model())
         hint = "astrocyte reembed BANK; or set embedding.provider to the banks' model"
         findings.append(_told("bank models", self._strangers(), hint))
         findings += self._lacking_vectors()
         return findings
+
+    def _model(self) -> Finding:
+        provider = self._opened.provider
+        if provider is None:
+            hint = None if self.settings.provider == "none" else PREPARE_HINT
+            detail = "none: recall goes by keywords alone"
+            return Finding(check="embedding model", is_well=hint is None, detail=detail, hint=hint)
+        try:
+            provider.embed(["Does it answer?"])
+        except AsterError as error:
+            return Finding(check="embedding model", is_well=False, detail=error.message, hint=error.hint)
+        return Finding(check="embedding model", is_well=True, detail=provider.model_id)
 
     def _space_left(self) -> Iterator[Finding]:
         database = self._opened.database

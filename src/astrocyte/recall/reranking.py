@@ -60,7 +60,7 @@ class CrossEncoder:
 
     def __init__(self, folder: Path) -> None:
         """Raises `ConfigError` when the folder does not hold such a model."""
-        runtime, tokenizers = load_extra("onnxruntime", extra="memory"), load_extra("tokenizers", extra="memory")
+        runtime, tokenizers = load_extra("onnxruntime", extra="rerank"), load_extra("tokenizers", extra="rerank")
         for name in ("model.onnx", "tokenizer.json"):
             if not (folder / name).is_file():
                 raise ConfigError(

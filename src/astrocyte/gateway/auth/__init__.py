@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aster.foundation.errors import ConfigError
+from aster.foundation.extras import load_extra
 from aster.foundation.settings import suggest
 from astrocyte.gateway.auth.headers import Authenticator
 
@@ -26,15 +27,24 @@ MODES: Mapping[str, str] = MappingProxyType(
         "jwt_oidc": "astrocyte.gateway.auth.jwt_oidc",
     }
 )
-"""Each mode's file, imported when the mode is chosen: tokens need libraries that the others don't."""
+"""Each mode's file, imported when the mode is chosen."""
+
+SIGNED = frozenset({"jwt_hs256", "jwt", "jwt_oidc"})
+"""Modes that verify tokens need libraries that the others don't."""
 
 
 def create_authenticator(settings: "GatewaySettings") -> Authenticator:
-    """The configured mode's; raises `ConfigError` for an unknown one: there is no fallback."""
+    """The configured mode's; raises `ConfigError` for an unknown one: there is no fallback.
+
+    Raises `MissingExtra` where the mode's libraries are not installed.
+    """
     home = MODES.get(settings.auth_mode)
     if home is None:
         raise ConfigError(
             f"Unknown ASTROCYTE_AUTH_MODE: {settings.auth_mode[:40]}", hint=suggest(settings.auth_mode, MODES)
         )
+    if settings.auth_mode in SIGNED:
+        for library in ("jwt", "cryptography"):
+            load_extra(library, extra="gateway")
     authenticator: Authenticator = importlib.import_module(home).create(settings)
     return authenticator
