@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -26,6 +27,18 @@ def test_what_up_writes_is_its_owner_s_alone_also_in_a_directory_that_was_there(
     tmp_path.chmod(0o755)
     addresses(start("up", "--port", "0", "--data", str(tmp_path), "--json"))
     assert {file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {0}
+
+
+def test_up_serves_the_console_unless_it_is_told_not_to(start: Start, tmp_path: Path) -> None:
+    with_it, without = (
+        addresses(start("up", "--port", "0", "--data", str(tmp_path / name), "--json", *flags))
+        for name, flags in (("with", []), ("without", ["--no-console"]))
+    )
+    with urllib.request.urlopen(with_it["console"]) as answer:
+        assert answer.status == 200
+    assert "console" not in without
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{without['url']}/console")
 
 
 def test_a_second_signal_ends_at_once_what_still_has_a_request_under_way(start: Start, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from typing import Any
 
 PATIENCE = 60.0
 PAUSE = 0.05
+ELSEWHERE = "elsewhere.test"
+"""This machine by a name that a browser does not trust as this machine."""
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 ENTER, TAB = "\ue007", "\ue004"
 FLAGS = (
@@ -30,6 +32,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--no-first-run",
     "--no-proxy-server",
+    f"--host-resolver-rules=MAP {ELSEWHERE} 127.0.0.1",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",

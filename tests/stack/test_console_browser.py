@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.processes import addresses
-from tests.stack.browser import ENTER, TAB, Browser, browser, chromium_is_missing
+from tests.stack.browser import ELSEWHERE, ENTER, TAB, Browser, browser, chromium_is_missing
 
 from aster.policy.service.signing import sign_request
 
@@ -349,6 +349,67 @@ def test_versions_are_compared_rolled_back_and_approved(page: Browser, server: S
         ask(page, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": False, "allowSelfApproval": False})
 
 
+def test_whoever_deploys_meanwhile_is_not_passed_over_and_no_text_is_lost(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    source = LOAN.replace("finance.loan", "finance.shared")
+    policy = deployed(page, source)
+    visit(page, f"/policies/{policy}/edit")
+    page.see("It can be evaluated")
+    deployed(page, source.replace("740", "760"))
+    page.type(page.element("textarea.code"), source.replace("740", "780"))
+    page.press("Deploy the next version")
+    page.see("PRECONDITION_FAILED")
+    visit(page, f"/policies/{policy}")
+    page.see("at least 760", ".lines")
+    visit(page, f"/policies/{policy}/edit")
+    page.until(lambda: "780" in page.run("return document.querySelector('textarea.code')?.value ?? ''"), "the draft")
+    page.press("Deploy the next version")
+    page.see("at least 780", ".lines")
+
+
+def test_an_editor_shows_what_is_typed_wherever_it_is_changed(page: Browser, server: Server) -> None:
+    sign_in(page, server, "MEMBER")
+    visit(page, "/policies/new")
+    page.see("It can be evaluated")
+    script = r"""
+      const area = document.querySelector("textarea.code");
+      const textsOf = (column) => [...document.querySelectorAll(`${column} > div`)].map((each) => each.textContent);
+      const shown = () => textsOf(".shown").map((each) => each.replace("\u200b", ""));
+      const texts = ["", "a", "a\nb", "b\na\nb", "a\nb", "x\ny\nz\n", "x\nz", "x\nx\nz", "x\n\n\nz", "z", "If\nIf\n"];
+      const wrong = [];
+      for (const text of texts) {
+        area.value = text;
+        area.dispatchEvent(new Event("input", { bubbles: true }));
+        const count = textsOf(".numbers").length;
+        if (shown().join("\n") !== text || count !== text.split("\n").length) wrong.push([text, shown(), count]);
+      }
+      return wrong;
+    """
+    assert page.run(script) == []
+
+
+def test_keywords_are_told_apart_in_every_language(page: Browser, server: Server) -> None:
+    sign_in(page, server)
+    script = """
+      const { highlighter, lexicons } = await import("/console/highlight.js");
+      const all = await lexicons("acme-corp");
+      const words = (id, line, aliases) => highlighter(all.find((each) => each.id === id), aliases)(line)
+        .filter((each) => each.className === "keyword").map((each) => each.textContent);
+      return [
+        words("en-US", 'If rate is not equal to "If" or ratio at least 7'),
+        words("de-DE", "Modul finanz.Kredit."),
+        words("en-US", "Reject rate", { RETURN: ["Reject"] }),
+        words("zh-CN", "模块 财务。").length,
+      ];
+    """
+    english, german, own, chinese = page.run(script)
+    assert "or" in english
+    assert "at least" in english
+    assert german == ["Modul"]
+    assert own == ["Reject"]
+    assert chinese == 1
+
+
 def test_the_chain_is_verified_and_a_decision_proved_again(page: Browser, server: Server) -> None:
     sign_in(page, server)
     deployed(page, LOAN.replace("finance.loan", "finance.proof"))
@@ -395,6 +456,48 @@ def test_a_key_s_secret_is_shown_once(page: Browser, server: Server) -> None:
     visit(page, "/access/keys")
     page.see("nightly batch", "table")
     assert secret not in page.run("return document.documentElement.outerHTML")
+
+
+def test_callers_of_memory_send_what_the_auth_mode_asks_and_the_admin_token_nowhere_else(page: Browser) -> None:
+    script = """
+      const { callMemoryAs, memoryHeaders } = await import("/console/session.js");
+      const headers = (caller, path) => { callMemoryAs(caller); return memoryHeaders(new URL(path, location.origin)); };
+      return [
+        headers({}, "/v1/recall"),
+        headers({ principal: "user:alice", onBehalfOf: "user:bob" }, "/v1/recall"),
+        headers({ apiKey: "k", principal: "agent:a", adminToken: "t" }, "/v1/recall"),
+        headers({ token: "x.y.z", adminToken: "t" }, "/v1/admin/banks"),
+        headers({ adminToken: "t" }, "/v1/administrators"),
+      ];
+    """
+    assert page.run(script) == [
+        {},
+        {"X-Astrocyte-Principal": "user:alice", "X-Astrocyte-On-Behalf-Of": "user:bob"},
+        {"X-Api-Key": "k", "X-Astrocyte-Principal": "agent:a"},
+        {"Authorization": "Bearer x.y.z", "X-Admin-Token": "t"},
+        {},
+    ]
+
+
+def test_who_one_is_counts_from_the_next_request_on(page: Browser) -> None:
+    visit(page, "/access")
+    page.type(page.labelled("Principal"), "user:carol")
+    page.press("Use these")
+    page.see("The gateway takes you for:")
+    page.see("user:carol", ".done")
+    page.see("user:carol", "#callers")
+    page.type(page.labelled("Operation"), "forget")
+    page.type(page.labelled("Banks"), "bakery")
+    page.press("Would it be allowed?")
+    page.see("access control is disabled")
+
+
+def test_where_a_browser_does_not_sign_the_page_says_so(page: Browser, server: Server) -> None:
+    page.open(f"{server.url.replace('127.0.0.1', ELSEWHERE)}/console#/policies")
+    page.see("Requests can't be signed on this page.")
+    page.see("HTTPS or from this very machine")
+    told = page.complaints()
+    assert all("Cross-Origin-Opener-Policy" in each for each in told), "which such a page can't have either"
 
 
 def test_a_role_that_is_too_low_is_refused_in_the_api_s_own_words(page: Browser, server: Server) -> None:

@@ -7,7 +7,8 @@ import { memoryHeaders, policyHeaders } from "./session.js";
 export class ApiError extends Error {
   /**
    * @param {string} message
-   * @param {{status: number, code: string, requestId: string, system: string, problems?: {path: string, message: string}[]}} facts
+   * @param {{status: number, code: string, requestId: string, system: string,
+   *   problems?: {path: string, message: string}[]}} facts
    */
   constructor(message, facts) {
     super(message);
@@ -20,8 +21,11 @@ export class ApiError extends Error {
   }
 }
 
-/** @typedef {{query?: Record<string, any>, body?: any, signal?: AbortSignal, headers?: Record<string, string>}} Options */
-/** @typedef {{value: any, headers: Headers, status: number, response: Response}} Answer */
+/**
+ * @typedef {{query?: Record<string, any>, body?: any, signal?: AbortSignal,
+ *   headers?: Record<string, string>}} Options
+ * @typedef {{value: any, headers: Headers, status: number, response: Response}} Answer
+ */
 
 /** @param {string} path @param {Record<string, any>} [query] */
 function addressOf(path, query = {}) {
@@ -89,7 +93,12 @@ export async function askMemory(method, path, { query, body, signal, headers } =
   const sent = { ...headers, ...memoryHeaders(url) };
   if (body !== undefined) sent["Content-Type"] = "application/json";
   return answerOf(
-    await send("memory", url, { method, signal, headers: sent, body: body === undefined ? undefined : encoded(body) }),
+    await send("memory", url, {
+      method,
+      signal,
+      headers: sent,
+      body: body === undefined ? undefined : encoded(body),
+    }),
   );
 }
 

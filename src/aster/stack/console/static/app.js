@@ -1,7 +1,7 @@
 // Where everything begins: the table of pages, and who is calling, shown on every one of them.
 
 import { fill, h, link } from "./dom.js";
-import { hasDrafts } from "./form.js";
+import { hasUnsaved } from "./form.js";
 import { startRouter } from "./router.js";
 import { signedView } from "./policy.js";
 import { changes, memoryCaller, policyCaller } from "./session.js";
@@ -65,13 +65,16 @@ function showCallers() {
   fill(
     byId("callers"),
     link("/access", [h("span", { class: "quiet" }, "memory "), principal]),
-    link("/access", [h("span", { class: "quiet" }, "policy "), policy ? `${policy.tenant} · ${policy.role}` : "not signed in"]),
+    link("/access", [
+      h("span", { class: "quiet" }, "policy "),
+      policy ? `${policy.tenant} · ${policy.role}` : "not signed in",
+    ]),
   );
 }
 
 changes.addEventListener("change", showCallers);
 addEventListener("beforeunload", (event) => {
-  if (hasDrafts()) event.preventDefault();
+  if (hasUnsaved()) event.preventDefault();
 });
 byId("skip").addEventListener("click", () => byId("main").focus());
 showCallers();

@@ -9,10 +9,16 @@ export function eventWords(eventType) {
 }
 
 /** What a record is about. @param {any} record */
-export function subjectOf(record) {
+function subjectOf(record) {
   if (!record.policyModule) return "";
   const version = record.version ? ` v${record.version}` : "";
-  return h("span", { class: "subject" }, record.policyModule, record.policyFunction && `.${record.policyFunction}`, version);
+  return h(
+    "span",
+    { class: "subject" },
+    record.policyModule,
+    record.policyFunction && `.${record.policyFunction}`,
+    version,
+  );
 }
 
 /** @param {any} record */

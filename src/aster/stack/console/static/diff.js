@@ -2,7 +2,11 @@
 
 import { h } from "./dom.js";
 
-const KINDS = /** @type {Record<string, [string, string]>} */ ({ "+": ["added", "added: "], "-": ["removed", "removed: "], "@": ["place", ""] });
+const KINDS = /** @type {Record<string, [string, string]>} */ ({
+  "+": ["added", "added: "],
+  "-": ["removed", "removed: "],
+  "@": ["place", ""],
+});
 
 /** @param {string} diff @param {string} label */
 export function diffView(diff, label) {
@@ -12,7 +16,12 @@ export function diffView(diff, label) {
     { class: "lines diff", tabindex: "0", "aria-label": label },
     lines.map((line) => {
       const [kind, words] = KINDS[line[0]] ?? ["", ""];
-      return h("li", { class: kind || null }, words && h("span", { class: "unseen" }, words), h("code", {}, line || " "));
+      return h(
+        "li",
+        { class: kind || null },
+        words && h("span", { class: "unseen" }, words),
+        h("code", {}, line || " "),
+      );
     }),
   );
 }

@@ -1,7 +1,10 @@
 // Elements from data. Whatever is shown is set as text or as an attribute of a fixed name, never as markup: what
 // memories and policies say is somebody else's word, and must not become part of the page.
 
-/** @typedef {Node | string | number | null | undefined | false | Child[]} Child */
+/**
+ * What an element may hold: lists within lists; false, null and undefined are nothing.
+ * @typedef {Node | string | number | null | undefined | false | any[]} Child
+ */
 
 /**
  * A new element.

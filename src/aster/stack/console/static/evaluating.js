@@ -13,20 +13,45 @@ import { short, traceTree } from "./trace.js";
 function resultOf(value) {
   if (value !== null && typeof value === "object" && !Array.isArray(value)) {
     const { __type: type, ...fields } = value;
-    return [type && h("p", { class: "quiet" }, type), facts(Object.entries(fields).map(([name, each]) => [name, h("code", { class: "value" }, short(each))]))];
+    return [
+      type && h("p", { class: "quiet" }, type),
+      facts(Object.entries(fields).map(([name, each]) => [name, h("code", { class: "value" }, short(each))])),
+    ];
   }
   return h("p", { class: "big" }, short(value));
 }
 
 /** What came of an evaluation. @param {any} decided */
-export function decisionOf(decided) {
-  const took = decided.executionTimeMicros ? `${(decided.executionTimeMicros / 1000).toFixed(2)} ms` : `${decided.executionTimeMs} ms`;
+function decisionOf(decided) {
+  const took = decided.executionTimeMicros
+    ? `${(decided.executionTimeMicros / 1000).toFixed(2)} ms`
+    : `${decided.executionTimeMs} ms`;
   if (decided.error !== null) {
-    const told = new ApiError(decided.error, { status: 0, code: decided.errorCode ?? "", requestId: "", system: "policy" });
-    return [problem(told), decided.diagnostics?.length > 0 && h("ul", {}, decided.diagnostics.map((/** @type {any} */ each) => h("li", {}, `line ${each.startLine}: `, diagnosticOf(each))))];
+    const told = new ApiError(decided.error, {
+      status: 0,
+      code: decided.errorCode ?? "",
+      requestId: "",
+      system: "policy",
+    });
+    return [
+      problem(told),
+      decided.diagnostics?.length > 0 &&
+        h(
+          "ul",
+          {},
+          decided.diagnostics.map((/** @type {any} */ each) =>
+            h("li", {}, `line ${each.startLine}: `, diagnosticOf(each)),
+          ),
+        ),
+    ];
   }
   return [
-    section("Decision", h("div", { class: "decision" }, resultOf(decided.result)), h("p", { class: "quiet" }, `${decided.executedFunction ?? ""} decided in ${took}`), (decided.warnings ?? []).map((/** @type {string} */ each) => h("p", {}, badge("warning"), " ", each))),
+    section(
+      "Decision",
+      h("div", { class: "decision" }, resultOf(decided.result)),
+      h("p", { class: "quiet" }, `${decided.executedFunction ?? ""} decided in ${took}`),
+      (decided.warnings ?? []).map((/** @type {string} */ each) => h("p", {}, badge("warning"), " ", each)),
+    ),
     decided.decisionTrace && section("Why", traceTree(decided.decisionTrace)),
     h("details", { class: "more" }, h("summary", {}, "The whole answer as JSON"), json(decided, "The answer")),
   ];
@@ -44,14 +69,26 @@ export async function evaluating({ draft, schemaOf, evaluate }) {
     if (!schema.success) return fill(holder, problem(new Error(schema.error ?? "What the rule takes is not known.")));
     const context = contextForm(schema.parameters ?? []);
     const change = (/** @type {any} */ event) => show(event.target.value);
-    const chosen = schema.functions.length > 1 && field({ name: "rule", label: "Rule", type: "select", options: schema.functions, value: schema.functionName, on: { change } });
-    fill(holder, form({
-      label: "Evaluate",
-      draft: `${draft} ${schema.functionName}`,
-      fields: [chosen, h("div", { class: "wide" }, context.element)],
-      submit: "Evaluate",
-      act: async () => decisionOf(await evaluate(schema.functionName, context.read())),
-    }));
+    const chosen =
+      schema.functions.length > 1 &&
+      field({
+        name: "rule",
+        label: "Rule",
+        type: "select",
+        options: schema.functions,
+        value: schema.functionName,
+        on: { change },
+      });
+    fill(
+      holder,
+      form({
+        label: "Evaluate",
+        draft: `${draft} ${schema.functionName}`,
+        fields: [chosen, h("div", { class: "wide" }, context.element)],
+        submit: "Evaluate",
+        act: async () => decisionOf(await evaluate(schema.functionName, context.read())),
+      }),
+    );
     return undefined;
   };
   await show(null);

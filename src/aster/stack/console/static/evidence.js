@@ -37,12 +37,26 @@ export function evidenceOf(legs, scale) {
       h("td", { class: "figure quiet" }, `#${rank}`),
     );
   });
-  const heads = [["leg", ""], ["", "track"], ["added", "figure"], ["score", "figure"], ["rank", "figure"]];
+  const heads = [
+    ["leg", ""],
+    ["", "track"],
+    ["added", "figure"],
+    ["score", "figure"],
+    ["rank", "figure"],
+  ];
   return h(
     "table",
     { class: "evidence" },
     h("caption", { class: "unseen" }, "Evidence: what each leg added to the sum"),
-    h("thead", {}, h("tr", {}, heads.map(([words, kind]) => h("th", { scope: "col", class: kind }, words)))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        heads.map(([words, kind]) => h("th", { scope: "col", class: kind }, words)),
+      ),
+    ),
     h("tbody", {}, rows),
   );
 }

@@ -5,19 +5,25 @@ import { append, fill, h, uniqueId } from "./dom.js";
 import { problem } from "./problem.js";
 
 /**
- * @typedef {{name: string, label: string, type?: string, value?: any, hint?: string, options?: (string | [string, string])[],
- *   wide?: boolean, [attribute: string]: any}} Field
+ * @typedef {{name: string, label: string, type?: string, value?: any, hint?: string,
+ *   options?: (string | [string, string])[], wide?: boolean, [attribute: string]: any}} Field
  */
 
 /** What was typed and not yet done, by form; secrets are never in it. @type {Map<string, Record<string, any>>} */
 const drafts = new Map();
+/** The drafts among them that are work, not questions: leaving the page asks first. @type {Set<string>} */
+const unsaved = new Set();
 
-/** @param {Field} spec */
+/** @param {Field} spec @param {string} id @param {string} hintId */
 function controlOf({ name, label, type = "text", value, hint, options, wide, ...attributes }, id, hintId) {
   const shared = { id, name, "aria-describedby": hint ? hintId : null, ...attributes };
   if (type === "select") {
     const list = (options ?? []).map((each) => (Array.isArray(each) ? each : [each, each]));
-    return h("select", shared, list.map(([each, words]) => h("option", { value: each, selected: each === value }, words)));
+    return h(
+      "select",
+      shared,
+      list.map(([each, words]) => h("option", { value: each, selected: each === value }, words)),
+    );
   }
   if (type === "textarea") {
     const area = h("textarea", { rows: 4, ...shared });
@@ -25,8 +31,21 @@ function controlOf({ name, label, type = "text", value, hint, options, wide, ...
     return area;
   }
   if (type === "checkbox") return h("input", { type, checked: value === true, ...shared });
-  const list = options && h("datalist", { id: `${id}-list` }, options.map((each) => h("option", { value: each })));
-  const input = h("input", { type, value, list: list && `${id}-list`, autocomplete: "off", spellcheck: "false", ...shared });
+  const list =
+    options &&
+    h(
+      "datalist",
+      { id: `${id}-list` },
+      options.map((each) => h("option", { value: each })),
+    );
+  const input = h("input", {
+    type,
+    value,
+    list: list && `${id}-list`,
+    autocomplete: "off",
+    spellcheck: "false",
+    ...shared,
+  });
   return list ? [input, list] : input;
 }
 
@@ -44,11 +63,16 @@ export function field(spec) {
 
 /** Fields that few need, folded away. @param {string} words @param {Field[]} fields @param {boolean} [isOpen] */
 export function more(words, fields, isOpen = false) {
-  return h("details", { class: "more", open: isOpen }, h("summary", {}, words), h("div", { class: "fields" }, fields.map(field)));
+  return h(
+    "details",
+    { class: "more", open: isOpen },
+    h("summary", {}, words),
+    h("div", { class: "fields" }, fields.map(field)),
+  );
 }
 
 /** Every control's value by its name: text trimmed only where it is asked for. @param {HTMLFormElement} form */
-export function valuesOf(form) {
+function valuesOf(form) {
   /** @type {Record<string, any>} */
   const values = {};
   for (const control of /** @type {any} */ (form.elements)) {
@@ -57,8 +81,8 @@ export function valuesOf(form) {
   return values;
 }
 
-/** @param {HTMLFormElement} form @param {string} key */
-function keepDraft(form, key) {
+/** @param {HTMLFormElement} form @param {string} key @param {boolean} isWork */
+function keepDraft(form, key, isWork) {
   const kept = drafts.get(key);
   for (const control of /** @type {any} */ (form.elements)) {
     if (!kept || !(control.name in kept) || control.type === "password") continue;
@@ -67,32 +91,37 @@ function keepDraft(form, key) {
   }
   form.addEventListener("input", () => {
     const values = valuesOf(form);
-    for (const control of /** @type {any} */ (form.elements)) if (control.type === "password") delete values[control.name];
+    for (const control of /** @type {any} */ (form.elements))
+      if (control.type === "password") delete values[control.name];
     drafts.set(key, values);
+    if (isWork) unsaved.add(key);
   });
 }
 
-/** Whether something was typed that was not yet done. */
-export function hasDrafts() {
-  return [...drafts.values()].some((values) => Object.values(values).some((value) => value !== "" && value !== false));
+/** Whether something was written that a closed page would lose. */
+export function hasUnsaved() {
+  return unsaved.size > 0;
 }
 
 /** @param {string} key */
 export function forgetDraft(key) {
   drafts.delete(key);
+  unsaved.delete(key);
 }
 
 /**
- * A form that does one thing. `act` gets the values and the place below the form for what came of it; what it returns is
- * shown there.
- * @param {{fields: import("./dom.js").Child, submit: string, act: (values: Record<string, any>, outcome: HTMLElement) => any,
- *   draft?: string, label?: string, class?: string, also?: import("./dom.js").Child, danger?: boolean, quiet?: boolean}} spec
+ * A form that does one thing. `act` gets the values and the place below the form for what came of it; what it returns
+ * is shown there. A `draft` is kept under that name while the person looks at another page; with `isWork` they are
+ * asked before the whole page is closed.
+ * @param {{fields: import("./dom.js").Child, submit: string,
+ *   act: (values: Record<string, any>, outcome: HTMLElement) => any, draft?: string, isWork?: boolean, label?: string,
+ *   class?: string, also?: import("./dom.js").Child, danger?: boolean, quiet?: boolean}} spec
  * @returns {HTMLElement}
  */
-export function form({ fields, submit, act, draft, label, also, danger, quiet, class: kind = "" }) {
+export function form({ fields, submit, act, draft, isWork = false, label, also, danger, quiet, class: kind = "" }) {
   const outcome = h("div", { class: "outcome", "aria-live": "polite" });
   const go = h("button", { type: "submit", class: danger ? "danger" : quiet ? null : "primary" }, submit);
-  const element = h("form", { class: `form ${kind}`.trim(), "aria-label": label ?? submit, novalidate: false });
+  const element = h("form", { class: `form ${kind}`.trim(), "aria-label": label ?? submit });
   append(element, [h("div", { class: "fields" }, fields), h("div", { class: "actions" }, go, also)]);
   let isBusy = false;
   element.addEventListener("submit", async (/** @type {Event} */ event) => {
@@ -112,13 +141,16 @@ export function form({ fields, submit, act, draft, label, also, danger, quiet, c
       element.removeAttribute("aria-busy");
     }
   });
-  if (draft) keepDraft(element, draft);
+  if (draft) keepDraft(element, draft, isWork);
   return h("div", { class: "form-and-outcome" }, element, outcome);
 }
 
 /** Words between commas, without the empty ones. @param {string} text */
 export function listOf(text) {
-  return text.split(",").map((each) => each.trim()).filter(Boolean);
+  return text
+    .split(",")
+    .map((each) => each.trim())
+    .filter(Boolean);
 }
 
 /** A moment of `datetime-local` (this machine's time) as the APIs take it; null when empty. @param {string} local */

@@ -10,7 +10,11 @@ import { h } from "./dom.js";
 /** @type {Map<string, Promise<Lexicon[]>>} */
 const asked = new Map();
 
-/** Every language a policy may be written in; asked once a tenant. @param {string} tenant @returns {Promise<Lexicon[]>} */
+/**
+ * Every language a policy may be written in; asked once a tenant.
+ * @param {string} tenant
+ * @returns {Promise<Lexicon[]>}
+ */
 export function lexicons(tenant) {
   const known = asked.get(tenant);
   if (known) return known;
@@ -31,7 +35,9 @@ function alternatives(words) {
 /** @param {Lexicon | undefined} lexicon @param {Record<string, string[]> | null} [aliases] own words for keywords
  * @returns {Highlighter} */
 export function highlighter(lexicon, aliases) {
-  const words = [...Object.values(lexicon?.keywords ?? {}), ...Object.values(aliases ?? {}).flat()].filter((word) => LETTER.test(word));
+  const words = [...Object.values(lexicon?.keywords ?? {}), ...Object.values(aliases ?? {}).flat()].filter((word) =>
+    LETTER.test(word),
+  );
   words.sort((a, b) => b.length - a.length);
   const spaced = alternatives(words.filter((word) => !UNSPACED.test(word)));
   const unspaced = alternatives(words.filter((word) => UNSPACED.test(word)));
@@ -50,7 +56,10 @@ export function highlighter(lexicon, aliases) {
     let end = 0;
     for (const found of line.matchAll(pattern)) {
       const kind = Object.entries(found.groups ?? {}).find(([, value]) => value !== undefined)?.[0] ?? "";
-      parts.push(line.slice(end, found.index), h("span", { class: kind.endsWith("spaced") ? "keyword" : kind }, found[0]));
+      parts.push(
+        line.slice(end, found.index),
+        h("span", { class: kind.endsWith("spaced") ? "keyword" : kind }, found[0]),
+      );
       end = found.index + found[0].length;
     }
     parts.push(line.slice(end));

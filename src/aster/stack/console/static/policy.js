@@ -8,13 +8,19 @@ import { policySignIn, ROLES } from "./signin.js";
 import { h } from "./dom.js";
 
 export const API = "/api/v1/policies";
+/** Reading shows withdrawn policies, too. */
+export const ANY = { includeDeleted: true };
 
 /** @param {string} id */
 export const policyUrl = (id) => `${API}/${encodeURIComponent(id)}`;
 /** @param {string} id @param {string} [below] */
 export const policyPath = (id, below = "") => `/policies/${encodeURIComponent(id)}${below}`;
 
-const STATES = /** @type {Record<string, "good" | "bad" | "neutral" | "accent">} */ ({ APPROVED: "good", SUBMITTED: "accent", REJECTED: "bad" });
+const STATES = /** @type {Record<string, "good" | "bad" | "neutral" | "accent">} */ ({
+  APPROVED: "good",
+  SUBMITTED: "accent",
+  REJECTED: "bad",
+});
 
 /** @param {string} status */
 export function stateOf(status) {
@@ -26,9 +32,18 @@ export function stateOf(status) {
  * @type {Record<string, [string, string, string][]>}
  */
 export const STEPS = {
-  DRAFT: [["submit", "Submit for approval", "MEMBER"], ["archive", "Archive", "MEMBER"]],
-  SUBMITTED: [["approve", "Approve", "ADMIN"], ["reject", "Reject", "ADMIN"]],
-  REJECTED: [["submit", "Submit again", "MEMBER"], ["archive", "Archive", "MEMBER"]],
+  DRAFT: [
+    ["submit", "Submit for approval", "MEMBER"],
+    ["archive", "Archive", "MEMBER"],
+  ],
+  SUBMITTED: [
+    ["approve", "Approve", "ADMIN"],
+    ["reject", "Reject", "ADMIN"],
+  ],
+  REJECTED: [
+    ["submit", "Submit again", "MEMBER"],
+    ["archive", "Archive", "MEMBER"],
+  ],
   APPROVED: [["deprecate", "Deprecate", "MEMBER"]],
   DEPRECATED: [["archive", "Archive", "MEMBER"]],
 };
@@ -53,15 +68,31 @@ export function wordsOf(version) {
   return { ...(vocabulary && { vocabulary }), ...(version.aliasSet && { aliasSet: version.aliasSet }) };
 }
 
-/** @param {any} summary @param {string} current @param {import("./dom.js").Child} content @returns {import("./router.js").Page} */
+/**
+ * @param {any} summary
+ * @param {string} current
+ * @param {import("./dom.js").Child} content
+ * @returns {import("./router.js").Page}
+ */
 export function policyFrame(summary, current, content) {
   const own = (/** @type {string} */ below) => policyPath(summary.policyId, below);
-  const list = [["", "Source", "source"], ["/evaluate", "Evaluate", "evaluate"], ["/versions", "Versions", "versions"], ["/edit", "New version", "edit"]];
+  const list = [
+    ["", "Source", "source"],
+    ["/evaluate", "Evaluate", "evaluate"],
+    ["/versions", "Versions", "versions"],
+    ["/edit", "New version", "edit"],
+  ];
   return {
     title: summary.name,
     told: `${summary.name}: ${current}`,
     above: crumbs([["/policies", "Policies"]]),
-    content: [tabs(`Policy ${summary.name}`, list.map(([below, words, name]) => [own(below), words, name === current])), content],
+    content: [
+      tabs(
+        `Policy ${summary.name}`,
+        list.map(([below, words, name]) => [own(below), words, name === current]),
+      ),
+      content,
+    ],
   };
 }
 
@@ -71,6 +102,12 @@ export function signedView(title, view) {
   return (place) => {
     if (policyCaller() !== null) return view(place);
     const signIn = policySignIn(() => go(location.hash.slice(1)));
-    return { title, content: [h("p", {}, "The policy service answers signed requests only. What you enter stays in this page's memory."), signIn] };
+    return {
+      title,
+      content: [
+        h("p", {}, "The policy service answers signed requests only. What you enter stays in this page's memory."),
+        signIn,
+      ],
+    };
   };
 }

@@ -8,6 +8,7 @@ const ADVICE = /** @type {Record<string, string>} */ ({
   SIGNATURE_INVALID: "The secret does not fit this tenant (or this key). Sign in again with the right one.",
   SIGNATURE_MISSING: "The policy service answers signed requests only. Sign in first.",
   TIMESTAMP_OUT_OF_WINDOW: "This machine's clock and the server's differ by more than five minutes. Set them right.",
+  PRECONDITION_FAILED: "Somebody was faster. What you wrote is kept: look at their version, then open this page again.",
   CONCURRENT_MODIFICATION: "Somebody was faster. Look at the state as it is now, then decide again.",
   KEYS_UNAVAILABLE: "Its operator sets ASTER_SECURITY_KEYS_MASTER_KEY, then it can.",
   ORIGIN_NOT_ALLOWED: "The tenant lets pages of other origins ask. Its OWNER adds this one, or asks from a terminal.",
@@ -35,21 +36,30 @@ export function problem(error) {
     { class: "problem", role: "alert" },
     h("p", {}, h("strong", {}, error.message)),
     error.problems.length > 0 &&
-      h("ul", {}, error.problems.map(({ path, message }) => h("li", {}, path && [h("code", {}, path), " "], message))),
+      h(
+        "ul",
+        {},
+        error.problems.map(({ path, message }) => h("li", {}, path && [h("code", {}, path), " "], message)),
+      ),
     advice && h("p", {}, advice, error.status === 401 && [" ", link("/access", "Access")]),
-    h("p", { class: "facts" }, facts.map((fact, index) => [index > 0 && " · ", fact])),
+    h(
+      "p",
+      { class: "facts" },
+      facts.map((fact, index) => [index > 0 && " · ", fact]),
+    ),
   );
 }
 
 /**
- * What is shown of an answer, or of the error that came instead: a part of a page that fails leaves the rest of it alone.
+ * What is shown of an answer, or of the error that came instead: a part of a page that fails leaves the rest alone.
  * @template T
- * @param {Promise<T>} asked @param {(value: T) => import("./dom.js").Child} shown
+ * @param {Promise<T>} asked
+ * @param {(value: T) => import("./dom.js").Child | Promise<import("./dom.js").Child>} shown
  * @returns {Promise<import("./dom.js").Child>}
  */
 export async function shownOr(asked, shown) {
   try {
-    return shown(await asked);
+    return await shown(await asked);
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") throw error;
     return problem(/** @type {Error} */ (error));

@@ -70,7 +70,9 @@ export function startRouter(table, outlet, announcer) {
     const { signal } = leaving;
     const { path, query } = address();
     const parts = path.split("/").map(decoded);
-    const found = parts.includes(null) ? [] : routes.map(({ match, view }) => ({ params: match(/** @type {string[]} */ (parts)), view }));
+    const found = parts.includes(null)
+      ? []
+      : routes.map(({ match, view }) => ({ params: match(/** @type {string[]} */ (parts)), view }));
     const chosen = found.find(({ params }) => params !== null);
     markCurrent(path);
     const slow = setTimeout(() => fill(outlet, h("p", { class: "quiet" }, "Loading…")), SLOW_MS);
@@ -78,7 +80,10 @@ export function startRouter(table, outlet, announcer) {
     try {
       page = chosen
         ? await chosen.view({ path, params: chosen.params ?? {}, query, signal })
-        : { title: "No such page", content: h("p", {}, "There is no page at this address. ", h("a", { href: "#/" }, "Back to the overview")) };
+        : {
+            title: "No such page",
+            content: h("p", {}, "There is no page at this address. ", h("a", { href: "#/" }, "Back to the overview")),
+          };
     } catch (error) {
       page = { title: "This page could not be shown", content: problem(/** @type {Error} */ (error)) };
     } finally {

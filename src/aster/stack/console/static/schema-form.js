@@ -1,5 +1,5 @@
-// A form from what a rule takes: a control for every leaf, a frame for every record, rows for lists; and JSON for what has
-// no form, or for whoever prefers it.
+// A form from what a rule takes: a control for every leaf, a frame for every record, rows for lists; and JSON for what
+// has no form, or for whoever prefers it.
 
 import { button, fill, h, uniqueId } from "./dom.js";
 import { field } from "./form.js";
@@ -25,7 +25,12 @@ function numberOf(text, name) {
 /** @param {Parameter} of */
 function hintOf(of) {
   const bounds = (of.constraints ?? []).map((each) => {
-    if (each.kind === "range") return [each.min, each.max].every((bound) => bound !== undefined) ? `${each.min} to ${each.max}` : each.min !== undefined ? `at least ${each.min}` : `at most ${each.max}`;
+    if (each.kind === "range")
+      return [each.min, each.max].every((bound) => bound !== undefined)
+        ? `${each.min} to ${each.max}`
+        : each.min !== undefined
+          ? `at least ${each.min}`
+          : `at most ${each.max}`;
     return each.kind === "pattern" ? `like ${each.pattern}` : "";
   });
   return [of.type, ...bounds, of.optional && "may be left out", of.pii && "personal data"].filter(Boolean).join(", ");
@@ -59,7 +64,14 @@ function leaf(of, path) {
 
 /** @param {Parameter} of @param {string} path @returns {Input} */
 function written(of, path) {
-  const element = field({ name: path, label: of.name, hint: `${hintOf(of)}, as JSON`, type: "textarea", rows: 3, class: "code" });
+  const element = field({
+    name: path,
+    label: of.name,
+    hint: `${hintOf(of)}, as JSON`,
+    type: "textarea",
+    rows: 3,
+    class: "code",
+  });
   const read = () => {
     const text = controlIn(element).value.trim();
     return text === "" ? undefined : raw(text, of.name);
@@ -70,7 +82,16 @@ function written(of, path) {
 /** @param {Parameter} of @param {string} path @returns {Input} */
 function record(of, path) {
   const inputs = (of.fields ?? []).map((each) => ({ name: each.name, input: inputOf(each, `${path}.${each.name}`) }));
-  const element = h("fieldset", { class: "record" }, h("legend", {}, of.name, " ", h("span", { class: "quiet" }, of.type)), h("div", { class: "fields" }, inputs.map(({ input }) => input.element)));
+  const element = h(
+    "fieldset",
+    { class: "record" },
+    h("legend", {}, of.name, " ", h("span", { class: "quiet" }, of.type)),
+    h(
+      "div",
+      { class: "fields" },
+      inputs.map(({ input }) => input.element),
+    ),
+  );
   const read = () => {
     const entries = inputs.map(({ name, input }) => [name, input.read()]).filter(([, value]) => value !== undefined);
     const isEmpty = entries.every(([, value]) => value === "");
@@ -81,7 +102,13 @@ function record(of, path) {
 
 /** @param {Parameter} of @param {string} path @returns {Input} */
 function list(of, path) {
-  const inner = { ...of, name: "", optional: false, constraints: [], ...innerOf(of, of.type.replace(/^list of /, "")) };
+  const inner = {
+    ...of,
+    name: "",
+    optional: false,
+    constraints: [],
+    ...innerOf(of, of.type.replace(/^list of /, "")),
+  };
   const rows = h("ol", { class: "rows" });
   /** @type {Input[]} */
   let inputs = [];
@@ -98,14 +125,28 @@ function list(of, path) {
     inputs.push(input);
     rows.append(row);
   };
-  const element = h("fieldset", { class: "record" }, h("legend", {}, of.name, " ", h("span", { class: "quiet" }, of.type)), rows, button(`Add to ${of.name}`, add));
+  const element = h(
+    "fieldset",
+    { class: "record" },
+    h("legend", {}, of.name, " ", h("span", { class: "quiet" }, of.type)),
+    rows,
+    button(`Add to ${of.name}`, add),
+  );
   return { element, read: () => inputs.map((each) => each.read()) };
 }
 
 /** What a list or an option is of. @param {Parameter} of @param {string} type */
 function innerOf(of, type) {
   const isList = type.startsWith("list of ");
-  const typeKind = isList ? "LIST" : of.fields ? "STRUCT" : of.enumVariants ? "ENUM" : /^[\p{L}\w]+$/u.test(type) ? "PRIMITIVE" : "UNKNOWN";
+  const typeKind = isList
+    ? "LIST"
+    : of.fields
+      ? "STRUCT"
+      : of.enumVariants
+        ? "ENUM"
+        : /^[\p{L}\w]+$/u.test(type)
+          ? "PRIMITIVE"
+          : "UNKNOWN";
   return { type, typeKind };
 }
 
@@ -120,7 +161,10 @@ function inputOf(of, path) {
     case "LIST":
       return list(of, path);
     case "OPTION":
-      return inputOf({ ...of, ...innerOf(of, of.type.replace(/^option of /, "").replace(/\?$/, "")), optional: true }, path);
+      return inputOf(
+        { ...of, ...innerOf(of, of.type.replace(/^option of /, "").replace(/\?$/, "")), optional: true },
+        path,
+      );
     default:
       return written(of, path);
   }
@@ -129,8 +173,17 @@ function inputOf(of, path) {
 /** The whole context of a rule. @param {Parameter[]} parameters @returns {Input} */
 export function contextForm(parameters) {
   const inputs = parameters.map((each) => ({ name: each.name, input: inputOf(each, each.name) }));
-  const asForm = () => Object.fromEntries(inputs.map(({ name, input }) => [name, input.read()]).filter(([, value]) => value !== undefined));
-  const own = h("div", { class: "fields" }, inputs.length > 0 ? inputs.map(({ input }) => input.element) : h("p", { class: "hint form-note" }, "This rule takes nothing."));
+  const asForm = () =>
+    Object.fromEntries(
+      inputs.map(({ name, input }) => [name, input.read()]).filter(([, value]) => value !== undefined),
+    );
+  const own = h(
+    "div",
+    { class: "fields" },
+    inputs.length > 0
+      ? inputs.map(({ input }) => input.element)
+      : h("p", { class: "hint form-note" }, "This rule takes nothing."),
+  );
   const id = uniqueId("json");
   const text = h("textarea", { id, name: "json", rows: 10, class: "code", spellcheck: "false" });
   const asText = h("div", { class: "field", hidden: true }, h("label", { for: id }, "Context as JSON"), text);
@@ -149,5 +202,8 @@ export function contextForm(parameters) {
     asText.hidden = !isJson();
   }
   queueMicrotask(switched); // a draft may have ticked it
-  return { element: h("div", { class: "context" }, own, asText, toggle, told), read: () => (isJson() ? raw(text.value, "The context") : asForm()) };
+  return {
+    element: h("div", { class: "context" }, own, asText, toggle, told),
+    read: () => (isJson() ? raw(text.value, "The context") : asForm()),
+  };
 }

@@ -3,7 +3,9 @@
 
 import { importSecret, signedHeaders } from "./signing.js";
 
-/** @typedef {{principal: string, onBehalfOf: string, apiKey: string, token: string, adminToken: string}} MemoryCaller */
+/**
+ * @typedef {{principal: string, onBehalfOf: string, apiKey: string, token: string, adminToken: string}} MemoryCaller
+ */
 /** @typedef {import("./signing.js").Signer} Signer */
 
 /** @type {MemoryCaller} */
@@ -67,7 +69,12 @@ export function memoryHeaders(url) {
   return headers;
 }
 
-/** @param {string} method @param {URL} url @param {Uint8Array} body @returns {Promise<Record<string, string>>} */
+/**
+ * @param {string} method
+ * @param {URL} url
+ * @param {Uint8Array<ArrayBuffer>} body
+ * @returns {Promise<Record<string, string>>}
+ */
 export async function policyHeaders(method, url, body) {
   return signer ? signedHeaders(signer, method, url, body) : {};
 }

@@ -4,6 +4,8 @@ import { h, link } from "./dom.js";
 
 const moments = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const numbers = new Intl.NumberFormat();
+/** @type {Set<any>} */
+const NOTHING = new Set([null, undefined, "", false]);
 
 /** @param {string | null | undefined} iso */
 export function moment(iso) {
@@ -17,19 +19,34 @@ export function number(value) {
   return numbers.format(value);
 }
 
-/** Names and what they are; rows without anything to say are left out. @param {[string, import("./dom.js").Child][]} rows */
+/**
+ * Names and what they are; rows without anything to say are left out.
+ * @param {[string, import("./dom.js").Child][]} rows
+ */
 export function facts(rows) {
-  const told = rows.filter(([, value]) => value !== null && value !== undefined && value !== "" && value !== false);
-  return h("dl", { class: "facts-list" }, told.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+  const told = rows.filter(([, value]) => !NOTHING.has(value) && !(Array.isArray(value) && value.length === 0));
+  return h(
+    "dl",
+    { class: "facts-list" },
+    told.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+  );
 }
 
 /** @param {string[]} tags */
 export function tagsOf(tags) {
-  return tags.length === 0 ? null : h("ul", { class: "tags", "aria-label": "Tags" }, tags.map((tag) => h("li", {}, tag)));
+  return tags.length === 0
+    ? null
+    : h(
+        "ul",
+        { class: "tags", "aria-label": "Tags" },
+        tags.map((tag) => h("li", {}, tag)),
+      );
 }
 
-/** A table that scrolls inside itself when the page is narrow. @param {string} caption @param {import("./dom.js").Child[]} heads
- * @param {import("./dom.js").Child[][]} rows */
+/**
+ * A table that scrolls inside itself when the page is narrow.
+ * @param {string} caption @param {import("./dom.js").Child[]} heads @param {import("./dom.js").Child[][]} rows
+ */
 export function table(caption, heads, rows) {
   return h(
     "div",
@@ -38,8 +55,26 @@ export function table(caption, heads, rows) {
       "table",
       {},
       h("caption", { class: "unseen" }, caption),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell))))),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          heads.map((head) => h("th", { scope: "col" }, head)),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        rows.map((row) =>
+          h(
+            "tr",
+            {},
+            row.map((cell) => h("td", {}, cell)),
+          ),
+        ),
+      ),
     ),
   );
 }
@@ -64,13 +99,23 @@ export function tabs(label, tabs) {
   return h(
     "nav",
     { class: "tabs", "aria-label": label },
-    h("ul", {}, tabs.map(([path, words, isCurrent]) => h("li", {}, link(path, words, { "aria-current": isCurrent ? "page" : null })))),
+    h(
+      "ul",
+      {},
+      tabs.map(([path, words, isCurrent]) =>
+        h("li", {}, link(path, words, { "aria-current": isCurrent ? "page" : null })),
+      ),
+    ),
   );
 }
 
 /** Where one is, above the page's content. @param {[string, string][]} above path, words */
 export function crumbs(above) {
-  return h("nav", { class: "crumbs", "aria-label": "Above this page" }, above.map(([path, words]) => [h("span", { "aria-hidden": "true" }, "← "), link(path, words)]));
+  return h(
+    "nav",
+    { class: "crumbs", "aria-label": "Above this page" },
+    above.map(([path, words]) => [h("span", { "aria-hidden": "true" }, "← "), link(path, words)]),
+  );
 }
 
 /** JSON, to be read. @param {any} value @param {string} label */

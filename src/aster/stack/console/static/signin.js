@@ -1,5 +1,5 @@
-// Saying who one is: to the memory gateway by headers, to the policy service by a key that signs. Both are tried at once,
-// so that a wrong word is told here and not on some later page.
+// Saying who one is: to the memory gateway by headers, to the policy service by a key that signs. Both are tried at
+// once, so that a wrong word is told here and not on some later page.
 
 import { askMemory, askPolicy } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -9,14 +9,33 @@ import { canSign } from "./signing.js";
 import { facts } from "./show.js";
 
 export const ROLES = ["VIEWER", "MEMBER", "ADMIN", "OWNER"];
-const PRINCIPAL = { name: "principal", label: "Principal", placeholder: "user:alice", pattern: "[ -~]*", maxlength: 256 };
+const PRINCIPAL = {
+  name: "principal",
+  label: "Principal",
+  placeholder: "user:alice",
+  pattern: "[ -~]*",
+  maxlength: 256,
+};
 const TOKEN = { name: "token", label: "Bearer token", type: "password", hint: "A JWT, sent as Authorization: Bearer." };
-const BEHALF = { name: "onBehalfOf", label: "On behalf of", placeholder: "user:bob", pattern: "[ -~]*", maxlength: 256 };
+const BEHALF = {
+  name: "onBehalfOf",
+  label: "On behalf of",
+  placeholder: "user:bob",
+  pattern: "[ -~]*",
+  maxlength: 256,
+};
 
 /** What each auth mode asks for. @type {Record<string, import("./form.js").Field[]>} */
 const ASKED = {
-  dev: [{ ...PRINCIPAL, hint: "Believed as it is: auth mode dev is for one's own machine. Empty is anonymous." }, BEHALF],
-  api_key: [{ name: "apiKey", label: "API key", type: "password", required: true }, { ...PRINCIPAL, required: true }, BEHALF],
+  dev: [
+    { ...PRINCIPAL, hint: "Believed as it is: auth mode dev is for one's own machine. Empty is anonymous." },
+    BEHALF,
+  ],
+  api_key: [
+    { name: "apiKey", label: "API key", type: "password", required: true },
+    { ...PRINCIPAL, required: true },
+    BEHALF,
+  ],
   jwt: [{ ...TOKEN, required: true }],
   jwt_hs256: [{ ...TOKEN, required: true }],
   jwt_oidc: [{ ...TOKEN, required: true }],
@@ -43,7 +62,9 @@ function whoIs(who) {
 export function memorySignIn(mode) {
   const asked = ASKED[mode] ?? [{ ...PRINCIPAL }, { name: "apiKey", label: "API key", type: "password" }, TOKEN];
   const known = memoryCaller();
-  const valued = asked.map((each) => (each.type === "password" ? each : { ...each, value: known[/** @type {"principal"} */ (each.name)] }));
+  const valued = asked.map((each) =>
+    each.type === "password" ? each : { ...each, value: known[/** @type {"principal"} */ (each.name)] },
+  );
   return form({
     label: "Memory: who you are",
     fields: [...valued, ADMIN].map(field),
@@ -61,7 +82,15 @@ function nowhereToSign() {
     "div",
     { class: "problem", role: "alert" },
     h("p", {}, h("strong", {}, "Requests can't be signed on this page.")),
-    h("p", {}, "Browsers allow signing (WebCrypto) only on pages that came over HTTPS or from this very machine. Open the console at ", h("code", {}, "http://127.0.0.1"), " on the server's machine (an SSH tunnel does: ", h("code", {}, "ssh -L 8080:127.0.0.1:8080 HOST"), "), or put TLS in front of it."),
+    h(
+      "p",
+      {},
+      "Browsers allow it (WebCrypto) only to pages that came over HTTPS or from this very machine. Open the console at ",
+      h("code", {}, "http://127.0.0.1"),
+      " on the server's machine (an SSH tunnel does: ",
+      h("code", {}, "ssh -L 8080:127.0.0.1:8080 HOST"),
+      "), or put TLS in front of it.",
+    ),
   );
 }
 
@@ -73,11 +102,38 @@ export function policySignIn(onSignedIn) {
     label: "Policy: sign in",
     draft: "sign-in",
     fields: [
-      field({ name: "tenant", label: "Tenant", value: known?.tenant, required: true, pattern: "[a-zA-Z0-9_\\-]{1,64}", placeholder: "acme-corp" }),
-      field({ name: "secret", label: "Secret", type: "password", required: true, hint: "Becomes a key of this browser that signs and can't be read; it is not kept. After a first start it lies in policy.secret in the data directory." }),
+      field({
+        name: "tenant",
+        label: "Tenant",
+        value: known?.tenant,
+        required: true,
+        pattern: "[a-zA-Z0-9_\\-]{1,64}",
+        placeholder: "acme-corp",
+      }),
+      field({
+        name: "secret",
+        label: "Secret",
+        type: "password",
+        required: true,
+        hint: "Becomes a key that signs and can't be read, gone with this page. A first start puts one in DATA/policy.secret.",
+      }),
       field({ name: "role", label: "Role", type: "select", options: ROLES, value: known?.role ?? "ADMIN" }),
-      field({ name: "user", label: "User", value: known?.user, pattern: "[!-~]*", maxlength: 128, placeholder: "dana@acme.com", hint: "Who the audit chain says it was." }),
-      field({ name: "keyId", label: "Key id", value: known?.keyId, pattern: "[a-zA-Z0-9_\\-]{1,64}", hint: "Only if the secret is a named key's." }),
+      field({
+        name: "user",
+        label: "User",
+        value: known?.user,
+        pattern: "[!-~]*",
+        maxlength: 128,
+        placeholder: "dana@acme.com",
+        hint: "Who the audit chain says it was.",
+      }),
+      field({
+        name: "keyId",
+        label: "Key id",
+        value: known?.keyId,
+        pattern: "[a-zA-Z0-9_\\-]{1,64}",
+        hint: "Only if the secret is a named key's.",
+      }),
     ],
     submit: "Sign in",
     async act(given, outcome) {

@@ -1,5 +1,5 @@
-// Layer 2 of the policy service, in the browser: HMAC-SHA256 over the canonical message, with a key that WebCrypto keeps
-// and never hands out again. The message is METHOD|path|query|timestamp|nonce|sha256(body); version 2 appends
+// Layer 2 of the policy service, in the browser: HMAC-SHA256 over the canonical message, with a key that WebCrypto
+// keeps and never hands out again. The message is METHOD|path|query|timestamp|nonce|sha256(body); version 2 appends
 // |tenant|role|user, so that nobody on the way can raise a role.
 
 const NONCE_BYTES = 16;
@@ -28,7 +28,7 @@ export function importSecret(secret) {
 /**
  * The text that version 1 signs; `path` and `query` exactly as on the wire.
  * @param {string} method @param {string} path @param {string} query @param {string} timestamp @param {string} nonce
- * @param {Uint8Array} body
+ * @param {Uint8Array<ArrayBuffer>} body
  */
 export async function canonicalMessage(method, path, query, timestamp, nonce, body) {
   const digest = hex(await crypto.subtle.digest("SHA-256", body));
@@ -42,7 +42,7 @@ export async function sign(key, message) {
 
 /**
  * The headers that take a request through all three layers. A request that is sent again must be signed again.
- * @param {Signer} signer @param {string} method @param {URL} url @param {Uint8Array} body
+ * @param {Signer} signer @param {string} method @param {URL} url @param {Uint8Array<ArrayBuffer>} body
  * @returns {Promise<Record<string, string>>}
  */
 export async function signedHeaders(signer, method, url, body) {

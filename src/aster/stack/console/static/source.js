@@ -15,12 +15,20 @@ export function linesOf(source) {
 /** @param {Diagnostic} found */
 export function diagnosticOf(found) {
   const kind = found.severity === "error" ? "bad" : "neutral";
-  return [h("span", { class: `mark ${kind}` }, found.severity), " ", found.message, " ", h("code", {}, found.code), found.help && [h("br"), found.help]];
+  return [
+    h("span", { class: `mark ${kind}` }, found.severity),
+    " ",
+    found.message,
+    " ",
+    h("code", {}, found.code),
+    found.help && [h("br"), found.help],
+  ];
 }
 
 /** Where it is, shown by a line of carets of the same width. @param {Diagnostic} found @param {string} line */
 function caretsOf(found, line) {
-  const width = found.endLine === found.startLine ? found.endColumn - found.startColumn : line.length - found.startColumn + 1;
+  const width =
+    found.endLine === found.startLine ? found.endColumn - found.startColumn : line.length - found.startColumn + 1;
   return `${" ".repeat(Math.max(0, found.startColumn - 1))}${"^".repeat(Math.max(1, width))}`;
 }
 
@@ -34,9 +42,19 @@ export function sourceView(source, highlight, { diagnostics = [], label = "Sourc
     const own = diagnostics.filter((each) => each.startLine === number && !each.module);
     return h(
       "li",
-      { class: [own.length > 0 && "wrong", marked === number && "marked"].filter(Boolean).join(" ") || null, "data-line": number },
+      {
+        class: [own.length > 0 && "wrong", marked === number && "marked"].filter(Boolean).join(" ") || null,
+        "data-line": number,
+      },
       h("code", {}, highlight(line)),
-      own.map((each) => h("div", { class: "under" }, h("code", { "aria-hidden": "true" }, caretsOf(each, line)), h("p", {}, diagnosticOf(each)))),
+      own.map((each) =>
+        h(
+          "div",
+          { class: "under" },
+          h("code", { "aria-hidden": "true" }, caretsOf(each, line)),
+          h("p", {}, diagnosticOf(each)),
+        ),
+      ),
     );
   });
   return h("ol", { class: "lines", tabindex: "0", "aria-label": label }, lines);

@@ -4,8 +4,9 @@ import { h } from "./dom.js";
 import { badge } from "./show.js";
 
 /**
- * @typedef {{sequence: number, kind: string, expression: string, result: any, matched: boolean, line: number, depth: number,
- *   operands: Record<string, any>, children: Step[], condition?: boolean, branch?: string | null, notEvaluated?: string[]}} Step
+ * @typedef {{sequence: number, kind: string, expression: string, result: any, matched: boolean, line: number,
+ *   depth: number, operands: Record<string, any>, children: Step[], condition?: boolean, branch?: string | null,
+ *   notEvaluated?: string[]}} Step
  */
 
 /** A value in one line. @param {any} value */
@@ -38,9 +39,17 @@ function stepOf(step) {
   return h(
     "li",
     { class: `step ${step.matched ? "taken" : "passed"}` },
-    h("p", { class: "asked" },
-      h("span", { class: "kind" }, step.kind), " ", h("code", {}, step.expression), " ", verdictOf(step), " ",
-      h("span", { class: "quiet" }, `line ${step.line}`)),
+    h(
+      "p",
+      { class: "asked" },
+      h("span", { class: "kind" }, step.kind),
+      " ",
+      h("code", {}, step.expression),
+      " ",
+      verdictOf(step),
+      " ",
+      h("span", { class: "quiet" }, `line ${step.line}`),
+    ),
     operandsOf(step),
     hasResult && h("p", { class: "came" }, "→ ", h("code", { class: "value" }, short(step.result))),
     step.children?.length > 0 && h("ol", { class: "steps" }, step.children.map(stepOf)),
@@ -52,7 +61,13 @@ export function traceTree(trace) {
   return h(
     "div",
     { class: "trace" },
-    h("p", { class: "root" }, h("span", { class: "kind" }, "rule"), " ", h("code", {}, `${trace.moduleName}.${trace.functionName}`)),
+    h(
+      "p",
+      { class: "root" },
+      h("span", { class: "kind" }, "rule"),
+      " ",
+      h("code", {}, `${trace.moduleName}.${trace.functionName}`),
+    ),
     h("ol", { class: "steps", "aria-label": "Decision trace" }, trace.steps.map(stepOf)),
     trace.truncated && h("p", { class: "quiet" }, "The trace was cut off: it is longer than is kept."),
   );

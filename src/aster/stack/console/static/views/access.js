@@ -30,8 +30,17 @@ function signedIn() {
     go("/access");
   };
   return [
-    facts([["Tenant", who.tenant], ["Role", badge(who.role, "accent")], ["User", who.user || "anonymous"], ["Key", who.keyId || "the tenant's own"]]),
-    h("div", { class: "fields" }, roleSwitch(() => go("/access"))),
+    facts([
+      ["Tenant", who.tenant],
+      ["Role", badge(who.role, "accent")],
+      ["User", who.user || "anonymous"],
+      ["Key", who.keyId || "the tenant's own"],
+    ]),
+    h(
+      "div",
+      { class: "fields" },
+      roleSwitch(() => go("/access")),
+    ),
     h("div", { class: "actions" }, button("Sign out", leave)),
   ];
 }
@@ -41,15 +50,34 @@ function mayI() {
     label: "What would be allowed",
     draft: "authz",
     fields: [
-      field({ name: "operation", label: "Operation", options: OPERATIONS, required: true, placeholder: "recall" }),
+      field({
+        name: "operation",
+        label: "Operation",
+        options: OPERATIONS,
+        required: true,
+        placeholder: "recall",
+      }),
       field({ name: "banks", label: "Banks", required: true, placeholder: "user-alice, team" }),
     ],
     submit: "Would it be allowed?",
     async act({ operation, banks }) {
-      const { value } = await askMemory("POST", "/v1/authz/check", { body: { operation: operation.trim(), banks: listOf(banks) } });
+      const { value } = await askMemory("POST", "/v1/authz/check", {
+        body: { operation: operation.trim(), banks: listOf(banks) },
+      });
       return [
-        h("p", { class: "verdict" }, badge(value.allowed ? "allowed" : "denied", value.allowed ? "good" : "bad"), " ", value.reason),
-        facts([["Rule", value.rule], ["Permission", value.permission], ["Principal", value.principal], ["Banks", value.banks.join(", ")]]),
+        h(
+          "p",
+          { class: "verdict" },
+          badge(value.allowed ? "allowed" : "denied", value.allowed ? "good" : "bad"),
+          " ",
+          value.reason,
+        ),
+        facts([
+          ["Rule", value.rule],
+          ["Permission", value.permission],
+          ["Principal", value.principal],
+          ["Banks", value.banks.join(", ")],
+        ]),
         value.trace?.length > 0 && json(value.trace, "How it was decided"),
       ];
     },
@@ -63,7 +91,11 @@ export async function access() {
     title: "Access",
     content: [
       accessTabs("you"),
-      h("p", { class: "quiet" }, "What you enter stays in this page's memory: nothing is stored, and a reload forgets it."),
+      h(
+        "p",
+        { class: "quiet" },
+        "What you enter stays in this page's memory: nothing is stored, and a reload forgets it.",
+      ),
       has("memory") && section("Memory", memorySignIn(about.memoryAuth ?? "")),
       has("memory") && section("Would it be allowed?", mayI()),
       has("policy") && section("Policy", signedIn()),

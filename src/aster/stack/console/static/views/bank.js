@@ -4,7 +4,7 @@ import { askMemory } from "../api.js";
 import { bankFrame, DUPLICATES, PERSONAL } from "../bank.js";
 import { h } from "../dom.js";
 import { field, forgetDraft, form, listOf } from "../form.js";
-import { go } from "../router.js";
+import { shownOr } from "../problem.js";
 import { download, facts, moment, number, section } from "../show.js";
 
 /** @param {any} counts */
@@ -19,15 +19,31 @@ function countsOf(counts) {
     ["Speakers", number(counts.speakers)],
     ["Forgotten", number(counts.forgotten)],
     ["Legal holds", counts.holds > 0 && number(counts.holds)],
-    ["Happened", counts.first_occurred_at && [moment(counts.first_occurred_at), " – ", moment(counts.last_occurred_at)]],
-    ["Retained", counts.first_retained_at && [moment(counts.first_retained_at), " – ", moment(counts.last_retained_at)]],
+    [
+      "Happened",
+      counts.first_occurred_at && [moment(counts.first_occurred_at), " – ", moment(counts.last_occurred_at)],
+    ],
+    [
+      "Retained",
+      counts.first_retained_at && [moment(counts.first_retained_at), " – ", moment(counts.last_retained_at)],
+    ],
   ]);
 }
 
 /** @param {Record<string, number>} tags */
 function tagCounts(tags) {
   const rows = Object.entries(tags).sort(([, a], [, b]) => b - a);
-  return rows.length > 0 && section("Tags", h("ul", { class: "tags" }, rows.map(([tag, count]) => h("li", {}, `${tag} ${number(count)}`))));
+  return (
+    rows.length > 0 &&
+    section(
+      "Tags",
+      h(
+        "ul",
+        { class: "tags" },
+        rows.map(([tag, count]) => h("li", {}, `${tag} ${number(count)}`)),
+      ),
+    )
+  );
 }
 
 /** @param {string} path @param {any} settings */
@@ -37,12 +53,38 @@ function settingsForm(path, settings) {
   return form({
     label: "Settings of this bank",
     draft,
+    isWork: true,
     fields: [
       field({ name: "description", label: "Description", value: settings.description ?? "", wide: true }),
-      field({ name: "duplicates", label: "The same text twice", type: "select", options: DUPLICATES, value: settings.duplicates ?? "" }),
-      field({ name: "pii", label: "Personal data", type: "select", options: PERSONAL, value: settings.pii ?? "" }),
-      field({ name: "archive", label: "Archive after days", type: "number", min: 0, value: settings.archive_after_days ?? "", hint: "0: never. Empty: as the server is set." }),
-      field({ name: "delete", label: "Delete after days", type: "number", min: 0, value: settings.delete_after_days ?? "" }),
+      field({
+        name: "duplicates",
+        label: "The same text twice",
+        type: "select",
+        options: DUPLICATES,
+        value: settings.duplicates ?? "",
+      }),
+      field({
+        name: "pii",
+        label: "Personal data",
+        type: "select",
+        options: PERSONAL,
+        value: settings.pii ?? "",
+      }),
+      field({
+        name: "archive",
+        label: "Archive after days",
+        type: "number",
+        min: 0,
+        value: settings.archive_after_days ?? "",
+        hint: "0: never. Empty: as the server is set.",
+      }),
+      field({
+        name: "delete",
+        label: "Delete after days",
+        type: "number",
+        min: 0,
+        value: settings.delete_after_days ?? "",
+      }),
       field({ name: "exempt", label: "Except those tagged", value: (settings.exempt_tags ?? []).join(", ") }),
     ],
     submit: "Save settings",
@@ -66,7 +108,11 @@ function settingsForm(path, settings) {
 function exporting(path, bank) {
   return form({
     label: "Export",
-    fields: h("p", { class: "hint form-note" }, "Memories, what was derived from them, settings, holds, and the ids of what was forgotten, as JSON Lines. Needs admin on the bank."),
+    fields: h(
+      "p",
+      { class: "hint form-note" },
+      "Memories, what was derived from them, settings, holds, the ids of what was forgotten, as JSON Lines. Needs admin.",
+    ),
     submit: "Download the bank",
     async act() {
       const { response } = await askMemory("GET", `${path}/export`);
@@ -75,18 +121,31 @@ function exporting(path, bank) {
   });
 }
 
+/** @param {string} path @param {string} id @param {any} info @param {any} counts */
+function pageOf(path, id, info, counts) {
+  return [
+    h(
+      "div",
+      { class: "columns" },
+      section("Holds", countsOf(counts)),
+      section(
+        "Is",
+        facts([
+          ["Description", info.settings?.description],
+          ["Made", moment(info.created_at)],
+          ["Vectors by", info.model],
+        ]),
+        tagCounts(counts.tags),
+      ),
+    ),
+    section("Settings", settingsForm(path, info.settings ?? {})),
+    section("Export", exporting(path, id)),
+  ];
+}
+
 /** @param {import("../router.js").Place} place */
 export async function bank({ params: { bank: id }, signal }) {
   const path = `/v1/banks/${encodeURIComponent(id)}`;
-  const [{ value: info }, { value: counts }] = await Promise.all([
-    askMemory("GET", path, { signal }),
-    askMemory("GET", `${path}/statistics`, { signal }),
-  ]);
-  return bankFrame(id, "about", [
-    h("div", { class: "columns" },
-      section("Holds", countsOf(counts)),
-      section("Is", facts([["Description", info.settings?.description], ["Made", moment(info.created_at)], ["Vectors by", info.model]]), tagCounts(counts.tags))),
-    section("Settings", settingsForm(path, info.settings ?? {})),
-    section("Export", exporting(path, id)),
-  ]);
+  const asked = Promise.all([askMemory("GET", path, { signal }), askMemory("GET", `${path}/statistics`, { signal })]);
+  return bankFrame(id, "about", await shownOr(asked, ([info, counts]) => pageOf(path, id, info.value, counts.value)));
 }

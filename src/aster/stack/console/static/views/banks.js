@@ -9,13 +9,14 @@ import { go } from "../router.js";
 import { empty, section, table } from "../show.js";
 
 /** @param {string} bank */
-export const bankPath = (bank) => `/memory/${encodeURIComponent(bank)}`;
+const bankPath = (bank) => `/memory/${encodeURIComponent(bank)}`;
 
 /** The names, page after page. @param {string} after @param {AbortSignal} signal */
 async function listed(after, signal) {
   try {
     const { value } = await askMemory("GET", "/v1/admin/banks", { query: { after }, signal });
-    if (value.banks.length === 0) return empty("There is no bank yet. Retaining something makes one, or make one here.");
+    if (value.banks.length === 0)
+      return empty("There is no bank yet. Retaining something makes one, or make one here.");
     const rows = value.banks.map((/** @type {string} */ bank) => [
       link(bankPath(bank), bank),
       [link(`${bankPath(bank)}/memories`, "memories"), " · ", link(`${bankPath(bank)}/about`, "statistics")],
@@ -24,7 +25,10 @@ async function listed(after, signal) {
     return [table("Banks", ["Bank", "See"], rows), next && h("p", {}, next)];
   } catch (error) {
     if (error instanceof ApiError && (error.status === 401 || error.status === 403)) {
-      return [h("p", {}, "The list of banks needs the admin token. A bank whose name you know can be opened without it."), problem(error)];
+      return [
+        h("p", {}, "The list of banks needs the admin token. A bank whose name you know can be opened without it."),
+        problem(error),
+      ];
     }
     throw error;
   }
@@ -45,14 +49,21 @@ function making() {
     label: "Make a bank",
     draft: "bank",
     fields: [
-      field({ name: "bank", label: "Name", required: true, hint: "What an agent will name it by, such as user-alice." }),
+      field({
+        name: "bank",
+        label: "Name",
+        required: true,
+        hint: "What an agent will name it by, such as user-alice.",
+      }),
       field({ name: "description", label: "Description" }),
       field({ name: "duplicates", label: "The same text twice", type: "select", options: DUPLICATES }),
       field({ name: "pii", label: "Personal data", type: "select", options: PERSONAL }),
     ],
     submit: "Make it",
     async act({ bank, description, duplicates, pii }) {
-      const settings = Object.fromEntries(Object.entries({ description, duplicates, pii }).filter(([, value]) => value !== ""));
+      const settings = Object.fromEntries(
+        Object.entries({ description, duplicates, pii }).filter(([, value]) => value !== ""),
+      );
       await askMemory("POST", "/v1/banks", { body: { bank_id: bank.trim(), settings } });
       forgetDraft("bank");
       go(bankPath(bank.trim()));
@@ -64,6 +75,10 @@ function making() {
 export async function banks({ query, signal }) {
   return {
     title: "Memory",
-    content: [await listed(query.get("after") ?? "", signal), section("Open a bank", opening()), section("Make a bank", making())],
+    content: [
+      await listed(query.get("after") ?? "", signal),
+      section("Open a bank", opening()),
+      section("Make a bank", making()),
+    ],
   };
 }

@@ -8,7 +8,11 @@ import { accessTabs } from "./access.js";
 
 /** @param {any} told */
 function grantsOf(told) {
-  const rows = told.grants.map((/** @type {any} */ each) => [h("code", {}, each.bank_id), h("code", {}, each.principal), each.permissions.join(", ")]);
+  const rows = told.grants.map((/** @type {any} */ each) => [
+    h("code", {}, each.bank_id),
+    h("code", {}, each.principal),
+    each.permissions.join(", "),
+  ]);
   return [
     facts([
       ["Access control", told.enabled ? badge("on", "good") : badge("off: every caller may do everything")],

@@ -22,7 +22,10 @@ function secretOnce(made) {
     "div",
     { class: "done" },
     h("p", {}, h("strong", {}, "This secret is shown once. "), "Keep it now; nobody can show it again."),
-    facts([["Key id", h("code", {}, made.keyId)], ["Secret", h("code", { class: "secret" }, made.secret)]]),
+    facts([
+      ["Key id", h("code", {}, made.keyId)],
+      ["Secret", h("code", { class: "secret" }, made.secret)],
+    ]),
     h("div", { class: "actions" }, button("Copy the secret", copy), copied),
   );
 }
@@ -32,13 +35,27 @@ function making() {
     label: "Make a key",
     draft: "key",
     fields: [
-      field({ name: "label", label: "What it is for", maxlength: 200, required: true, placeholder: "nightly batch" }),
-      field({ name: "roleCeiling", label: "The most it may do", type: "select", options: ROLES, value: "MEMBER" }),
+      field({
+        name: "label",
+        label: "What it is for",
+        maxlength: 200,
+        required: true,
+        placeholder: "nightly batch",
+      }),
+      field({
+        name: "roleCeiling",
+        label: "The most it may do",
+        type: "select",
+        options: ROLES,
+        value: "MEMBER",
+      }),
       field({ name: "expires", label: "Until", type: "datetime-local", hint: "Empty: until it is revoked." }),
     ],
     submit: "Make a key",
     async act({ label, roleCeiling, expires }) {
-      const { value } = await askPolicy("POST", PATH, { body: { label, roleCeiling, expiresAt: momentOf(expires) } });
+      const { value } = await askPolicy("POST", PATH, {
+        body: { label, roleCeiling, expiresAt: momentOf(expires) },
+      });
       forgetDraft("key");
       return secretOnce(value);
     },
@@ -57,17 +74,23 @@ export async function keys({ signal }) {
     moment(each.expiresAt),
     each.revokedAt
       ? badge("revoked", "bad")
-      : button("Revoke", attempt(async () => {
-          await askPolicy("DELETE", `${PATH}/${encodeURIComponent(each.keyId)}`);
-          go(location.hash.slice(1));
-        }), { "aria-label": `Revoke key ${each.keyId}` }),
+      : button(
+          "Revoke",
+          attempt(async () => {
+            await askPolicy("DELETE", `${PATH}/${encodeURIComponent(each.keyId)}`);
+            go(location.hash.slice(1));
+          }),
+          { "aria-label": `Revoke key ${each.keyId}` },
+        ),
   ]);
   return {
     title: "Access",
     told: "Keys",
     content: [
       accessTabs("keys"),
-      value.length === 0 ? empty("There is no named key.") : table("Named keys", ["Key", "For", "At most", "Made", "Until", ""], rows),
+      value.length === 0
+        ? empty("There is no named key.")
+        : table("Named keys", ["Key", "For", "At most", "Made", "Until", ""], rows),
       outcome,
       section("Make a key", making()),
     ],

@@ -32,7 +32,11 @@ function historyOf(memory) {
     ["archived", memory.archived_at],
   ].filter(([, when]) => when);
   events.sort(([, a], [, b]) => String(a).localeCompare(String(b)));
-  return h("ol", { class: "timeline" }, events.map(([what, when]) => h("li", {}, moment(when), " ", h("span", {}, what))));
+  return h(
+    "ol",
+    { class: "timeline" },
+    events.map(([what, when]) => h("li", {}, moment(when), " ", h("span", {}, what))),
+  );
 }
 
 /** @param {string} path @param {any} memory */
@@ -41,10 +45,25 @@ function editing(path, memory) {
   return form({
     label: "Change this memory",
     draft,
+    isWork: true,
     fields: [
-      field({ name: "content", label: "Content", type: "textarea", rows: 5, value: memory.content, required: true, wide: true }),
+      field({
+        name: "content",
+        label: "Content",
+        type: "textarea",
+        rows: 5,
+        value: memory.content,
+        required: true,
+        wide: true,
+      }),
       field({ name: "tags", label: "Tags", value: memory.tags.join(", ") }),
-      field({ name: "occurred_at", label: "When it happened", type: "datetime-local", step: 1, value: localOf(memory.occurred_at) }),
+      field({
+        name: "occurred_at",
+        label: "When it happened",
+        type: "datetime-local",
+        step: 1,
+        value: localOf(memory.occurred_at),
+      }),
       field({ name: "speaker", label: "Speaker", value: memory.speaker ?? "" }),
     ],
     submit: "Change it",
@@ -76,12 +95,31 @@ function leaving(path, memory) {
     go(`/memory/${encodeURIComponent(memory.bank_id)}/memories`);
   });
   const ask = () =>
-    fill(outcome, h("div", { class: "problem" }, h("p", {}, "What is forgotten can't be brought back: the text, its words and vectors, and what was derived from it alone go."),
-      h("div", { class: "actions" }, button("Forget it for good", forget, { class: "danger" }), button("Keep it", () => fill(outcome)))));
+    fill(
+      outcome,
+      h(
+        "div",
+        { class: "problem" },
+        h(
+          "p",
+          {},
+          "What is forgotten can't be brought back: its text, words and vectors go, and what was derived from it alone.",
+        ),
+        h(
+          "div",
+          { class: "actions" },
+          button("Forget it for good", forget, { class: "danger" }),
+          button("Keep it", () => fill(outcome)),
+        ),
+      ),
+    );
   return [
-    h("div", { class: "actions" },
+    h(
+      "div",
+      { class: "actions" },
       button(memory.archived_at ? "Restore: find it again" : "Archive: find it no more", archive),
-      button("Forget…", ask)),
+      button("Forget…", ask),
+    ),
     outcome,
   ];
 }
@@ -89,31 +127,45 @@ function leaving(path, memory) {
 /** @param {string} path @param {AbortSignal} signal */
 function provenanceOf(path, signal) {
   return shownOr(askMemory("GET", `${path}/provenance`, { signal }), ({ value }) =>
-    value.sources.length === 0 ? empty("Its sources were forgotten.") : h("ul", { class: "memories" }, value.sources.map(memoryRow)),
+    value.sources.length === 0
+      ? empty("Its sources were forgotten.")
+      : h("ul", { class: "memories" }, value.sources.map(memoryRow)),
   );
+}
+
+/** @param {string} path @param {any} found @param {AbortSignal} signal */
+async function pageOf(path, found, signal) {
+  const isDerived = found.layer !== "fact";
+  return [
+    h("blockquote", { class: "words whole" }, found.content),
+    tagsOf(found.tags),
+    h(
+      "div",
+      { class: "columns spaced" },
+      section(
+        "About it",
+        facts([
+          ["Id", h("code", {}, found.memory_id)],
+          ["State", found.archived_at ? badge("archived") : badge("found by recall", "good")],
+          ["Layer", isDerived && found.layer],
+          ["Speaker", found.speaker],
+          ["Session", found.session_id],
+          ["Source", found.source],
+          ["Kind of text", found.content_type],
+        ]),
+        metadataOf(found),
+      ),
+      section("History", historyOf(found)),
+    ),
+    isDerived && section("Made from", await provenanceOf(path, signal)),
+    section("Change", editing(path, found)),
+    section("Let go", leaving(path, found)),
+  ];
 }
 
 /** @param {import("../router.js").Place} place */
 export async function memory({ params: { bank, memory: id }, signal }) {
   const path = `/v1/banks/${encodeURIComponent(bank)}/memories/${encodeURIComponent(id)}`;
-  const { value: found } = await askMemory("GET", path, { signal });
-  const isDerived = found.layer !== "fact";
-  return bankFrame(bank, "memories", [
-    h("blockquote", { class: "words whole" }, found.content),
-    tagsOf(found.tags),
-    h("div", { class: "columns spaced" },
-      section("About it", facts([
-        ["Id", h("code", {}, found.memory_id)],
-        ["State", found.archived_at ? badge("archived") : badge("found by recall", "good")],
-        ["Layer", isDerived && found.layer],
-        ["Speaker", found.speaker],
-        ["Session", found.session_id],
-        ["Source", found.source],
-        ["Kind of text", found.content_type],
-      ]), metadataOf(found)),
-      section("History", historyOf(found))),
-    isDerived && section("Made from", await provenanceOf(path, signal)),
-    section("Change", editing(path, found)),
-    section("Let go", leaving(path, found)),
-  ]);
+  const shown = await shownOr(askMemory("GET", path, { signal }), ({ value }) => pageOf(path, value, signal));
+  return bankFrame(bank, "memories", shown);
 }

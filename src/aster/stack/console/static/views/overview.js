@@ -3,6 +3,7 @@
 import { aboutServer } from "../about.js";
 import { askMemory, askOpenly, askPolicy } from "../api.js";
 import { h, link } from "../dom.js";
+import { hasRole } from "../policy.js";
 import { shownOr } from "../problem.js";
 import { policyCaller } from "../session.js";
 import { badge, empty, facts, number, section } from "../show.js";
@@ -18,8 +19,19 @@ async function healthOf(signal) {
   return section(
     "Health",
     h("p", { class: "verdict" }, badge(isWell ? "ready" : value.status, isWell ? "good" : "bad")),
-    facts(value.checks.map((/** @type {any} */ each) => [each.name, [badge(each.status, each.status === "ok" ? "good" : "bad"), each.detail && ` ${each.detail}`]])),
-    h("p", { class: "quiet" }, h("a", { href: "/metrics" }, "metrics"), " · ", h("a", { href: "/docs" }, "API reference")),
+    facts(
+      value.checks.map((/** @type {any} */ each) => [
+        each.name,
+        [badge(each.status, each.status === "ok" ? "good" : "bad"), each.detail && ` ${each.detail}`],
+      ]),
+    ),
+    h(
+      "p",
+      { class: "quiet" },
+      h("a", { href: "/metrics" }, "metrics"),
+      " · ",
+      h("a", { href: "/docs" }, "API reference"),
+    ),
   );
 }
 
@@ -44,7 +56,13 @@ function memoryOf(signal) {
     if (count === 0) return empty("Nothing was retained yet.", link("/memory", "Make a bank"));
     return [
       h("p", { class: "big" }, link("/memory", `${many} ${count === 1 ? "bank" : "banks"}`)),
-      h("ul", { class: "inline" }, value.banks.slice(0, MAX_BANKS).map((/** @type {string} */ bank) => h("li", {}, link(`/memory/${encodeURIComponent(bank)}`, bank)))),
+      h(
+        "ul",
+        { class: "inline" },
+        value.banks
+          .slice(0, MAX_BANKS)
+          .map((/** @type {string} */ bank) => h("li", {}, link(`/memory/${encodeURIComponent(bank)}`, bank))),
+      ),
     ];
   });
 }
@@ -61,6 +79,11 @@ function policiesOf(signal) {
 /** @param {AbortSignal} signal */
 function lastOf(signal) {
   if (policyCaller() === null) return empty("The audit chain is read by ADMIN and OWNER.", link("/access", "Sign in"));
+  if (!hasRole("ADMIN"))
+    return empty(
+      `The audit chain is read by ADMIN and OWNER; you act as ${policyCaller()?.role}.`,
+      link("/access", "Act as another role"),
+    );
   return shownOr(askPolicy("GET", "/api/v1/audit", { query: { size: LAST }, signal }), ({ value }) =>
     value.length === 0 ? empty("Nothing was decided yet.") : decisionTable("Last records", value),
   );
@@ -79,7 +102,14 @@ export async function overview({ signal }) {
   return {
     title: "Overview",
     content: [
-      h("div", { class: "columns" }, health, serverOf(about), memory && section("Memory", memory), policies && section("Policies", policies)),
+      h(
+        "div",
+        { class: "columns" },
+        health,
+        serverOf(about),
+        memory && section("Memory", memory),
+        policies && section("Policies", policies),
+      ),
       last && section("Last decisions", last),
     ],
   };

@@ -19,13 +19,22 @@ function assigning() {
     label: "Assign a role",
     draft: "assign",
     fields: [
-      field({ name: "user", label: "User", required: true, pattern: "[!-~]+", maxlength: 128, placeholder: "mia@acme.com" }),
+      field({
+        name: "user",
+        label: "User",
+        required: true,
+        pattern: "[!-~]+",
+        maxlength: 128,
+        placeholder: "mia@acme.com",
+      }),
       field({ name: "role", label: "The most they may act as", type: "select", options: ROLES, value: "MEMBER" }),
       field({ name: "expires", label: "Until", type: "datetime-local", hint: "Empty: until it is taken away." }),
     ],
     submit: "Assign",
     async act({ user, role, expires }) {
-      await askPolicy("PUT", `${PATH}/${encodeURIComponent(user)}`, { body: { role, expiresAt: momentOf(expires) } });
+      await askPolicy("PUT", `${PATH}/${encodeURIComponent(user)}`, {
+        body: { role, expiresAt: momentOf(expires) },
+      });
       again();
     },
   });
@@ -40,10 +49,14 @@ export async function people({ signal }) {
     badge(each.role, "accent"),
     moment(each.expiresAt),
     [moment(each.createdAt), ` by ${each.createdBy}`],
-    button("Take away", attempt(async () => {
-      await askPolicy("DELETE", `${PATH}/${encodeURIComponent(each.userId)}`);
-      again();
-    }), { "aria-label": `Take the role of ${each.userId} away` }),
+    button(
+      "Take away",
+      attempt(async () => {
+        await askPolicy("DELETE", `${PATH}/${encodeURIComponent(each.userId)}`);
+        again();
+      }),
+      { "aria-label": `Take the role of ${each.userId} away` },
+    ),
   ]);
   return {
     title: "Access",
@@ -51,7 +64,9 @@ export async function people({ signal }) {
     content: [
       accessTabs("people"),
       h("p", { class: "quiet" }, "An assignment is a ceiling: the role that a request names counts only up to it."),
-      value.length === 0 ? empty("Nobody is assigned: everybody may be what the tenant's settings let an unassigned user be.") : table("Assignments", ["User", "At most", "Until", "Assigned", ""], rows),
+      value.length === 0
+        ? empty("Nobody is assigned: everybody may be what the tenant's settings let an unassigned user be.")
+        : table("Assignments", ["User", "At most", "Until", "Assigned", ""], rows),
       outcome,
       section("Assign", assigning()),
     ],

@@ -17,9 +17,26 @@ function filters(query) {
     label: "Which policies",
     class: "search",
     fields: [
-      field({ name: "module", label: "Module", type: "search", value: query.get("module") ?? "", placeholder: "finance.loan" }),
-      field({ name: "status", label: "State", type: "select", options: [["", "any"], ...STATUSES.map((each) => /** @type {[string, string]} */ ([each, each.toLowerCase()]))], value: query.get("status") ?? "" }),
-      field({ name: "includeDeleted", label: "Withdrawn ones, too", type: "checkbox", value: query.get("includeDeleted") === "true" }),
+      field({
+        name: "module",
+        label: "Module",
+        type: "search",
+        value: query.get("module") ?? "",
+        placeholder: "finance.loan",
+      }),
+      field({
+        name: "status",
+        label: "State",
+        type: "select",
+        options: [["", "any"], ...STATUSES.map((each) => /** @type {[string, string]} */ ([each, each.toLowerCase()]))],
+        value: query.get("status") ?? "",
+      }),
+      field({
+        name: "includeDeleted",
+        label: "Withdrawn ones, too",
+        type: "checkbox",
+        value: query.get("includeDeleted") === "true",
+      }),
     ],
     submit: "Filter",
     act: (values) => go("/policies", values),
@@ -29,7 +46,10 @@ function filters(query) {
 /** @param {any} policy */
 function rowOf(policy) {
   return [
-    [link(policyPath(policy.policyId), policy.name), policy.name !== policy.moduleName && h("div", { class: "quiet" }, policy.moduleName)],
+    [
+      link(policyPath(policy.policyId), policy.name),
+      policy.name !== policy.moduleName && h("div", { class: "quiet" }, policy.moduleName),
+    ],
     `v${policy.version}`,
     policy.deleted ? "withdrawn" : stateOf(policy.status),
     policy.functions.join(", "),
@@ -43,15 +63,27 @@ function rowOf(policy) {
 export async function policies({ query, signal }) {
   const page = Number(query.get("page") ?? 0);
   const asked = Object.fromEntries(["module", "status", "includeDeleted"].map((name) => [name, query.get(name)]));
-  const shown = await shownOr(askPolicy("GET", API, { query: { ...asked, page, size: PAGE }, signal }), ({ value, headers }) => {
-    const total = Number(headers.get("X-Total-Count") ?? value.length);
-    if (value.length === 0) return empty("There is no such policy yet.", link("/policies/new", "Write one"));
-    const turned = (/** @type {number} */ to) => `/policies?${new URLSearchParams({ ...Object.fromEntries(query), page: String(to) })}`;
-    return [
-      h("p", { class: "quiet" }, `${number(total)} ${total === 1 ? "policy" : "policies"}`),
-      table("Policies", ["Policy", "Active", "State", "Rules", "Language", "Changed", "By"], value.map(rowOf)),
-      h("p", { class: "pager" }, page > 0 && link(turned(page - 1), "Previous page"), (page + 1) * PAGE < total && link(turned(page + 1), "Next page")),
-    ];
-  });
-  return { title: "Policies", content: [h("p", {}, link("/policies/new", "Write a policy", { class: "action" })), filters(query), shown] };
+  const shown = await shownOr(
+    askPolicy("GET", API, { query: { ...asked, page, size: PAGE }, signal }),
+    ({ value, headers }) => {
+      const total = Number(headers.get("X-Total-Count") ?? value.length);
+      if (value.length === 0) return empty("There is no such policy yet.", link("/policies/new", "Write one"));
+      const turned = (/** @type {number} */ to) =>
+        `/policies?${new URLSearchParams({ ...Object.fromEntries(query), page: String(to) })}`;
+      return [
+        h("p", { class: "quiet" }, `${number(total)} ${total === 1 ? "policy" : "policies"}`),
+        table("Policies", ["Policy", "Active", "State", "Rules", "Language", "Changed", "By"], value.map(rowOf)),
+        h(
+          "p",
+          { class: "pager" },
+          page > 0 && link(turned(page - 1), "Previous page"),
+          (page + 1) * PAGE < total && link(turned(page + 1), "Next page"),
+        ),
+      ];
+    },
+  );
+  return {
+    title: "Policies",
+    content: [h("p", {}, link("/policies/new", "Write a policy", { class: "action" })), filters(query), shown],
+  };
 }

@@ -3,11 +3,11 @@
 import { askPolicy } from "../api.js";
 import { h } from "../dom.js";
 import { evaluating } from "../evaluating.js";
-import { API, policyFrame, policyUrl } from "../policy.js";
+import { ANY, API, policyFrame, policyUrl } from "../policy.js";
 
 /** @param {import("../router.js").Place} place */
 export async function policyEvaluate({ params: { policy: id }, signal }) {
-  const { value: summary } = await askPolicy("GET", policyUrl(id), { signal });
+  const { value: summary } = await askPolicy("GET", policyUrl(id), { query: ANY, signal });
   const element = await evaluating({
     draft: `evaluate ${id}`,
     schemaOf: async (rule) => (await askPolicy("GET", `${policyUrl(id)}/schema`, { query: { function: rule } })).value,
@@ -17,7 +17,11 @@ export async function policyEvaluate({ params: { policy: id }, signal }) {
     },
   });
   return policyFrame(summary, "evaluate", [
-    h("p", { class: "quiet" }, `Version ${summary.version} decides. The decision goes into the audit chain, as any other.`),
+    h(
+      "p",
+      { class: "quiet" },
+      `Version ${summary.version} decides. The decision goes into the audit chain, as any other.`,
+    ),
     element,
   ]);
 }

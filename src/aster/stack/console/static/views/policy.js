@@ -4,15 +4,33 @@ import { askPolicy } from "../api.js";
 import { h, link } from "../dom.js";
 import { field, form } from "../form.js";
 import { highlighter } from "../highlight.js";
-import { API, hasRole, lexiconOf, policyFrame, policyPath, policyUrl, stateOf, STEPS, wordsOf } from "../policy.js";
+import {
+  ANY,
+  API,
+  hasRole,
+  lexiconOf,
+  policyFrame,
+  policyPath,
+  policyUrl,
+  stateOf,
+  STEPS,
+  wordsOf,
+} from "../policy.js";
 import { go } from "../router.js";
 import { badge, facts, moment, section } from "../show.js";
 import { sourceView } from "../source.js";
 
-/** What the service finds in a source; nothing for those who may not ask. @param {any} version @param {AbortSignal} signal */
+/**
+ * What the service finds in a source; nothing for those who may not ask.
+ * @param {any} version
+ * @param {AbortSignal} signal
+ */
 async function diagnosticsOf(version, signal) {
   if (!hasRole("MEMBER")) return [];
-  const { value } = await askPolicy("POST", `${API}/compile`, { body: { source: version.source, locale: version.locale, ...wordsOf(version) }, signal });
+  const { value } = await askPolicy("POST", `${API}/compile`, {
+    body: { source: version.source, locale: version.locale, ...wordsOf(version) },
+    signal,
+  });
   return value.diagnostics;
 }
 
@@ -22,7 +40,11 @@ function stepForm(url, words, least) {
     label: words,
     class: "inline-form",
     quiet: true,
-    fields: field({ name: "comment", label: "Reason", hint: hasRole(least) ? undefined : `Needs the role ${least}.` }),
+    fields: field({
+      name: "comment",
+      label: "Reason",
+      hint: hasRole(least) ? undefined : `Needs the role ${least}.`,
+    }),
     submit: words,
     async act({ comment }) {
       await askPolicy("POST", url, { body: { comment } });
@@ -34,9 +56,17 @@ function stepForm(url, words, least) {
 /** @param {any} summary @param {any} version */
 function stepsOf(summary, version) {
   const own = `${policyUrl(summary.policyId)}/versions/${version.version}`;
-  if (version.active) return [h("p", { class: "quiet" }, "It decides. Another version must be made active before this one can be deprecated or archived.")];
+  if (version.active)
+    return [
+      h(
+        "p",
+        { class: "quiet" },
+        "It decides. Another version must be made active before this one can be deprecated or archived.",
+      ),
+    ];
   const steps = (STEPS[version.status] ?? []).map(([step, words, least]) => stepForm(`${own}/${step}`, words, least));
-  if (version.status === "APPROVED") steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
+  if (version.status === "APPROVED")
+    steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
   return steps;
 }
 
@@ -46,12 +76,22 @@ function rollback(summary, active) {
   return form({
     label: "Roll back",
     fields: [
-      field({ name: "target", label: "Back to version", type: "number", min: 1, max: active.version - 1, value: active.version - 1, required: true }),
+      field({
+        name: "target",
+        label: "Back to version",
+        type: "number",
+        min: 1,
+        max: active.version - 1,
+        value: active.version - 1,
+        required: true,
+      }),
       field({ name: "reason", label: "Reason", required: true }),
     ],
     submit: "Roll back",
     async act({ target, reason }) {
-      await askPolicy("POST", `${policyUrl(summary.policyId)}/rollback`, { body: { targetVersion: Number(target), reason } });
+      await askPolicy("POST", `${policyUrl(summary.policyId)}/rollback`, {
+        body: { targetVersion: Number(target), reason },
+      });
       go(location.hash.slice(1));
     },
   });
@@ -65,7 +105,12 @@ function describing(summary) {
     fields: [
       field({ name: "name", label: "Name", value: summary.name, required: true }),
       field({ name: "description", label: "Description", value: summary.description }),
-      field({ name: "libraryVisible", label: "Other policies may use it", type: "checkbox", value: summary.libraryVisible }),
+      field({
+        name: "libraryVisible",
+        label: "Other policies may use it",
+        type: "checkbox",
+        value: summary.libraryVisible,
+      }),
     ],
     submit: "Save",
     async act({ name, description, libraryVisible }) {
@@ -80,7 +125,12 @@ function withdrawing(summary) {
   return form({
     label: "Withdraw",
     danger: true,
-    fields: field({ name: "sure", label: `Type ${summary.name} to withdraw it`, required: true, hint: "It answers no more. Its versions and audit records stay." }),
+    fields: field({
+      name: "sure",
+      label: `Type ${summary.name} to withdraw it`,
+      required: true,
+      hint: "It answers no more. Its versions and audit records stay.",
+    }),
     submit: "Withdraw the policy",
     async act({ sure }) {
       if (sure !== summary.name) throw new Error(`That is not “${summary.name}”.`);
@@ -92,20 +142,40 @@ function withdrawing(summary) {
 
 /** The versions of other policies that it was deployed with. @param {any[]} pins */
 function usesOf(pins) {
-  return pins.length > 0 && h("ul", { class: "inline" }, pins.map((each) => h("li", {}, link(policyPath(each.policyId, `/versions/${each.version}`), `${each.module} v${each.version}`))));
+  return (
+    pins.length > 0 &&
+    h(
+      "ul",
+      { class: "inline" },
+      pins.map((each) =>
+        h("li", {}, link(policyPath(each.policyId, `/versions/${each.version}`), `${each.module} v${each.version}`)),
+      ),
+    )
+  );
 }
 
 /** @param {any} summary @param {any} version */
 function aboutOf(summary, version) {
   return facts([
-    ["Version", [`${version.version} `, version.active ? badge("active", "accent") : badge("not active"), " ", stateOf(version.status)]],
+    [
+      "Version",
+      [
+        `${version.version} `,
+        version.active ? badge("active", "accent") : badge("not active"),
+        " ",
+        stateOf(version.status),
+      ],
+    ],
     ["Module", h("code", {}, version.moduleName)],
     ["Rules", version.functions.join(", ")],
     ["Language", version.locale],
     ["Notes", version.notes],
     ["Last reason", version.comment],
     ["Deployed", [moment(version.createdAt), ` by ${version.createdBy}`]],
-    ["Words", [version.vocabularyId, version.aliasSet && ` ${Object.keys(version.aliasSet).length} aliases`].filter(Boolean)],
+    [
+      "Words",
+      [version.vocabularyId, version.aliasSet && ` ${Object.keys(version.aliasSet).length} aliases`].filter(Boolean),
+    ],
     ["Came by", version.sourceKind],
     ["Uses", usesOf(version.dependencies ?? [])],
     ["Source hash", h("code", { class: "hash" }, version.sourceHash)],
@@ -117,9 +187,13 @@ function aboutOf(summary, version) {
 
 /** @param {import("../router.js").Place} place */
 export async function policy({ params, query, signal }) {
-  const { value: summary } = await askPolicy("GET", policyUrl(params.policy), { signal });
+  const { value: summary } = await askPolicy("GET", policyUrl(params.policy), { query: ANY, signal });
   const number = params.version ?? summary.version;
-  const { value: version } = await askPolicy("GET", `${policyUrl(params.policy)}/versions/${encodeURIComponent(number)}`, { signal });
+  const { value: version } = await askPolicy(
+    "GET",
+    `${policyUrl(params.policy)}/versions/${encodeURIComponent(number)}`,
+    { query: ANY, signal },
+  );
   const [lexicon, diagnostics] = await Promise.all([lexiconOf(version.locale), diagnosticsOf(version, signal)]);
   const marked = Number(query.get("line")) || undefined;
   const isCurrent = version.active;
@@ -127,7 +201,11 @@ export async function policy({ params, query, signal }) {
     summary.description && h("p", { class: "lead" }, summary.description),
     summary.deleted && h("p", { class: "problem" }, "This policy was withdrawn."),
     !isCurrent && h("h2", {}, `Version ${version.version}`),
-    sourceView(version.source, highlighter(lexicon, version.aliasSet), { diagnostics, label: `Source of version ${version.version}`, marked }),
+    sourceView(version.source, highlighter(lexicon, version.aliasSet), {
+      diagnostics,
+      label: `Source of version ${version.version}`,
+      marked,
+    }),
     section("About this version", aboutOf(summary, version)),
     section("Steps", stepsOf(summary, version), isCurrent && rollback(summary, version)),
     isCurrent && section("Name and description", describing(summary)),

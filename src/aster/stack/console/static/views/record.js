@@ -19,7 +19,14 @@ function check(name, fits) {
 /** @param {any} found */
 function proofOf(found) {
   return [
-    h("p", { class: "verdict" }, badge(found.proved ? "proved" : "not proved", found.proved ? "good" : "bad"), found.proved ? " The same source on the same input gives what was recorded." : " What was evaluated now is not what was recorded."),
+    h(
+      "p",
+      { class: "verdict" },
+      badge(found.proved ? "proved" : "not proved", found.proved ? "good" : "bad"),
+      found.proved
+        ? " The same source on the same input gives what was recorded."
+        : " What was evaluated now is not what was recorded.",
+    ),
     facts([
       check("Source", found.sourceMatches),
       check("Input", found.inputMatches),
@@ -39,8 +46,27 @@ function replaying(record) {
     label: "Replay",
     draft: `replay ${record.sequence}`,
     fields: [
-      field({ name: "context", label: "Context as JSON", type: "textarea", rows: 8, class: "code", required: true, wide: true, hint: "The chain keeps hashes, not data: bring what was decided on." }),
-      !isStored && field({ name: "source", label: "Source", type: "textarea", rows: 8, class: "code", required: true, wide: true, hint: "It was not a stored policy's." }),
+      field({
+        name: "context",
+        label: "Context as JSON",
+        type: "textarea",
+        rows: 8,
+        class: "code",
+        required: true,
+        wide: true,
+        hint: "The chain keeps hashes, not data: bring what was decided on.",
+      }),
+      !isStored &&
+        field({
+          name: "source",
+          label: "Source",
+          type: "textarea",
+          rows: 8,
+          class: "code",
+          required: true,
+          wide: true,
+          hint: "It was not a stored policy's.",
+        }),
       !isStored && field({ name: "locale", label: "Language", placeholder: "en-US" }),
     ],
     submit: "Evaluate again and compare",
@@ -55,7 +81,12 @@ function replaying(record) {
 function subject(record) {
   if (!record.policyModule) return null;
   const words = `${record.policyModule}${record.policyFunction ? `.${record.policyFunction}` : ""}`;
-  return record.policyId ? link(policyPath(record.policyId, record.version ? `/versions/${record.version}` : ""), `${words}${record.version ? ` v${record.version}` : ""}`) : words;
+  return record.policyId
+    ? link(
+        policyPath(record.policyId, record.version ? `/versions/${record.version}` : ""),
+        `${words}${record.version ? ` v${record.version}` : ""}`,
+      )
+    : words;
 }
 
 /** @param {import("../router.js").Place} place */
@@ -66,28 +97,41 @@ export async function record({ params: { sequence }, signal }) {
     title: `Record #${found.sequence}`,
     above: crumbs([["/decisions", "Decisions"]]),
     content: [
-      h("div", { class: "columns" },
-        section("What happened", facts([
-          ["What", eventWords(found.eventType)],
-          ["When", moment(found.occurredAt)],
-          ["Policy", subject(found)],
-          ["Outcome", outcomeOf(found)],
-          ["Took", took !== null && took !== undefined && `${(took / 1000).toFixed(3)} ms`],
-          ["Who", [found.actorId, " ", badge(found.actorRole)]],
-          ["By key", found.keyId],
-          ["From", [found.entrance, found.clientIp && ` ${found.clientIp}`]],
-          ["Request", hashOf(found.requestId)],
-        ])),
-        section("In the chain", facts([
-          ["Hash", hashOf(found.hash)],
-          ["Of the one before", hashOf(found.previousHash)],
-          ["Source", hashOf(found.sourceHash)],
-          ["Input", hashOf(found.inputHash)],
-          ["Result", hashOf(found.resultHash)],
-          ["Trace", hashOf(found.traceHash)],
-        ]), h("p", { class: "pager" },
-          found.sequence > 1 && link(`/decisions/${found.sequence - 1}`, `← #${found.sequence - 1}`),
-          link(`/decisions/${found.sequence + 1}`, `#${found.sequence + 1} →`)))),
+      h(
+        "div",
+        { class: "columns" },
+        section(
+          "What happened",
+          facts([
+            ["What", eventWords(found.eventType)],
+            ["When", moment(found.occurredAt)],
+            ["Policy", subject(found)],
+            ["Outcome", outcomeOf(found)],
+            ["Took", took !== null && took !== undefined && `${(took / 1000).toFixed(3)} ms`],
+            ["Who", [found.actorId, " ", badge(found.actorRole)]],
+            ["By key", found.keyId],
+            ["From", [found.entrance, found.clientIp && ` ${found.clientIp}`]],
+            ["Request", hashOf(found.requestId)],
+          ]),
+        ),
+        section(
+          "In the chain",
+          facts([
+            ["Hash", hashOf(found.hash)],
+            ["Of the one before", hashOf(found.previousHash)],
+            ["Source", hashOf(found.sourceHash)],
+            ["Input", hashOf(found.inputHash)],
+            ["Result", hashOf(found.resultHash)],
+            ["Trace", hashOf(found.traceHash)],
+          ]),
+          h(
+            "p",
+            { class: "pager" },
+            found.sequence > 1 && link(`/decisions/${found.sequence - 1}`, `← #${found.sequence - 1}`),
+            link(`/decisions/${found.sequence + 1}`, `#${found.sequence + 1} →`),
+          ),
+        ),
+      ),
       found.payload && section("More", json(found.payload, "What the record says besides")),
       found.eventType === "POLICY_EVALUATED" && section("Prove it", replaying(found)),
     ],

@@ -8,7 +8,11 @@ import { shownOr } from "../problem.js";
 import { go } from "../router.js";
 import { badge, empty, moment, section } from "../show.js";
 
-const METHODS = [["auto", "as the server is set"], ["extractive", "the memories' own words"], ["language_model", "a language model"]];
+const METHODS = [
+  ["auto", "as the server is set"],
+  ["extractive", "the memories' own words"],
+  ["language_model", "a language model"],
+];
 
 /** @param {string} bank @param {Record<string, string>} values */
 function reflectForm(bank, values) {
@@ -16,15 +20,37 @@ function reflectForm(bank, values) {
     label: "Reflect",
     class: "search",
     fields: [
-      field({ name: "q", label: "Question", type: "search", value: values.q, required: true, wide: true, "data-focus": values.q === "" }),
-      more("Options", [
-        { name: "tags", label: "Only memories tagged", value: values.tags, placeholder: "oven, plan" },
-        { name: "as_of", label: "As it was known at", type: "datetime-local", value: values.as_of },
-        { name: "method", label: "Answered by", type: "select", options: /** @type {any} */ (METHODS), value: values.method || "auto" },
-      ], values.tags !== "" || values.as_of !== "" || !["", "auto"].includes(values.method)),
+      field({
+        name: "q",
+        label: "Question",
+        type: "search",
+        value: values.q,
+        required: true,
+        wide: true,
+        "data-focus": values.q === "",
+      }),
+      more(
+        "Options",
+        [
+          { name: "tags", label: "Only memories tagged", value: values.tags, placeholder: "oven, plan" },
+          { name: "as_of", label: "As it was known at", type: "datetime-local", value: values.as_of },
+          {
+            name: "method",
+            label: "Answered by",
+            type: "select",
+            options: /** @type {any} */ (METHODS),
+            value: values.method || "auto",
+          },
+        ],
+        values.tags !== "" || values.as_of !== "" || !["", "auto"].includes(values.method),
+      ),
     ],
     submit: "Reflect",
-    act: (given) => go(`/memory/${encodeURIComponent(bank)}/reflect`, { ...given, method: given.method === "auto" ? "" : given.method }),
+    act: (given) =>
+      go(`/memory/${encodeURIComponent(bank)}/reflect`, {
+        ...given,
+        method: given.method === "auto" ? "" : given.method,
+      }),
   });
 }
 
@@ -48,8 +74,14 @@ function sourceOf(hit) {
     "li",
     { class: "source", tabindex: "-1" },
     h("p", { class: "words" }, hit.text),
-    h("p", { class: "meta" }, hit.speaker && [h("strong", {}, hit.speaker), " · "], moment(hit.occurred_at ?? hit.retained_at), " · ",
-      link(memoryPath(hit.bank_id, hit.memory_id), "open", { "aria-label": `Open memory ${hit.memory_id}` })),
+    h(
+      "p",
+      { class: "meta" },
+      hit.speaker && [h("strong", {}, hit.speaker), " · "],
+      moment(hit.occurred_at ?? hit.retained_at),
+      " · ",
+      link(memoryPath(hit.bank_id, hit.memory_id), "open", { "aria-label": `Open memory ${hit.memory_id}` }),
+    ),
   );
 }
 
@@ -59,10 +91,12 @@ function answerOf(found) {
   const sources = found.sources.map(sourceOf);
   const by = found.model ? `${found.method} (${found.model})` : found.method;
   return [
-    section("Answer",
+    section(
+      "Answer",
       h("div", { class: "answer" }, cited(found.answer, sources)),
       h("p", { class: "meta" }, badge(`confidence ${found.confidence.toFixed(2)}`, "accent"), by && ` by ${by}`),
-      found.fallback_reason && h("p", { class: "quiet" }, found.fallback_reason)),
+      found.fallback_reason && h("p", { class: "quiet" }, found.fallback_reason),
+    ),
     section("Sources", h("ol", { class: "sources" }, sources)),
   ];
 }

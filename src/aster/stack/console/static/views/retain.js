@@ -5,7 +5,12 @@ import { bankFrame, memoryPath } from "../bank.js";
 import { fill, h, link } from "../dom.js";
 import { field, forgetDraft, form, listOf, momentOf, more } from "../form.js";
 
-const TYPES = [["text", "plain text"], ["markdown", "Markdown"], ["document", "a document"], ["dialogue", "a dialogue"]];
+const TYPES = [
+  ["text", "plain text"],
+  ["markdown", "Markdown"],
+  ["document", "a document"],
+  ["dialogue", "a dialogue"],
+];
 
 /** @param {string} bank @param {any} kept */
 function toldOf(bank, kept) {
@@ -27,15 +32,35 @@ export function retain({ params: { bank } }) {
   const element = form({
     label: "Retain",
     draft,
+    isWork: true,
     fields: [
-      field({ name: "content", label: "What to remember", type: "textarea", rows: 6, required: true, wide: true, "data-focus": true }),
+      field({
+        name: "content",
+        label: "What to remember",
+        type: "textarea",
+        rows: 6,
+        required: true,
+        wide: true,
+        "data-focus": true,
+      }),
       field({ name: "tags", label: "Tags", placeholder: "profile, theme", hint: "Between commas." }),
-      field({ name: "occurred_at", label: "When it happened", type: "datetime-local", hint: "Empty: not known." }),
+      field({
+        name: "occurred_at",
+        label: "When it happened",
+        type: "datetime-local",
+        hint: "Empty: not known.",
+      }),
       more("Where it comes from", [
         { name: "speaker", label: "Speaker" },
         { name: "session_id", label: "Session" },
         { name: "source", label: "Source" },
-        { name: "content_type", label: "Kind of text", type: "select", options: /** @type {any} */ (TYPES), value: "text" },
+        {
+          name: "content_type",
+          label: "Kind of text",
+          type: "select",
+          options: /** @type {any} */ (TYPES),
+          value: "text",
+        },
       ]),
     ],
     submit: "Retain",

@@ -14,17 +14,77 @@ function fieldsOf(settings) {
   const rate = settings.rateLimit ?? {};
   return [
     { name: "displayName", label: "Name to show", value: settings.displayName },
-    { name: "defaultLocale", label: "Language of policies", type: "select", options: ["en-US", "de-DE", "zh-CN"], value: settings.defaultLocale },
-    { name: "unassignedRole", label: "The most an unassigned user may be", type: "select", options: ROLES, value: settings.unassignedRole },
-    { name: "auditEvaluations", label: "Evaluations in the audit chain", type: "select", options: ["all", "errors", "sampled", "none"], value: settings.auditEvaluations },
-    { name: "auditRetentionDays", label: "Keep audit records for days", type: "number", min: 1, value: settings.auditRetentionDays ?? "", hint: "Empty: for ever." },
-    { name: "maxSteps", label: "Steps an evaluation may take", type: "number", min: 1, value: settings.maxSteps ?? "", hint: "Empty: the operator's limit." },
-    { name: "rateRequests", label: "Requests…", type: "number", min: 1, value: rate.requests ?? "", hint: "Empty: the operator's limit." },
+    {
+      name: "defaultLocale",
+      label: "Language of policies",
+      type: "select",
+      options: ["en-US", "de-DE", "zh-CN"],
+      value: settings.defaultLocale,
+    },
+    {
+      name: "unassignedRole",
+      label: "The most an unassigned user may be",
+      type: "select",
+      options: ROLES,
+      value: settings.unassignedRole,
+    },
+    {
+      name: "auditEvaluations",
+      label: "Evaluations in the audit chain",
+      type: "select",
+      options: ["all", "errors", "sampled", "none"],
+      value: settings.auditEvaluations,
+    },
+    {
+      name: "auditRetentionDays",
+      label: "Keep audit records for days",
+      type: "number",
+      min: 1,
+      value: settings.auditRetentionDays ?? "",
+      hint: "Empty: for ever.",
+    },
+    {
+      name: "maxSteps",
+      label: "Steps an evaluation may take",
+      type: "number",
+      min: 1,
+      value: settings.maxSteps ?? "",
+      hint: "Empty: the operator's limit.",
+    },
+    {
+      name: "rateRequests",
+      label: "Requests…",
+      type: "number",
+      min: 1,
+      value: rate.requests ?? "",
+      hint: "Empty: the operator's limit.",
+    },
     { name: "rateSeconds", label: "… in seconds", type: "number", min: 1, value: rate.windowSeconds ?? "" },
-    { name: "corsOrigins", label: "Origins whose pages may ask", value: (settings.corsOrigins ?? []).join(", "), placeholder: location.origin, hint: "Empty: the operator decides. With a list, this console's own origin must be in it." },
-    { name: "approvalRequired", label: "A version needs approval before it decides", type: "checkbox", value: settings.approvalRequired },
-    { name: "allowSelfApproval", label: "Authors may approve their own", type: "checkbox", value: settings.allowSelfApproval },
-    { name: "strictTypes", label: "Refuse sources with errors of types", type: "checkbox", value: settings.strictTypes },
+    {
+      name: "corsOrigins",
+      label: "Origins whose pages may ask",
+      value: (settings.corsOrigins ?? []).join(", "),
+      placeholder: location.origin,
+      hint: "Empty: the operator decides. With a list, this console's own origin must be in it.",
+    },
+    {
+      name: "approvalRequired",
+      label: "A version needs approval before it decides",
+      type: "checkbox",
+      value: settings.approvalRequired,
+    },
+    {
+      name: "allowSelfApproval",
+      label: "Authors may approve their own",
+      type: "checkbox",
+      value: settings.allowSelfApproval,
+    },
+    {
+      name: "strictTypes",
+      label: "Refuse sources with errors of types",
+      type: "checkbox",
+      value: settings.strictTypes,
+    },
     { name: "redactPii", label: "Black out personal data in records", type: "checkbox", value: settings.redactPii },
   ];
 }
@@ -43,7 +103,9 @@ function patchOf({ rateRequests, rateSeconds, corsOrigins, maxSteps, auditRetent
 
 /** What is different, so that nobody else's change is undone. @param {any} before @param {any} after */
 function changed(before, after) {
-  return Object.fromEntries(Object.entries(after).filter(([name, value]) => JSON.stringify(before[name] ?? null) !== JSON.stringify(value)));
+  return Object.fromEntries(
+    Object.entries(after).filter(([name, value]) => JSON.stringify(before[name] ?? null) !== JSON.stringify(value)),
+  );
 }
 
 /** @param {import("../router.js").Place} place */
@@ -52,6 +114,7 @@ export async function tenant({ signal }) {
   const element = form({
     label: "Tenant settings",
     draft: "tenant",
+    isWork: true,
     fields: fieldsOf(settings).map(field),
     submit: "Save",
     async act(values) {
