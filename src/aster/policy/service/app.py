@@ -39,6 +39,7 @@ from aster.policy.service.metrics import PolicyCounts, PolicyMetrics
 from aster.policy.service.nonces import NonceStore
 from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS, OriginLayer
 from aster.policy.service.policy_routes import PolicyRoutes
+from aster.policy.service.queries import unknown_parameters
 from aster.policy.service.rate_layer import RateLayers, told_rate
 from aster.policy.service.replay_routes import ReplayRoutes
 from aster.policy.service.replicas import Replicas
@@ -143,9 +144,10 @@ class PolicyHttpService(HttpService):
         finally:
             if claim_of(request) is not None:
                 await self._commits.settle(request)
-        if not self.rates.enabled:
-            return reply
-        return msgspec.structs.replace(reply, headers=[*reply.headers, *told_rate(request)])
+        told = told_rate(request) if self.rates.enabled else ()
+        if request.scope["query_string"] and (unknown := unknown_parameters(request)):
+            told = [*told, (b"x-aster-warnings", "; ".join(unknown).encode("ascii"))]
+        return msgspec.structs.replace(reply, headers=[*reply.headers, *told]) if told else reply
 
 
 def create_policy_service(

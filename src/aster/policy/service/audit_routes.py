@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from aster.foundation.audit import AuditLog, AuditRecord
 from aster.foundation.http.errors import NotFound, ValidationFailed
@@ -14,10 +15,18 @@ from aster.foundation.http.routes import Route
 from aster.policy.service.audit_filter import FILTERS, AuditFilter, filter_of, moment_of
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.envelope import problem
-from aster.policy.service.queries import page_and_size, page_headers, query_integer, query_values
+from aster.policy.service.queries import (
+    cursor_header,
+    cursor_of,
+    page_and_size,
+    page_headers,
+    query_integer,
+    query_values,
+)
 
 ROOT = "/api/v1/audit"
 LARGEST_SEQUENCE = 10**14
+Sequence = Annotated[int, Meta(ge=1, le=LARGEST_SEQUENCE)]
 SCAN_CHUNK = 500
 SCAN_RECORDS = 100_000
 """Records one filtered listing looks at; ``X-Next-Before`` tells where to go on."""
@@ -70,7 +79,7 @@ class AuditRoutes:
                     summary="The tenant's audit records, newest first",
                     access=Role.ADMIN,
                     answer=list[AuditEntry],
-                    query=(*FILTERS, "before", "page", "size"),
+                    query=(*FILTERS, "before", "page", "size", "cursor"),
                 )
                 for path, handler in ((ROOT, self.list_records), (f"{ROOT}/logs", self.list_logs))
             ),
@@ -82,7 +91,7 @@ class AuditRoutes:
                     summary=summary,
                     access=Role.ADMIN,
                     answer=list[AuditEntry],
-                    query=("before", "page", "size", *more),
+                    query=("before", "page", "size", "cursor", *more),
                     errors=(400,),
                 )
                 for path, handler, summary, more in (
@@ -127,17 +136,22 @@ class AuditRoutes:
         page, size = page_and_size(request)
         end = (await asyncio.to_thread(self._audit.head, chain)).sequence
         before = query_integer(request, "before", end + 1, minimum=1, maximum=LARGEST_SEQUENCE)
-        total = min(end, before - 1)
+        total = min(end, before - 1, (cursor_of(request, Sequence) or end + 1) - 1)
         if wanted.is_empty:
             records = await asyncio.to_thread(self._slice, chain, total - page * size, size)
-            entries = [entry_of(record) for record in records]
-            return json_reply(entries, headers=page_headers(request, page, size, total))
+            headers = page_headers(request, page, size, total)
+            if records and records[-1].sequence > 1:
+                headers.append(cursor_header(records[-1].sequence))
+            return json_reply([entry_of(record) for record in records], headers=headers)
         oldest = 0
         if wanted.is_of_a_time:
             first, last = await asyncio.to_thread(self._audit.span, chain, wanted.since, wanted.until)
             oldest, total = first - 1, min(total, last)
         found, reached = await asyncio.to_thread(self._search, chain, (oldest, total), wanted, page * size, size)
-        return json_reply([entry_of(record) for record in found], headers=[(b"x-next-before", b"%d" % reached)])
+        headers = [(b"x-next-before", b"%d" % reached)]
+        if oldest + 1 < reached <= end:
+            headers.append(cursor_header(reached))
+        return json_reply([entry_of(record) for record in found], headers=headers)
 
     async def list_logs(self, request: Request, body: Any) -> Reply:
         """The documented alias."""

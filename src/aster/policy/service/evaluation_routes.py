@@ -1,6 +1,5 @@
 """Evaluation over HTTP (MEMBER): a source with one context or many, without storing anything but the audit record."""
 
-import difflib
 import math
 from collections.abc import Sequence
 
@@ -24,13 +23,11 @@ from aster.policy.service.messages import (
     document_text,
     words_of,
 )
-from aster.policy.service.queries import query_flag
+from aster.policy.service.queries import MOST_WARNINGS, query_flag, unknown_parameters, unknown_word
 from aster.policy.service.rate_layer import RateLayers
 
 OUTCOME = b"x-aster-evaluation"
 _OK, _FAILED = [(OUTCOME, b"ok")], [(OUTCOME, b"failed")]
-
-MOST_WARNINGS = 10
 
 
 class EvaluationRoutes:
@@ -189,17 +186,13 @@ def _told(request: Request, answer: Evaluation) -> Reply:
 
 
 def warnings_of(request: Request) -> list[str]:
-    """What of the body was not understood, with what was probably meant."""
+    """What of the request was not understood, with what was probably meant."""
     unknown, route = request.state.get("unknown_fields"), request.match.route
+    warnings = unknown_parameters(request) if request.scope["query_string"] else []
     if not unknown or route is None:
-        return []
+        return warnings
     known = [each.encode_name for each in msgspec.structs.fields(route.body)]
-    warnings = []
-    for name in unknown[:MOST_WARNINGS]:
-        close = difflib.get_close_matches(name, known, 1)
-        meant = f"; did you mean '{close[0]}'?" if close else ""
-        warnings.append(f"the field '{name[:64]}' is not known{meant}")
-    return warnings
+    return [*warnings, *(unknown_word("field", name, known) for name in unknown[:MOST_WARNINGS])]
 
 
 def batch_of(answers: Sequence[Evaluation], warnings: list[str]) -> EvaluationBatch:

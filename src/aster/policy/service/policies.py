@@ -75,9 +75,20 @@ class TenantPolicies:
         return Policy(*row) if row else None
 
     def page(
-        self, *, module: str | None, name: str | None, status: str | None, with_deleted: bool, offset: int, limit: int
+        self,
+        *,
+        module: str | None,
+        name: str | None,
+        status: str | None,
+        with_deleted: bool,
+        after: tuple[int, str] | None,
+        offset: int,
+        limit: int,
     ) -> tuple[int, list[tuple[Policy, Version]]]:
-        """How many there are, and one page of them by creation, each with its `shown` version but without sources."""
+        """How many there are, and one page of them by creation, each with its `shown` version but without sources.
+
+        ``after`` is when the last one of the page before was made, and its identifier.
+        """
         where = (
             " FROM policies p WHERE p.tenant = ? AND (? OR p.deleted_ms IS NULL)"
             " AND p.module = coalesce(?, p.module) AND p.name = coalesce(?, p.name) AND EXISTS"
@@ -87,8 +98,8 @@ class TenantPolicies:
         values = (self._tenant, with_deleted, module, name, status)
         total = self._connection.execute(f"SELECT count(*) {where}", values).fetchone()[0]
         rows = self._connection.execute(
-            f"SELECT {_POLICY} {where} ORDER BY created_ms, id LIMIT ? OFFSET ?",
-            (*values, limit, offset),
+            f"SELECT {_POLICY} {where} AND (p.created_ms, p.id) > (?, ?) ORDER BY created_ms, id LIMIT ? OFFSET ?",
+            (*values, *(after or (-1, "")), limit, offset),
         )
         policies = [Policy(*row) for row in rows.fetchall()]
         return total, [(policy, self._version(policy.id, _shown(policy), _SUMMARY)) for policy in policies]

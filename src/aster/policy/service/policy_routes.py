@@ -1,8 +1,9 @@
 """Stored policies over HTTP: deploy, read, change, withdraw. What changes is in the audit chain."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.reply import Reply, json_reply
@@ -23,11 +24,12 @@ from aster.policy.service.policy_messages import (
     policy_summary,
 )
 from aster.policy.service.policy_rows import APPROVED, DRAFT, STATUSES, NewVersion, Policy, Version
-from aster.policy.service.queries import page_and_size, page_headers, query_flag, query_values
+from aster.policy.service.queries import cursor_header, cursor_of, page_and_size, page_headers, query_flag, query_values
 from aster.policy.service.tenant_data import Change, TenantData
 
 ROOT = "/api/v1/policies"
 ONE = f"{ROOT}/{{policy_id}}"
+Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class PolicyRoutes:
@@ -47,7 +49,7 @@ class PolicyRoutes:
                 summary="The tenant's policies",
                 access=Role.VIEWER,
                 answer=list[PolicySummary],
-                query=("module", "name", "status", "includeDeleted", "page", "size"),
+                query=("module", "name", "status", "includeDeleted", "page", "size", "cursor"),
                 errors=(400,),
             ),
             Route(
@@ -105,6 +107,7 @@ class PolicyRoutes:
 
     async def list_policies(self, request: Request, body: Any) -> Reply:
         page, size = page_and_size(request)
+        after = cursor_of(request, tuple[Milliseconds, str])
         values = query_values(request)
         with_deleted = query_flag(request, "includeDeleted")
         status = values.get("status")
@@ -113,19 +116,23 @@ class PolicyRoutes:
                 f"status is one of {', '.join(STATUSES)}", problems=problem("?status", "is none of them")
             )
 
-        def query(policies: TenantPolicies) -> tuple[int, list[PolicySummary]]:
-            total, found = policies.page(
+        def query(policies: TenantPolicies) -> tuple[int, list[tuple[Policy, Version]]]:
+            return policies.page(
                 module=values.get("module"),
                 name=values.get("name"),
                 status=status,
                 with_deleted=with_deleted,
+                after=after,
                 offset=page * size,
-                limit=size,
+                limit=size + 1,
             )
-            return total, [policy_summary(policy, version) for policy, version in found]
 
-        total, summaries = await self._data.policies(request, query)
-        return json_reply(summaries, headers=page_headers(request, page, size, total))
+        total, found = await self._data.policies(request, query)
+        headers = page_headers(request, page, size, total)
+        if len(found) > size:
+            last, _ = found[size - 1]
+            headers.append(cursor_header((last.created_ms, last.id)))
+        return json_reply([policy_summary(*each) for each in found[:size]], headers=headers)
 
     async def deploy(self, request: Request, body: DeployRequest) -> Reply:
         compiled = await self._compile(request, body)

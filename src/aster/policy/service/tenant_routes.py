@@ -16,7 +16,7 @@ from aster.policy.service.caller import Role, tenant_of
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import Conflict, KeysUnavailable, PreconditionFailed
 from aster.policy.service.policy_messages import iso
-from aster.policy.service.queries import page_and_size, page_headers
+from aster.policy.service.queries import cursor_header, cursor_of, page_and_size, page_headers
 from aster.policy.service.roles import USER_LENGTH
 from aster.policy.service.signing_keys import SigningKeys
 from aster.policy.service.tenant_data import Change, TenantData
@@ -113,7 +113,7 @@ class TenantRoutes:
                 "Who may act as what",
                 owner,
                 answer=list[AssignmentAnswer],
-                query=("page", "size"),
+                query=("page", "size", "cursor"),
             ),
             Route(
                 "PUT",
@@ -186,12 +186,15 @@ class TenantRoutes:
 
     async def list_assignments(self, request: Request, body: Any) -> Reply:
         page, size = page_and_size(request)
+        after = cursor_of(request, str) or ""
         total, found = await self._data.administration(
-            request, lambda administration: administration.assignments(offset=page * size, limit=size)
+            request,
+            lambda administration: administration.assignments(after=after, offset=page * size, limit=size + 1),
         )
-        return json_reply(
-            [_assignment_answer(assignment) for assignment in found], headers=page_headers(request, page, size, total)
-        )
+        headers = page_headers(request, page, size, total)
+        if len(found) > size:
+            headers.append(cursor_header(found[size - 1].user_id))
+        return json_reply([_assignment_answer(assignment) for assignment in found[:size]], headers=headers)
 
     async def assign(self, request: Request, body: AssignmentRequest) -> Reply:
         user = request.path_params["user_id"]

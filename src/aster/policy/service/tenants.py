@@ -96,13 +96,15 @@ class TenantAdministration:
         )
         return revision + 1
 
-    def assignments(self, *, offset: int, limit: int) -> tuple[int, list[Assignment]]:
+    def assignments(self, *, after: str, offset: int, limit: int) -> tuple[int, list[Assignment]]:
+        """How many there are, and one page of them by user; ``after`` is the last user of the page before."""
         total = self._connection.execute(
             "SELECT count(*) FROM policy_assignments WHERE tenant = ?", (self._tenant,)
         ).fetchone()[0]
         rows = self._connection.execute(
-            f"SELECT {_ASSIGNMENT} FROM policy_assignments WHERE tenant = ? ORDER BY user_id LIMIT ? OFFSET ?",  # noqa: S608
-            (self._tenant, limit, offset),
+            f"SELECT {_ASSIGNMENT} FROM policy_assignments WHERE tenant = ? AND user_id > ?"  # noqa: S608
+            " ORDER BY user_id LIMIT ? OFFSET ?",
+            (self._tenant, after, limit, offset),
         )
         return total, [Assignment(*row) for row in rows]
 
