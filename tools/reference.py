@@ -44,7 +44,7 @@ def settings_page() -> str:
                 f"`{row.name}`",
                 row.kind.label,
                 "–" if row.default is None else f"`{row.kind.show(row.default)}`",
-                f"`{row.env}`" if row.env else "–",
+                ", ".join(f"`{variable}`" for variable in row.variables) or "–",
                 f"`[{row.section}] {row.document_key}`",
                 row.description,
             )

@@ -28,8 +28,8 @@ async def urls(postgres_schema: str, empty_valkey: Path, tmp_path: Path) -> Asyn
         "ASTER_DATABASE": postgres_schema,
         "ASTER_REDIS": f"unix://{empty_valkey}",
         "ASTER_SECURITY_HMAC_SECRET_KEY": SECRET,
-        "ASTER_RATELIMIT_MAX_REQUESTS": "200",
-        "ASTER_RATELIMIT_WINDOW_SECONDS": "3600",
+        "ASTER_RATELIMIT_REST_MAX_REQUESTS": "200",
+        "ASTER_RATELIMIT_REST_WINDOW": "3600",
     }
     processes = []
     for name in ("one", "two"):

@@ -21,7 +21,7 @@ from aster.foundation.errors import ConfigError
 from aster.foundation.http.server import listen
 from aster.foundation.sql import Database
 from aster.policy.service.replicas import Replicas
-from aster.policy.service.settings import SECRET_KEY
+from aster.policy.service.settings_table import SECRET_KEY
 from aster.stack.data import POLICY_SECRET, DataDirectory
 from aster.stack.options import StackOptions
 from aster.stack.stack import Addresses, Shared, Stack

@@ -45,8 +45,8 @@ class Kind(Protocol):
 class Setting:
     """One row of the table.
 
-    ``section`` and ``key`` place it in a document; ``env`` is its environment variable; ``unset`` is what printing
-    shows when the value is None; ``secret`` masks it everywhere.
+    ``section`` and ``key`` place it in a document; ``env`` is its environment variable, ``also`` are other names of
+    that; ``unset`` is what printing shows when the value is None; ``secret`` masks it everywhere.
     """
 
     name: str
@@ -56,8 +56,14 @@ class Setting:
     section: str
     key: str = ""
     env: str | None = None
+    also: tuple[str, ...] = ()
     secret: bool = False
     unset: str = "<not set>"
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Its environment variables, the first that is set counts."""
+        return () if self.env is None else (self.env, *self.also)
 
     @property
     def document_key(self) -> str:
@@ -119,9 +125,10 @@ class SettingsTable:
         if document is not None:
             values.update(self._from_document(document))
         for setting in self.settings:
-            text = (environ or {}).get(setting.env or "", "").strip()
-            if setting.env and text:
-                values[setting.name] = Sourced(_parse(setting, setting.env, setting.kind.from_text, text), setting.env)
+            for variable in setting.variables:
+                if text := (environ or {}).get(variable, "").strip():
+                    values[setting.name] = Sourced(_parse(setting, variable, setting.kind.from_text, text), variable)
+                    break
         for name, value in (inline or {}).items():
             known = self.by_name.get(name)
             if known is None:

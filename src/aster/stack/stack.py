@@ -22,7 +22,8 @@ from aster.foundation.sql import Connection, Database
 from aster.policy.rpc_service import PolicyService
 from aster.policy.service.app import create_policy_service
 from aster.policy.service.replicas import Replicas
-from aster.policy.service.settings import SECRET_KEY, PolicySettings
+from aster.policy.service.settings import PolicySettings
+from aster.policy.service.settings_table import SECRET_KEY
 from aster.rpc import AsterServer
 from aster.stack.app import PrefixApp, document_route
 from aster.stack.console.app import PREFIX, About, console_app

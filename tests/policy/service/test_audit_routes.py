@@ -302,3 +302,27 @@ async def test_pages_of_an_export_tell_where_to_go_on(service: PolicyHttpService
     first = await ask(service, "GET", f"{AUDIT}/export?limit=2", role="ADMIN")
     assert first.headers["x-next-after"] == "2"
     assert "x-next-after" not in (await ask(service, "GET", f"{AUDIT}/export?after=2", role="ADMIN")).headers
+
+
+async def test_records_of_one_version_are_found(service: PolicyHttpService) -> None:
+    for answer in ("one", "two"):
+        source = f'Module m.\n\nRule r produce Text:\n  Return "{answer}".\n'
+        made = await ask(service, "POST", "/api/v1/policies", {"source": source})
+        await ask(service, "POST", "/api/v1/policies/evaluate", {"policyModule": "m"})
+    target = f"/api/v1/audit?policyId={made.json['policyId']}&version="
+    for version in (1, 2):
+        found = (await ask(service, "GET", f"{target}{version}", role="ADMIN")).json
+        assert [(record["eventType"], record["version"]) for record in found] == [
+            ("POLICY_EVALUATED", version),
+            ("POLICY_DEPLOYED", version),
+        ]
+    assert (await ask(service, "GET", f"{target}x", role="ADMIN")).code == "VALIDATION_ERROR"
+
+
+async def test_logs_take_the_documented_limit(service: PolicyHttpService) -> None:
+    for _ in range(3):
+        await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": "Module m."})
+    logs = await ask(service, "GET", "/api/v1/audit/logs?limit=2", role="ADMIN")
+    assert [record["sequence"] for record in logs.json] == [3, 2]
+    assert "x-aster-warnings" not in logs.headers
+    assert (await ask(service, "GET", "/api/v1/audit/logs?limit=201", role="ADMIN")).code == "VALIDATION_ERROR"

@@ -22,7 +22,9 @@ from aster.policy.service.signing import sign_request
 
 PATH = "/ws/v1/evaluate"
 SOURCE = "Module greetings.\n\nRule hello given name as Text, produce Text:\n  Return name.\n"
-SETTINGS = PolicySettings(secret_key=SECRET, master_key="m" * 32, sockets=3, body_bytes=64 * 1024)
+SETTINGS = PolicySettings(
+    secret_key=SECRET, master_key="m" * 32, socket_connections=3, socket_messages=1000, body_bytes=64 * 1024
+)
 
 
 class Served(msgspec.Struct):
@@ -264,13 +266,32 @@ async def test_an_unsubscribed_connection_is_told_nothing(served: Served) -> Non
         assert (await tell(connection, id=3, type="unsubscribe"))["id"] == 3
 
 
-@pytest.mark.parametrize(("bound", "code"), [("IDLE_SECONDS", 1000), ("LONGEST_SECONDS", 1001)])
-async def test_connections_end_when_idle_or_old(
-    served: Served, monkeypatch: pytest.MonkeyPatch, bound: str, code: int
-) -> None:
-    monkeypatch.setattr(evaluation_socket, bound, 0.05)
+async def code_of_the_end(served: Served) -> int:
     async with connected(served) as connection:
         with pytest.raises(ConnectionClosed) as closed:
             await told(connection)
     assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == code
+    return closed.value.rcvd.code
+
+
+async def test_an_old_connection_ends(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation_socket, "LONGEST_SECONDS", 0.05)
+    assert await code_of_the_end(served) == 1001
+
+
+async def test_an_idle_connection_ends(database: Database) -> None:
+    settings = msgspec.structs.replace(SETTINGS, socket_idle_ms=50)
+    async with serving(create_policy_service(database, settings, environ={})) as served:
+        assert await code_of_the_end(served) == 1000
+
+
+async def test_messages_beyond_the_pace_are_refused_one_by_one(database: Database) -> None:
+    settings = msgspec.structs.replace(SETTINGS, socket_messages=1)
+    async with serving(create_policy_service(database, settings, environ={})) as served, connected(served) as talk:
+        for number in range(20):
+            await talk.send(json.dumps({"id": number, "type": "unsubscribe"}))
+        answers = [await told(talk) for _ in range(20)]
+    assert [each["id"] for each in answers] == list(range(20))
+    assert answers[0]["type"] == "unsubscribed"
+    refused = [each for each in answers if each["type"] == "refused"]
+    assert {(each["errorCode"], each["retryAfter"]) for each in refused} == {("RATE_LIMITED", 1)}

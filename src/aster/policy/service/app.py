@@ -33,6 +33,7 @@ from aster.policy.service.envelope import public_face, render_error
 from aster.policy.service.evaluation_routes import EvaluationRoutes
 from aster.policy.service.evaluation_socket import EvaluationSocket
 from aster.policy.service.evaluations import Evaluations
+from aster.policy.service.forwarded import with_forwarded_address
 from aster.policy.service.graphql_routes import GraphqlRoutes
 from aster.policy.service.journal import Journal
 from aster.policy.service.metrics import PolicyCounts, PolicyMetrics
@@ -44,7 +45,7 @@ from aster.policy.service.rate_layer import RateLayers, told_rate
 from aster.policy.service.replay_routes import ReplayRoutes
 from aster.policy.service.replicas import Replicas
 from aster.policy.service.retention import Retention
-from aster.policy.service.roles import RoleLayer
+from aster.policy.service.roles import NoRoles, RoleLayer
 from aster.policy.service.schema_routes import SchemaRoutes
 from aster.policy.service.settings import PolicySettings
 from aster.policy.service.signature import SignatureLayer
@@ -113,7 +114,7 @@ class PolicyHttpService(HttpService):
         await asyncio.to_thread(self._engine.close)
 
     def log_fields(self, request: Request) -> Mapping[str, Any]:
-        """The tenant that was claimed; of a request that was not refused before, or with 401, also the one it is of."""
+        """The tenant as claimed: of a request answered with 400 or 401 nothing was proved."""
         return {"tenant": request.state.get("tenant")}
 
     def _refuse(self, request: Request, error: AsterError) -> Reply:
@@ -150,6 +151,13 @@ class PolicyHttpService(HttpService):
         return msgspec.structs.replace(reply, headers=[*reply.headers, *told]) if told else reply
 
 
+class ProxiedPolicyService(PolicyHttpService):
+    """The service behind a proxy that tells where its callers come from."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(with_forwarded_address(scope), receive, send)
+
+
 def create_policy_service(
     database: Database,
     settings: PolicySettings | None = None,
@@ -168,6 +176,8 @@ def create_policy_service(
     ``environ`` is where ``ASTER_HMAC_SECRET_{TENANT}`` is looked up at each request (default: this process's).
     """
     chosen = settings or PolicySettings()
+    secrets = os.environ if environ is None else environ
+    chosen.require_layers(secrets)
     database.migrate("policy", "aster.policy.service.migrations")
     audit = AuditLog(database)
     commits = Commits(database, now_ms=now_ms)
@@ -176,27 +186,51 @@ def create_policy_service(
     deployments = Deployments(database, alone=alone)
     database.listen(CHANGED, tenants.forget)
     database.listen(CHANGED, activations.heard)
-    data = TenantData(database, commits, audit, tenants, activations, deployments, now_ms=now_ms)
+    data = TenantData(
+        database, commits, audit, tenants, activations, deployments, now_ms=now_ms, may_redact=chosen.pii_enforced
+    )
     journal = Journal(database, audit)
     counts = UsageCounts(database, audit)
     retention = Retention(database, audit, counts, now_ms=now_ms)
     tenants.watch(retention.noticed)
     engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
-    compiler = TenantCompiler(database, engine, tenants)
+    compiler = TenantCompiler(
+        database,
+        engine,
+        tenants,
+        most_characters=chosen.source_characters,
+        with_modules=chosen.modules_enabled,
+    )
     policies = PolicyCounts(chosen.metrics_policies) if chosen.metrics_policies else None
-    evaluations = Evaluations(compiler, engine, journal, deployments, tenants, policies)
-    keys = SigningKeys(chosen, os.environ if environ is None else environ)
+    evaluations = Evaluations(
+        compiler,
+        engine,
+        journal,
+        deployments,
+        tenants,
+        policies,
+        audited=chosen.audit_evaluations,
+        legacy_entry=chosen.legacy_entry,
+    )
+    keys = SigningKeys(chosen, secrets)
     rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
     nonces = NonceStore(replicas)
-    signatures = SignatureLayer(keys, nonces, database, now_ms=now_ms, least_version=chosen.signature_version)
-    roles = RoleLayer(tenants, journal)
+    signatures = SignatureLayer(
+        keys,
+        nonces,
+        database,
+        now_ms=now_ms,
+        least_version=chosen.signature_version,
+        logs_refusals=chosen.events_enabled,
+    )
+    roles = (RoleLayer if chosen.rbac_enabled else NoRoles)(tenants, journal, records_denials=chosen.events_enabled)
     routes = [
         *EvaluationRoutes(evaluations, rates).routes,
         *ChainRoutes(evaluations, rates).routes,
         *SourceRoutes(data, compiler).routes,
         *SchemaRoutes(data, compiler).routes,
         *CacheRoutes(data, engine).routes,
-        *PolicyRoutes(data, compiler).routes,
+        *PolicyRoutes(data, compiler, most_versions=chosen.most_versions).routes,
         *VersionRoutes(data).routes,
         *AuditProofRoutes(audit).routes,
         *AuditRoutes(audit).routes,
@@ -205,7 +239,10 @@ def create_policy_service(
         *TenantRoutes(data, keys).routes,
     ]
     introspection = Role[chosen.introspection] if chosen.introspection != "off" else None
-    routes += GraphqlRoutes(routes, roles=roles, rates=rates, introspection=introspection).routes
+    graphql = GraphqlRoutes(
+        routes, roles=roles, rates=rates, introspection=introspection, most_depth=chosen.graphql_depth
+    )
+    routes += graphql.routes
     limits = HttpLimits(body_bytes=chosen.body_bytes)
     sockets = EvaluationSocket(
         {route.path: route for route in routes},
@@ -215,14 +252,17 @@ def create_policy_service(
         rates=rates,
         activations=activations,
         limits=limits,
-        most_connections=chosen.sockets,
+        most_connections=chosen.socket_connections,
+        messages_a_second=chosen.socket_messages,
+        idle_seconds=chosen.socket_idle_ms / 1000,
     )
-    return PolicyHttpService(
+    served = ProxiedPolicyService if chosen.trust_forwarded else PolicyHttpService
+    return served(
         routes,
         layers=[
             tenant_layer,
             *rates.before_signature,
-            signatures,
+            *([signatures] if chosen.signature_enabled else []),
             *allowed_layers(chosen.tenants),
             *rates.after_signature,
             OriginLayer(tenants),

@@ -8,7 +8,7 @@ from aster.foundation.audit import AuditRecord
 from aster.foundation.http.errors import ValidationFailed
 from aster.foundation.http.request import Request
 from aster.policy.service.envelope import problem, timestamp
-from aster.policy.service.queries import query_flag, query_values
+from aster.policy.service.queries import query_flag, query_integer, query_values
 
 _FIELDS = {
     "eventType": "eventType",
@@ -19,7 +19,8 @@ _FIELDS = {
     "user": "actorId",
     "requestId": "requestId",
 }
-FILTERS = (*_FIELDS, "success", "from", "to")
+FILTERS = (*_FIELDS, "version", "success", "from", "to")
+LARGEST_VERSION = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class AuditFilter:
 def filter_of(request: Request) -> AuditFilter:
     values = query_values(request)
     fields: dict[str, object] = {_FIELDS[name]: value for name, value in values.items() if name in _FIELDS}
+    if "version" in values:
+        fields["version"] = query_integer(request, "version", 0, minimum=1, maximum=LARGEST_VERSION)
     if "success" in values:
         fields["success"] = query_flag(request, "success")
     return AuditFilter(fields, moment_of(values, "from"), moment_of(values, "to"))

@@ -27,6 +27,7 @@ from aster.policy.service.queries import (
 ROOT = "/api/v1/audit"
 LARGEST_SEQUENCE = 10**14
 Sequence = Annotated[int, Meta(ge=1, le=LARGEST_SEQUENCE)]
+PAGES = ("before", "page", "size", "cursor")
 SCAN_CHUNK = 500
 SCAN_RECORDS = 100_000
 """Records one filtered listing looks at; ``X-Next-Before`` tells where to go on."""
@@ -79,9 +80,13 @@ class AuditRoutes:
                     summary="The tenant's audit records, newest first",
                     access=Role.ADMIN,
                     answer=list[AuditEntry],
-                    query=(*FILTERS, "before", "page", "size", "cursor"),
+                    query=(*FILTERS, *PAGES, *more),
+                    errors=(400,),
                 )
-                for path, handler in ((ROOT, self.list_records), (f"{ROOT}/logs", self.list_logs))
+                for path, handler, more in (
+                    (ROOT, self.list_records, ()),
+                    (f"{ROOT}/logs", self.list_logs, ("limit",)),
+                )
             ),
             *(
                 Route(
@@ -91,7 +96,7 @@ class AuditRoutes:
                     summary=summary,
                     access=Role.ADMIN,
                     answer=list[AuditEntry],
-                    query=("before", "page", "size", "cursor", *more),
+                    query=(*PAGES, *more),
                     errors=(400,),
                 )
                 for path, handler, summary, more in (
@@ -133,7 +138,7 @@ class AuditRoutes:
 
     async def _listed(self, request: Request, wanted: AuditFilter) -> Reply:
         chain = caller_of(request).chain
-        page, size = page_and_size(request)
+        page, size = page_and_size(request, also="limit")
         end = (await asyncio.to_thread(self._audit.head, chain)).sequence
         before = query_integer(request, "before", end + 1, minimum=1, maximum=LARGEST_SEQUENCE)
         total = min(end, before - 1, (cursor_of(request, Sequence) or end + 1) - 1)

@@ -10,10 +10,13 @@ from types import MappingProxyType
 
 from aster.foundation.errors import StorageCorrupt
 from aster.foundation.sql import Connection, Database
-from aster.policy.engine import CompiledSource, PolicyEngine
+from aster.policy.engine import CORE_IR, CompiledSource, PolicyEngine
 from aster.policy.language import ModuleSource
 from aster.policy.language.modules import MAX_MODULES
 from aster.policy.language.vocabulary import Vocabulary
+from aster.policy.service.envelope import problem
+from aster.policy.service.errors import SourceTooLarge
+from aster.policy.service.messages import SOURCE_CHARACTERS
 from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.policy_rows import Deployed, Imports, Pin, Version, encode_pins, read_pins
 from aster.policy.service.tenant_cache import TenantCache
@@ -25,16 +28,31 @@ NO_VOCABULARY = Vocabulary("", MappingProxyType({}))
 class TenantCompiler:
     """Compiles sources and stored versions; never with another tenant's modules."""
 
-    def __init__(self, database: Database, engine: PolicyEngine, tenants: TenantCache) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: PolicyEngine,
+        tenants: TenantCache,
+        *,
+        most_characters: int = SOURCE_CHARACTERS,
+        with_modules: bool = True,
+    ) -> None:
+        """Without modules whatever a source uses is unknown."""
+        self._most_characters = most_characters
+        self._with_modules = with_modules
         self._tenants = tenants
         self._database = database
         self._engine = engine
 
     async def source(self, tenant: str, source: str, locale: str | None, *, words: str = NO_WORDS) -> CompiledSource:
-        """A source with the versions that are active now of what it uses; raises `EngineBusy`.
+        """A source with the versions that are active now of what it uses; raises `SourceTooLarge`, `EngineBusy`.
 
         Without a locale it is the tenant's; a tenant that wants it gets no program for a source with errors of types.
         """
+        if len(source) > self._most_characters and locale != CORE_IR:
+            raise SourceTooLarge(
+                f"a source has at most {self._most_characters} characters", problems=problem("source", "is too long")
+            )
         settings = await self._tenants.settings(tenant)
         compiled = await self._linked(tenant, source, locale or settings.default_locale, words)
         return compiled.strictly() if settings.strict_types else compiled
@@ -43,9 +61,8 @@ class TenantCompiler:
         alone = await self._engine.compile(source, locale=locale, words=words)
         if not alone.imports:
             return alone
-        pins = await self._database.look_up(
-            lambda connection: _pinned(TenantPolicies(connection, tenant), alone.imports)
-        )
+        imports = alone.imports if self._with_modules else []
+        pins = await self._database.look_up(lambda connection: _pinned(TenantPolicies(connection, tenant), imports))
         return await self._with_pins(tenant, source, locale, pins, words)
 
     async def recorded(

@@ -160,6 +160,19 @@ class PreconditionFailed(HttpError):
     code = "PRECONDITION_FAILED"
 
 
+class SourceTooLarge(HttpError):
+    """A source with more characters than the operator lets be compiled."""
+
+    status = 413
+    code = "SOURCE_TOO_LARGE"
+
+
+class TooManyVersions(Conflict):
+    """A policy has as many versions as the operator lets it have."""
+
+    code = "TOO_MANY_VERSIONS"
+
+
 class CompilationFailed(HttpError):
     """A broken policy can't be stored; ``problems`` lists where it breaks."""
 

@@ -12,7 +12,7 @@ Rules:
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ from aster.policy.service.policy_rows import Activation
 from aster.policy.service.rate_layer import RateLayers
 from aster.policy.service.roles import RoleLayer
 from aster.policy.service.signature import SignatureLayer
+from aster.policy.service.socket_limits import Connections, MessagePace
 from aster.policy.service.socket_messages import (
     Activated,
     ActiveVersion,
@@ -57,7 +58,6 @@ PATH = "/ws/v1/evaluate"
 CONCURRENT = 16
 """Messages of one connection that are worked on at a time."""
 
-IDLE_SECONDS = 300.0
 LONGEST_SECONDS = 3600.0
 DONE, GOING_AWAY, UNWANTED, TOO_BIG, FAILED = 1000, 1001, 1008, 1009, 1011
 
@@ -65,35 +65,6 @@ _encode = msgspec.json.Encoder().encode
 logger = get_logger("aster.policy.service")
 
 Admit = Callable[[Request], Awaitable[None]]
-
-
-class Connections:
-    """How many sockets each tenant has open, with a bound."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._open: dict[str, int] = {}
-
-    @property
-    def count(self) -> int:
-        """Of all tenants."""
-        return sum(self._open.values())
-
-    @contextlib.contextmanager
-    def one_more(self, tenant: str) -> Iterator[None]:
-        """Hold a place; raises `RateLimited` when all are taken."""
-        count = self._open.get(tenant, 0)
-        if count >= self._most:
-            raise RateLimited(
-                f"the tenant has {self._most} sockets open", hint="close one, or share one", retry_after=1, headers=()
-            )
-        self._open[tenant] = count + 1
-        try:
-            yield
-        finally:
-            self._open[tenant] -= 1
-            if not self._open[tenant]:
-                del self._open[tenant]
 
 
 class EvaluationSocket:
@@ -110,6 +81,8 @@ class EvaluationSocket:
         activations: Activations,
         limits: HttpLimits,
         most_connections: int,
+        messages_a_second: int,
+        idle_seconds: float,
     ) -> None:
         self.row = Route("GET", PATH, _upgrade, summary="Evaluate on one connection", access=Role.VIEWER)
         self.rows = {
@@ -123,6 +96,8 @@ class EvaluationSocket:
         self.activations = activations
         self.limits = limits
         self.connections = Connections(most_connections)
+        self.messages_a_second = messages_a_second
+        self.idle_seconds = idle_seconds
 
     async def serve(
         self, request: Request, receive: Receive, send: Send, *, admit: Admit, refuse: Callable[[AsterError], Reply]
@@ -132,7 +107,7 @@ class EvaluationSocket:
         async with contextlib.AsyncExitStack() as held:
             try:
                 await admit(request)
-                held.enter_context(self.connections.one_more(request.state["tenant"]))
+                held.enter_context(self.connections.one_more((request.state["tenant"], request.client)))
             except AsterError as error:
                 await _refuse(refuse(error), request, send)
                 return
@@ -157,6 +132,7 @@ class _Session:
         self._slots = asyncio.Semaphore(CONCURRENT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: asyncio.Task[None] | None = None
+        self._pace = MessagePace(socket.messages_a_second)
         self._count = 0
 
     async def run(self) -> None:
@@ -181,7 +157,7 @@ class _Session:
         """Until somebody hangs up; the close code and its words, 0 when the client has gone."""
         async for text in self._texts():
             if text is None:
-                return DONE, f"nothing was sent for {IDLE_SECONDS:g} s"
+                return DONE, f"nothing was sent for {self._socket.idle_seconds:g} s"
             if len(text) > self._socket.limits.body_bytes:
                 return TOO_BIG, "the message is too large"
             try:
@@ -194,7 +170,7 @@ class _Session:
         """Messages as bytes; None when none came for too long."""
         while True:
             try:
-                async with asyncio.timeout(IDLE_SECONDS):
+                async with asyncio.timeout(self._socket.idle_seconds):
                     message = await self._receive()
             except TimeoutError:
                 yield None
@@ -207,6 +183,7 @@ class _Session:
     async def _take(self, text: bytes) -> None:
         """Check a message and start its work; raises `Unsigned` when the connection has lost its right."""
         try:
+            self._pace.take()
             await self._socket.signatures.require_live_key(self._request)
             await self._socket.rates.take(caller_of(self._request).tenant, 1)
             message = _decoded(text)

@@ -17,12 +17,13 @@ from aster.policy.service.messages import Evaluation, SourceDiagnostic, diagnost
 from aster.policy.service.metrics import PolicyCounts
 from aster.policy.service.nonces import Claim
 from aster.policy.service.policy_rows import Deployed
-from aster.policy.service.recording import recorded
+from aster.policy.service.recording import AuditedEvaluations, recorded
 from aster.policy.service.tenant_cache import TenantCache
 from aster.policy.service.tenants import TenantSettings
 from aster.policy.words import NO_WORDS
 
 ENTRY_AMBIGUOUS = "ENTRY_AMBIGUOUS"
+LEGACY_ENTRY = "evaluate"
 
 
 class StoredCall(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +47,13 @@ class Evaluations:
         deployments: Deployments,
         tenants: TenantCache,
         counts: PolicyCounts | None = None,
+        *,
+        audited: AuditedEvaluations = "all",
+        legacy_entry: bool = True,
     ) -> None:
+        """``audited`` is for tenants that don't decide; with ``legacy_entry`` the rule `LEGACY_ENTRY` means no name."""
+        self._audited: AuditedEvaluations = audited
+        self._legacy_entry = legacy_entry
         self._counts = counts
         self._tenants = tenants
         self._compiler = compiler
@@ -75,7 +82,7 @@ class Evaluations:
         compiled = await self._compiler.source(caller.tenant, source, locale, words=words)
         settings = await self._tenants.settings(caller.tenant)
         decisions = await self._engine.decide(
-            compiled, contexts, rule=rule, trace=trace, bounds=_within(settings, bounds)
+            compiled, contexts, rule=self._meant(compiled, rule), trace=trace, bounds=_within(settings, bounds)
         )
         for decision in decisions:
             _require_entry(decision)
@@ -83,7 +90,7 @@ class Evaluations:
                 raise DocumentInvalid(decision.fault.message, problems=problem("policy", decision.fault.message))
         payload = _told_of_source(compiled)
         events = [evaluation_event(caller, decision, payload=payload) for decision in decisions]
-        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations or self._audited, events))
         return [answer_of(decision) for decision in decisions]
 
     async def stored(
@@ -93,7 +100,7 @@ class Evaluations:
         settings = self._tenants.known_settings(caller.tenant) or await self._tenants.settings(caller.tenant)
         deployed, decision = await self._run_stored(caller, call, settings, trace=trace)
         _require_entry(decision)
-        events = recorded(settings.audit_evaluations, [_stored_event(caller, deployed, decision)])
+        events = recorded(settings.audit_evaluations or self._audited, [_stored_event(caller, deployed, decision)])
         await self._journal.record(claim, caller.chain, events)
         return answer_of(decision)
 
@@ -104,7 +111,7 @@ class Evaluations:
         settings = await self._tenants.settings(caller.tenant)
         events: list[EvaluationEvent] = []
         answers = [await self._answered(caller, call, settings, events, trace=trace) for call in calls]
-        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations or self._audited, events))
         return answers
 
     async def stored_chain(
@@ -130,7 +137,7 @@ class Evaluations:
             answers.append(last if call is not None else None)
             if last is not None and last.error is not None:
                 break
-        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations, events))
+        await self._journal.record(claim, caller.chain, recorded(settings.audit_evaluations or self._audited, events))
         return answers
 
     async def _answered(
@@ -155,7 +162,7 @@ class Evaluations:
         compiled = self._compiler.cached(deployed)
         if compiled is None:
             compiled = await self._compiler.deployed(tenant, deployed)
-        rule = call.rule or deployed.default_function
+        rule = self._meant(compiled, call.rule) or deployed.default_function
         bounds = _within(settings, call.bounds)
         decision = None if trace else self._engine.decide_here(compiled, call.context, rule=rule, bounds=bounds)
         if decision is None:
@@ -163,6 +170,10 @@ class Evaluations:
         if self._counts is not None:
             self._counts.add(tenant, call.module, is_ok=decision.fault is None)
         return deployed, decision
+
+    def _meant(self, compiled: CompiledSource, rule: str | None) -> str | None:
+        """The rule a request names: older clients write the documented default where they mean none."""
+        return None if rule == LEGACY_ENTRY and self._legacy_entry and rule not in compiled.rules else rule
 
 
 def _within(settings: TenantSettings, bounds: Bounds | None) -> Bounds | None:

@@ -19,7 +19,6 @@ from graphql import (
 )
 
 MOST_TOKENS = 2_000
-MOST_DEPTH = 15
 MOST_FIELDS = 300
 MOST_OPERATIONS = 20
 """Fields at the root: each does what a request does, and costs what a request costs."""
@@ -60,7 +59,7 @@ def parsed(query: str) -> DocumentNode:
         raise GraphQLError("the document is nested too deeply") from None
 
 
-def extent_of(document: DocumentNode, operation_name: str | None) -> Extent:
+def extent_of(document: DocumentNode, operation_name: str | None, *, most_depth: int) -> Extent:
     """Of the operation that will be run; raises `GraphQLError` when it asks too much or a fragment spreads itself."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
@@ -74,7 +73,7 @@ def extent_of(document: DocumentNode, operation_name: str | None) -> Extent:
     for node in [*chosen, *fragments.values()]:
         whole = _larger(whole, _extent(node.selection_set, fragments, known))
     for value, most, word in (
-        (whole.depth, MOST_DEPTH, "levels of fields"),
+        (whole.depth, most_depth, "levels of fields"),
         (whole.fields, MOST_FIELDS, "fields"),
         (whole.roots, MOST_OPERATIONS, "operations at once"),
     ):

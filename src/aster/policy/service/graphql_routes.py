@@ -66,11 +66,13 @@ class GraphqlRoutes:
         roles: Layer,
         rates: RateLayers,
         introspection: Role | None,
+        most_depth: int,
     ) -> None:
         self._offered = {route.handler.__name__: route for route in routes}
         self._roles = roles
         self._rates = rates
         self._introspection = introspection
+        self._most_depth = most_depth
 
     @property
     def routes(self) -> list[Route]:
@@ -111,7 +113,7 @@ class GraphqlRoutes:
                 "Idempotency-Key is for single changes: use their own routes", problems=problem("Idempotency-Key", "")
             )
         try:
-            extent = extent_of(parsed(body.query), body.operation_name)
+            extent = extent_of(parsed(body.query), body.operation_name, most_depth=self._most_depth)
         except GraphQLError as error:
             raise ValidationFailed(error.message, problems=problem("query", error.message)) from None
         if extent.introspects and (self._introspection is None or caller_of(request).role < self._introspection):

@@ -13,7 +13,7 @@ from aster.policy.engine import CompiledSource
 from aster.policy.service.caller import Role, caller_of
 from aster.policy.service.compiling import TenantCompiler
 from aster.policy.service.envelope import problem
-from aster.policy.service.errors import CompilationFailed, PreconditionFailed
+from aster.policy.service.errors import CompilationFailed, PreconditionFailed, TooManyVersions
 from aster.policy.service.messages import words_of
 from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.policy_messages import (
@@ -35,7 +35,8 @@ Milliseconds = Annotated[int, Meta(ge=0, le=2**53)]
 class PolicyRoutes:
     """Handlers and their rows of the table."""
 
-    def __init__(self, data: TenantData, compiler: TenantCompiler) -> None:
+    def __init__(self, data: TenantData, compiler: TenantCompiler, *, most_versions: int) -> None:
+        self._most_versions = most_versions
         self._data = data
         self._compiler = compiler
 
@@ -140,7 +141,7 @@ class PolicyRoutes:
         def work(change: Change) -> Reply:
             policy = change.policies.find_module(compiled.module)
             if policy is not None:
-                return _next_version(change, policy, body, compiled, status=201)
+                return self._next_version(change, policy, body, compiled, status=201)
             policy = change.policies.create(
                 compiled.module,
                 name=body.name or compiled.module,
@@ -149,7 +150,7 @@ class PolicyRoutes:
                 by=change.caller.user,
                 now_ms=change.now_ms,
             )
-            return _next_version(change, policy, body, compiled, status=201)
+            return self._next_version(change, policy, body, compiled, status=201)
 
         return await self._data.change(request, work)
 
@@ -163,7 +164,7 @@ class PolicyRoutes:
                     f"the source is of module '{compiled.module}', the policy of '{policy.module}'",
                     problems=problem("source", "another module"),
                 )
-            return _next_version(change, policy, body, compiled, status=200)
+            return self._next_version(change, policy, body, compiled, status=200)
 
         return await self._data.change(request, work)
 
@@ -224,57 +225,60 @@ class PolicyRoutes:
             )
         return compiled
 
+    def _next_version(
+        self, change: Change, policy: Policy, body: DeployRequest, compiled: CompiledSource, *, status: int
+    ) -> Reply:
+        """Store and, where no approval is needed, activate; the active source deployed again changes nothing (200)."""
+        same = _active_twin(change.policies, policy, body, compiled)
+        if same is not None:
+            return _deployed(policy, same, 200)
+        if policy.last_version >= self._most_versions:
+            raise TooManyVersions(
+                f"a policy has at most {self._most_versions} versions", hint="withdraw it and begin anew"
+            )
+        approval = change.settings.approval_required
+        by, now_ms = change.caller.user, change.now_ms
+        version = change.policies.add_version(
+            policy,
+            NewVersion(
+                source=body.source,
+                locale=compiled.locale,
+                functions=compiled.rules,
+                status=DRAFT if approval else APPROVED,
+                notes=body.notes,
+                author=by,
+                author_role=str(change.caller.role),
+                imports=compiled.imports,
+                pins=compiled.pins,
+                source_kind=body.source_kind,
+                words=compiled.words,
+            ),
+            now_ms=now_ms,
+        )
+        stored = change.policies.find(policy.id)
+        if body.function_name not in (None, stored.default_function):
+            stored = change.policies.change(stored, by=by, now_ms=now_ms, default_function=body.function_name)
+        active = body.activate and not approval
+        if active:
+            stored = change.policies.activate(stored, version, kind="deploy", reason=body.notes, by=by, now_ms=now_ms)
+        change.record(
+            "POLICY_DEPLOYED" if active else "POLICY_CREATED" if version.version == 1 else "POLICY_UPDATED",
+            policy,
+            version=version.version,
+            sourceHash=version.source_hash,
+            payload={
+                "envelopeHash": version.envelope_hash,
+                "locale": version.locale,
+                "status": version.status,
+                "sourceKind": version.source_kind,
+            },
+        )
+        return _deployed(stored, version, status)
+
 
 def _stored_as(columns: dict[str, Any]) -> dict[str, Any]:
     """Databases differ in what a Boolean is; a number is one everywhere."""
     return {name: int(value) if isinstance(value, bool) else value for name, value in columns.items()}
-
-
-def _next_version(
-    change: Change, policy: Policy, body: DeployRequest, compiled: CompiledSource, *, status: int
-) -> Reply:
-    """Store and, where no approval is needed, activate; the active source deployed again changes nothing (200)."""
-    same = _active_twin(change.policies, policy, body, compiled)
-    if same is not None:
-        return _deployed(policy, same, 200)
-    approval = change.settings.approval_required
-    by, now_ms = change.caller.user, change.now_ms
-    version = change.policies.add_version(
-        policy,
-        NewVersion(
-            source=body.source,
-            locale=compiled.locale,
-            functions=compiled.rules,
-            status=DRAFT if approval else APPROVED,
-            notes=body.notes,
-            author=by,
-            author_role=str(change.caller.role),
-            imports=compiled.imports,
-            pins=compiled.pins,
-            source_kind=body.source_kind,
-            words=compiled.words,
-        ),
-        now_ms=now_ms,
-    )
-    stored = change.policies.find(policy.id)
-    if body.function_name not in (None, stored.default_function):
-        stored = change.policies.change(stored, by=by, now_ms=now_ms, default_function=body.function_name)
-    active = body.activate and not approval
-    if active:
-        stored = change.policies.activate(stored, version, kind="deploy", reason=body.notes, by=by, now_ms=now_ms)
-    change.record(
-        "POLICY_DEPLOYED" if active else "POLICY_CREATED" if version.version == 1 else "POLICY_UPDATED",
-        policy,
-        version=version.version,
-        sourceHash=version.source_hash,
-        payload={
-            "envelopeHash": version.envelope_hash,
-            "locale": version.locale,
-            "status": version.status,
-            "sourceKind": version.source_kind,
-        },
-    )
-    return _deployed(stored, version, status)
 
 
 def _active_twin(

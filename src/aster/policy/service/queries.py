@@ -122,10 +122,11 @@ def cursor_header(place: Any) -> tuple[bytes, bytes]:
     return b"x-next-cursor", urlsafe_b64encode(msgspec.json.encode(place))
 
 
-def page_and_size(request: Request) -> tuple[int, int]:
-    """``page`` (from 0) and ``size`` (50 unless told, at most 200)."""
+def page_and_size(request: Request, *, also: str = "size") -> tuple[int, int]:
+    """``page`` (from 0) and ``size`` (50 unless told, at most 200); ``also`` is another name of the size."""
     page = query_integer(request, "page", 0, minimum=0, maximum=LARGEST_PAGE)
-    return page, query_integer(request, "size", DEFAULT_SIZE, minimum=1, maximum=LARGEST_SIZE)
+    size = query_integer(request, also, DEFAULT_SIZE, minimum=1, maximum=LARGEST_SIZE)
+    return page, query_integer(request, "size", size, minimum=1, maximum=LARGEST_SIZE)
 
 
 def page_headers(request: Request, page: int, size: int, total: int) -> list[tuple[bytes, bytes]]:

@@ -55,12 +55,14 @@ class SignatureLayer:
         *,
         now_ms: Callable[[], int],
         least_version: int = 1,
+        logs_refusals: bool = True,
     ) -> None:
         self._database = database
         self._keys = keys
         self._nonces = nonces
         self._now_ms = now_ms
         self._least_version = least_version
+        self._logs_refusals = logs_refusals
 
     def __call__(self, request: Request) -> Awaitable[None] | None:
         """Waits for a body that is still on its way, for a named key, for replicas; mostly for nothing."""
@@ -71,7 +73,8 @@ class SignatureLayer:
                 return self._wait(request, proof)
             request.state["claim"] = self._claim(request, proof, body, self._keys.of(tenant_of(request)))
         except Unsigned as error:
-            _tell(request, error)
+            if self._logs_refusals:
+                _tell(request, error)
             raise
         return None
 
@@ -82,7 +85,8 @@ class SignatureLayer:
             await self._nonces.share(claim)
             request.state["claim"] = claim
         except Unsigned as error:
-            _tell(request, error)
+            if self._logs_refusals:
+                _tell(request, error)
             raise
 
     def _claim(self, request: Request, proof: "_Proof", body: bytes, secrets: tuple[bytes, ...]) -> Claim:

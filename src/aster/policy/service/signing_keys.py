@@ -22,7 +22,7 @@ class SigningKeys:
     """Looks secrets up at every request, so that a changed environment mapping counts at once."""
 
     def __init__(self, settings: PolicySettings, environ: Mapping[str, str]) -> None:
-        self._environ = environ
+        self._environ = environ if settings.use_env_secrets else {}
         self._shared = _present(settings.secret_key, settings.previous_secret_key)
         self._master = settings.master_key.encode() if settings.master_key else None
         self._decoy = (secrets.token_bytes(32),)

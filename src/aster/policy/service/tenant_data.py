@@ -35,6 +35,7 @@ class Change:
     administration: TenantAdministration
     _connection: Connection
     _audit: AuditLog
+    _may_redact: bool
 
     @property
     def settings(self) -> TenantSettings:
@@ -44,7 +45,7 @@ class Change:
         """Append to the tenant's audit chain."""
         if policy is not None:
             fields = {"policyId": policy.id, "policyModule": policy.module, **fields}
-        event = change_event(self.caller, event_type, redact=self.settings.redact_pii, **fields)
+        event = change_event(self.caller, event_type, redact=self._may_redact and self.settings.redact_pii, **fields)
         self._audit.append(self._connection, self.caller.chain, event)
 
 
@@ -61,7 +62,10 @@ class TenantData:
         deployments: Deployments,
         *,
         now_ms: Callable[[], int],
+        may_redact: bool = True,
     ) -> None:
+        """``may_redact``: personal data is masked in what is recorded, where the tenant wants it."""
+        self._may_redact = may_redact
         self._activations = activations
         self._deployments = deployments
         self._database = database
@@ -111,4 +115,5 @@ class TenantData:
             administration=TenantAdministration(connection, caller.tenant),
             _connection=connection,
             _audit=self._audit,
+            _may_redact=self._may_redact,
         )

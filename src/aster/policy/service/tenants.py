@@ -26,15 +26,16 @@ class TenantSettings(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 
     ``rateLimit`` and ``maxSteps`` count when they are lower than the operator's. ``defaultLocale`` is meant where a
     request names none; ``strictTypes`` refuses sources with errors of types; ``redactPii`` masks personal data in what
-    people typed before it is recorded; ``auditEvaluations`` says which evaluations are; ``corsOrigins``, when given,
-    are the only pages that may ask; records older than ``auditRetentionDays`` are cut off the audit chain.
+    people typed before it is recorded; ``auditEvaluations`` says which evaluations are (null: as the operator chose);
+    ``corsOrigins``, when given, are the only pages that may ask; records older than ``auditRetentionDays`` are cut off
+    the audit chain.
     """
 
     display_name: Annotated[str, Meta(max_length=200)] = ""
     default_locale: Literal["en-US", "zh-CN", "de-DE"] = "en-US"
     strict_types: bool = False
     max_steps: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
-    audit_evaluations: AuditedEvaluations = "all"
+    audit_evaluations: AuditedEvaluations | None = None
     audit_retention_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
     redact_pii: bool = True
     cors_origins: Annotated[list[Origin], Meta(max_length=100)] | None = None
