@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from aster.policy import compile_source
+from aster.policy.language.trace import MAX_SHOWN
 
 SOURCE = """Module loans.
 
@@ -69,3 +70,16 @@ def test_long_traces_are_cut_and_say_so() -> None:
     told = compile_source(f"Rule f, produce:\n{lines}\n  Return 1.").evaluate(trace=True).trace
     assert told["truncated"] is True
     assert len(told["steps"]) == 500
+
+
+def test_a_large_value_is_written_out_a_few_times_only() -> None:
+    lines = "\n".join(f"  Let v{index} be List.append(v{index - 1}, 1)." for index in range(1, 40))
+    program = compile_source(
+        f"Rule f, produce:\n  Let v0 be List.range(0, 10000).\n{lines}\n  Return List.length(v39)."
+    )
+    told = program.evaluate(trace=True).trace
+    shown = [step["result"] for step in told["steps"] if isinstance(step["result"], list)]
+    assert (told["truncated"], told["finalResult"]) == (True, 10_039)
+    assert shown
+    assert sum(map(len, shown)) <= MAX_SHOWN
+    assert [step["result"] for step in told["steps"][-3:]] == [{"truncated": True}, {"truncated": True}, 10_039]

@@ -16,6 +16,11 @@ from aster.policy.language.source import SourceText
 
 MAX_STEPS = 500
 MAX_VALUE = 65_536
+"""Parts of one value that is shown, and characters of it as JSON."""
+
+MAX_SHOWN = 2 * MAX_VALUE
+"""Parts of all values of a trace: a value that every step holds would else be written out some thousand times."""
+
 MASK = "***"
 
 
@@ -46,6 +51,7 @@ class Recorder:
         self._sequence = 0
         self._depth = 0
         self._truncated = False
+        self._room = MAX_SHOWN
         self._secret_result = False
         self._rule: RuleInfo | None = None
         fields = (field for record in module.records for field in record.fields)
@@ -133,13 +139,17 @@ class Recorder:
     def _shown(self, value: Any) -> Any:
         if value is None or type(value) is bool:
             return value
+        allowed = min(MAX_VALUE, self._room)
+        room = [allowed]
         try:
-            shown = encode(value, room=[MAX_VALUE])
+            shown = encode(value, room=room)
         except Fault as fault:
             if fault.code == "SIZE_LIMIT":
                 self._truncated = True
                 return {"truncated": True}
             return "function"
+        finally:
+            self._room -= allowed - max(room[0], 0)
         if isinstance(shown, str | list | dict) and len(json.dumps(shown)) > MAX_VALUE:
             self._truncated = True
             return {"truncated": True}
