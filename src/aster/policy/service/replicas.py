@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from aster.foundation.errors import ConfigError, StorageUnavailable
 from aster.foundation.extras import load_extra
 from aster.foundation.http.rates import Limit, settled
+from aster.policy.service.redis_pipeline import RedisPipeline
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -48,7 +49,7 @@ class Replicas:
     def __init__(self, client: "Redis", name: str) -> None:
         self._client = client
         self._name = name
-        self._take = client.register_script(_TAKE)
+        self._pipeline = RedisPipeline(client)
 
     @classmethod
     def open(cls, url: str) -> "Replicas":
@@ -78,14 +79,15 @@ class Replicas:
         """Hold a nonce for all replicas, for so long; false when one of them holds it already."""
         async with self._answering():
             # A nonce has no '|' in it, so no two pairs give one key.
-            return bool(await self._client.set(f"aster:nonce|{nonce}|{tenant}", b"1", nx=True, px=milliseconds))
+            key = f"aster:nonce|{nonce}|{tenant}"
+            return bool(await self._pipeline.ask("SET", key, b"1", "NX", "PX", milliseconds))
 
     async def take(self, kind: str, key: str, limit: Limit, cost: int, now_ms: int) -> float:
         """Pay ``cost`` tokens from a bucket of all replicas; as `Buckets.take`."""
         wanted = min(cost, limit.requests)
         async with self._answering():
-            paid, tokens = await self._take(
-                keys=[f"aster:rate|{kind}|{key}"], args=[limit.requests, limit.seconds * 1000, wanted]
+            paid, tokens = await self._pipeline.ask(
+                "EVAL", _TAKE, 1, f"aster:rate|{kind}|{key}", limit.requests, limit.seconds * 1000, wanted
             )
         return settled(limit, float(tokens), wanted, now_ms, is_paid=bool(paid))
 
