@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from astrocyte.banks import ErasureReport as ErasureReport
     from astrocyte.errors import AccessDenied as AccessDenied
     from astrocyte.errors import AstrocyteError as AstrocyteError
+    from astrocyte.memories import Dispositions as Dispositions
     from astrocyte.memories import ForgetResult as ForgetResult
     from astrocyte.memories import HealthStatus as HealthStatus
     from astrocyte.memories import HistoryResult as HistoryResult
@@ -28,6 +29,7 @@ _HOMES = {
     "AstrocyteContext": "astrocyte.access.identity",
     "AstrocyteError": "astrocyte.errors",
     "BankSettings": "astrocyte.banks",
+    "Dispositions": "astrocyte.memories",
     "ErasureReport": "astrocyte.banks",
     "ForgetResult": "astrocyte.memories",
     "HealthStatus": "astrocyte.memories",

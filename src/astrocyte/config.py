@@ -14,7 +14,7 @@ from astrocyte.access.grants import Grant
 from astrocyte.access.policy import AccessPolicy
 from astrocyte.access.rules import DEFAULT_POLICIES, SECTIONS, AccessRules, read_grants
 from astrocyte.derive.kinds import DeriveSettings
-from astrocyte.inputs import Limits
+from astrocyte.inputs import LIMIT_SETTINGS, Limits
 from astrocyte.models.ladder import PROVIDERS
 from astrocyte.models.language import LanguageModelSettings
 from astrocyte.recall.reranking import RULES as RERANK_RULES
@@ -39,9 +39,23 @@ SETTINGS = SettingsTable(
         Setting("provider", choice(*PROVIDERS), "auto", "The embedding model.", "embedding"),
         Setting("cache_dir", PATH, None, "Where converted models are kept.", "embedding", unset="<user's cache>"),
         Setting("max_content_length", integer(1, 1_000_000), 50_000, "Longest content, in characters.", "limits"),
-        Setting("max_tags", integer(0, 1000), 100, "Most tags of a memory.", "limits"),
+        Setting("max_query_length", integer(1, 1_000_000), 10_000, "Longest question, in characters.", "limits"),
+        Setting(
+            "max_label_length",
+            integer(1, 10_000),
+            256,
+            "Longest speaker, session, source, principal, or name of a hold, in characters.",
+            "limits",
+        ),
+        Setting("max_reason_length", integer(1, 100_000), 1000, "Longest reason, or description of a bank.", "limits"),
+        Setting("max_tags", integer(0, 1000), 100, "Most tags of a memory, or of a filter.", "limits"),
+        Setting("max_tag_length", integer(1, 10_000), 128, "Longest tag, in characters.", "limits"),
+        Setting("max_metadata_bytes", integer(2, 1_048_576), 4096, "Most metadata of a memory, as JSON.", "limits"),
         Setting("max_batch", integer(1, 10_000), 1000, "Most memories retained at once.", "limits"),
-        Setting("max_results", integer(1, 10_000), 1000, "Most hits of a recall; more are cut.", "limits"),
+        Setting("max_banks", integer(1, 10_000), 100, "Most banks of a recall or a reflect.", "limits"),
+        Setting(
+            "max_results", integer(1, 10_000), 1000, "Most hits of a recall, or of a page; more are cut.", "limits"
+        ),
         Setting("index_megabytes", integer(16, 65_536), 512, "Memory for the indexes of banks in use.", "limits"),
         Setting(
             "rerank",
@@ -294,12 +308,7 @@ def _values(
         durability=resolved["durability"],
         provider=resolved["provider"],
         cache_dir=Path(folder).expanduser() if folder else None,
-        limits=Limits(
-            content=resolved["max_content_length"],
-            tags=resolved["max_tags"],
-            batch=resolved["max_batch"],
-            max_results=resolved["max_results"],
-        ),
+        limits=Limits(**{name: resolved[key] for name, key in LIMIT_SETTINGS.items()}),
         index_bytes=resolved["index_megabytes"] * MEGABYTE,
         rerank=resolved["rerank"],
         rerank_model=Path(resolved["rerank_model"]) if resolved["rerank_model"] else None,

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ BANK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,254}")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Lengths are characters, except where a name says otherwise."""
+    """Lengths are characters, except where a name says otherwise. `LIMIT_SETTINGS` says how each is set."""
 
     content: int = 50_000
     query: int = 10_000
@@ -42,6 +43,34 @@ class Limits(msgspec.Struct, frozen=True):
     batch: int = 1000
     banks: int = 100
     max_results: int = 1000
+
+
+LIMIT_SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "content": "max_content_length",
+        "query": "max_query_length",
+        "label": "max_label_length",
+        "reason": "max_reason_length",
+        "tags": "max_tags",
+        "tag": "max_tag_length",
+        "metadata_bytes": "max_metadata_bytes",
+        "batch": "max_batch",
+        "banks": "max_banks",
+        "max_results": "max_results",
+    }
+)
+"""The key of the section ``limits`` that sets each field of `Limits`."""
+
+
+def check_limit(kind: type[AstrocyteError], limits: Limits, name: str, got: int, message: str) -> None:
+    """Raise ``kind`` when ``got`` is above a limit; the error names the limit's setting and both numbers.
+
+    ``message`` is a format of ``got`` and ``most``.
+    """
+    most: int = getattr(limits, name)
+    if got > most:
+        setting = f"limits.{LIMIT_SETTINGS[name]}"
+        raise kind(message.format(got=got, most=most), hint=f"{setting} is {most}", limit=setting, most=most, got=got)
 
 
 def bank_name(bank_id: object) -> str:
@@ -62,8 +91,7 @@ def bank_names(bank_id: str | None, banks: Sequence[str] | None, limits: Limits)
     names = [*([bank_id] if bank_id is not None else []), *(banks or ())]
     if not names:
         raise BankRequired("bank_id or banks is required")
-    if len(names) > limits.banks:
-        raise InvalidInput(f"too many banks ({len(names)} > {limits.banks})")
+    check_limit(InvalidInput, limits, "banks", len(names), "too many banks ({got} > {most})")
     return list(dict.fromkeys(map(bank_name, names)))
 
 
@@ -84,8 +112,9 @@ def checked_batch(memories: Sequence[NewMemory], limits: Limits) -> list[NewMemo
     """All or none: the first bad memory refuses the whole batch, and the error says which one it is."""
     if not memories:
         raise InvalidInput("memories must not be empty")
-    if len(memories) > limits.batch:
-        raise BatchTooLarge(f"too many memories ({len(memories)} > {limits.batch})", hint="send several batches")
+    check_limit(
+        BatchTooLarge, limits, "batch", len(memories), "too many memories ({got} > {most}): send several batches"
+    )
     checked = []
     given: Sequence[object] = memories
     for index, memory in enumerate(given):
@@ -94,15 +123,15 @@ def checked_batch(memories: Sequence[NewMemory], limits: Limits) -> list[NewMemo
                 raise InvalidInput(f"must be a NewMemory, got {type(memory).__name__}")
             checked.append(checked_memory(memory, limits))
         except AstrocyteError as error:
-            raise type(error)(f"memories[{index}]: {error.message}", hint=error.hint, index=index) from None
+            details = {**error.details, "index": index}
+            raise type(error)(f"memories[{index}]: {error.message}", hint=error.hint, **details) from None
     return checked
 
 
 def checked_query(query: object, limits: Limits) -> str:
     if not isinstance(query, str) or not query.strip():
         raise InvalidQuery("query must be text and not empty")
-    if len(query) > limits.query:
-        raise InvalidQuery(f"query is too long ({len(query)} > {limits.query} characters)")
+    check_limit(InvalidQuery, limits, "query", len(query), "query is too long ({got} > {most} characters)")
     _check_encodable("query", query, InvalidQuery)
     return query
 
@@ -110,12 +139,12 @@ def checked_query(query: object, limits: Limits) -> str:
 def checked_tags(tags: Sequence[str], limits: Limits) -> list[str]:
     if isinstance(tags, str):
         raise InvalidTags("tags must be a list of texts")
-    if len(tags) > limits.tags:
-        raise InvalidTags(f"Too many tags ({len(tags)} > {limits.tags})")
+    check_limit(InvalidTags, limits, "tags", len(tags), "Too many tags ({got} > {most})")
     given: Sequence[object] = tags
     for tag in given:
-        if not isinstance(tag, str) or not tag.strip() or len(tag) > limits.tag:
+        if not isinstance(tag, str) or not tag.strip():
             raise InvalidTags(f"a tag is a text of 1 to {limits.tag} characters, got {str(tag)[:40]!r}")
+        check_limit(InvalidTags, limits, "tag", len(tag), "a tag is too long ({got} > {most} characters)")
         _check_encodable("a tag", tag, InvalidTags)
     return list(dict.fromkeys(tags))
 
@@ -181,8 +210,9 @@ def checked_reason(reason: object, limits: Limits) -> str | None:
     """Why something is forgotten, as the audit log keeps it."""
     if reason is None:
         return None
-    if not isinstance(reason, str) or len(reason) > limits.reason:
+    if not isinstance(reason, str):
         raise InvalidInput(f"reason must be a text of at most {limits.reason} characters")
+    check_limit(InvalidInput, limits, "reason", len(reason), "reason is too long ({got} > {most} characters)")
     _check_encodable("reason", reason, InvalidInput)
     return reason
 
@@ -204,8 +234,7 @@ def checked_label(name: str, value: object, limits: Limits) -> str:
 
 def checked_subject(subject: str, limits: Limits) -> str:
     """What something is derived about: a speaker ("" is nobody), a tag, or a standing question."""
-    if len(subject) > limits.query:
-        raise InvalidInput(f"a subject is too long ({len(subject)} > {limits.query} characters)")
+    check_limit(InvalidInput, limits, "query", len(subject), "a subject is too long ({got} > {most} characters)")
     _check_encodable("a subject", subject, InvalidInput)
     return subject
 
@@ -245,16 +274,16 @@ def utc(name: str, moment: datetime | None) -> datetime | None:
 def _check_content(content: object, limits: Limits) -> None:
     if not isinstance(content, str) or not content.strip():
         raise InvalidContent("Content is empty")
-    if len(content) > limits.content:
-        raise ContentTooLong(f"Content too long: {len(content)} > {limits.content}")
+    check_limit(ContentTooLong, limits, "content", len(content), "Content too long: {got} > {most}")
     _check_encodable("content", content, InvalidContent)
 
 
 def _check_label(name: str, value: object, limits: Limits) -> None:
     if value is None:
         return
-    if not isinstance(value, str) or not value.strip() or len(value) > limits.label:
+    if not isinstance(value, str) or not value.strip():
         raise InvalidInput(f"{name} must be a text of 1 to {limits.label} characters")
+    check_limit(InvalidInput, limits, "label", len(value), f"{name} is too long ({{got}} > {{most}} characters)")
     _check_encodable(name, value, InvalidInput)
 
 
@@ -269,8 +298,7 @@ def _check_metadata(memory: NewMemory, limits: Limits) -> None:
         size = len(msgspec.json.encode(memory.metadata))
     except (ValueError, OverflowError, msgspec.MsgspecError):
         raise InvalidMetadata("metadata holds what JSON can't say") from None
-    if size > limits.metadata_bytes:
-        raise InvalidMetadata(f"metadata is too large ({size} > {limits.metadata_bytes} bytes)")
+    check_limit(InvalidMetadata, limits, "metadata_bytes", size, "metadata is too large ({got} > {most} bytes)")
 
 
 def _check_encodable(name: str, text: str, error: type[AstrocyteError]) -> None:

@@ -202,6 +202,19 @@ class HistoryResult(msgspec.Struct, frozen=True, kw_only=True):
     trace: RecallTrace
 
 
+class Dispositions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a reflection is inclined, each from 1 to 5; 3 is as usual.
+
+    ``skepticism`` raises or lowers the score that a memory needs to count as evidence, whoever answers. How literally a
+    language model keeps to what is written (``literalism``) and how much it minds feelings (``empathy``) is told to it;
+    quotations are literal as they are.
+    """
+
+    skepticism: int = 3
+    literalism: int = 3
+    empathy: int = 3
+
+
 class ReflectResult(msgspec.Struct, frozen=True, kw_only=True):
     """An answer from memory. ``[1]`` in it means ``sources[0]``.
 

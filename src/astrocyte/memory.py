@@ -5,17 +5,20 @@ import secrets
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from astrocyte.access.identity import AstrocyteContext
 from astrocyte.derive.kinds import subjects
+from astrocyte.engine.core import BankRules
 from astrocyte.engine.curation import CurationOperations, retained_by
 from astrocyte.engine.derivation import DerivationOperations
 from astrocyte.engine.erasure import ErasureOperations
 from astrocyte.engine.maintenance import MaintenanceOperations
+from astrocyte.engine.measures import measured
 from astrocyte.engine.reembedding import ReembeddingOperations
+from astrocyte.engine.reflection import ReflectionOperations
 from astrocyte.engine.transfer import TransferOperations
-from astrocyte.errors import InvalidInput, LanguageModelUnavailable
+from astrocyte.errors import InvalidInput, PersonalDataRefused
 from astrocyte.inputs import (
     bank_name,
     bank_names,
@@ -32,28 +35,17 @@ from astrocyte.memories import (
     ForgetPreview,
     ForgetResult,
     HistoryResult,
-    MemoryHit,
     Metadata,
     NewMemory,
     RecallResult,
-    ReflectResult,
     RetainResult,
 )
 from astrocyte.recall.filters import TagMatch
 from astrocyte.recall.plan import Strategy, recall_plan
-from astrocyte.recall.search import CHARACTERS_A_TOKEN
-from astrocyte.reflect.agent import answer_with_model
-from astrocyte.reflect.extractive import EVIDENCE, extract
 from astrocyte.retain.near import near_duplicates
 from astrocyte.retain.preparation import prepare
 from astrocyte.retain.privacy import guard
 from astrocyte.stores.store import PreparedMemory
-
-ReflectMethod = Literal["auto", "extractive", "language_model"]
-REFLECT_METHODS: tuple[ReflectMethod, ...] = ("auto", "extractive", "language_model")
-
-ANSWER_TOKENS = 700
-"""Longest answer of a language model unless the caller says otherwise."""
 
 
 class Astrocyte(
@@ -62,6 +54,7 @@ class Astrocyte(
     ErasureOperations,
     MaintenanceOperations,
     ReembeddingOperations,
+    ReflectionOperations,
     TransferOperations,
 ):
     """One memory engine over one database. ``async with`` opens and closes it; safe to share between tasks.
@@ -75,6 +68,7 @@ class Astrocyte(
         if self.settings.derive.is_active and self.settings.derive.in_background:
             yield self.derive_for_ever()
 
+    @measured("retain")
     async def retain(
         self,
         content: str,
@@ -105,6 +99,7 @@ class Astrocyte(
         checked = checked_memory(memory, self.settings.limits)
         return (await self._store(bank, [checked], context))[0]
 
+    @measured("retain")
     async def retain_batch(
         self, bank_id: str, memories: Sequence[NewMemory], *, context: AstrocyteContext | None = None
     ) -> list[RetainResult]:
@@ -113,6 +108,7 @@ class Astrocyte(
         await self._authorize(context, "retain", [bank])
         return await self._store(bank, checked_batch(memories, self.settings.limits), context)
 
+    @measured("recall")
     async def recall(
         self,
         query: str,
@@ -171,68 +167,7 @@ class Astrocyte(
         )
         return await self._search(plan)
 
-    async def reflect(
-        self,
-        query: str,
-        bank_id: str | None = None,
-        *,
-        banks: Sequence[str] | None = None,
-        max_tokens: int | None = None,
-        include_sources: bool = True,
-        tags: Sequence[str] = (),
-        tag_match: TagMatch = "any",
-        as_of: datetime | None = None,
-        method: ReflectMethod = "auto",
-        context: AstrocyteContext | None = None,
-    ) -> ReflectResult:
-        """Answer a question from memory, with citations; says that there is no answer rather than giving a thin one.
-
-        With a language model configured (``[llm]``) it looks things up and writes the answer, every citation checked;
-        without one, and for ``method="extractive"``, the best memories' own sentences are quoted. ``max_tokens`` bounds
-        the answer (estimated when quoting). Raises `LanguageModelUnavailable` when ``reflect.fall_back`` is off.
-        """
-        names = bank_names(bank_id, banks, self.settings.limits)
-        await self._authorize(context, "reflect", names)
-        if method not in REFLECT_METHODS:
-            raise InvalidInput(f"method must be one of {', '.join(REFLECT_METHODS)}")
-        if max_tokens is not None:
-            checked_count("max_tokens", max_tokens)
-        model = None if method == "extractive" else self._opened.language_model
-        if model is None and method == "language_model":
-            raise InvalidInput("no language model is configured", hint="name one in [llm] model")
-
-        async def search(words: str) -> list[MemoryHit]:
-            plan = recall_plan(
-                words, names, self.settings.limits, max_results=EVIDENCE, tags=tags, tag_match=tag_match, as_of=as_of
-            )
-            return (await self._search(plan)).hits
-
-        failure: str | None = None
-        if model is not None:
-            try:
-                answer = await answer_with_model(
-                    query, search, model, self.settings.reflect_bounds, max_tokens=max_tokens or ANSWER_TOKENS
-                )
-                return ReflectResult(
-                    answer=answer.text,
-                    confidence=answer.confidence,
-                    sources=answer.sources if include_sources else [],
-                    method="language_model",
-                    model=model.name,
-                )
-            except LanguageModelUnavailable as error:
-                if not self.settings.reflect_falls_back:
-                    raise
-                failure = error.message
-        characters = None if max_tokens is None else max_tokens * CHARACTERS_A_TOKEN
-        quoted = extract(query, await search(query), max_characters=characters)
-        return ReflectResult(
-            answer=quoted.answer,
-            confidence=quoted.confidence,
-            sources=quoted.sources if include_sources else [],
-            fallback_reason=failure,
-        )
-
+    @measured("history")
     async def history(
         self,
         query: str,
@@ -269,6 +204,7 @@ class Astrocyte(
             trace=found.trace,
         )
 
+    @measured("forget")
     async def forget(
         self,
         bank_id: str,
@@ -294,6 +230,7 @@ class Astrocyte(
         why = checked_reason(reason, self.settings.limits)
         event = {**self._event("forget", bank, context), "scope": scope or "selected", "reason": why}
         gone = await self._opened.store.forget(bank, selection, event)
+        self.measures.forgotten += len(gone)
         return ForgetResult(deleted_count=len(gone))
 
     async def preview_forget(
@@ -341,21 +278,26 @@ class Astrocyte(
         state = self._opened
         ids = [secrets.token_hex(8) for _ in memories]
 
-        def work() -> tuple[list[PreparedMemory], list[list[str]], list[str | None]]:
+        def work() -> tuple[BankRules, list[PreparedMemory], list[list[str]], list[str | None]]:
             rules = self._rules(bank)
             guarded, found = guard(memories, rules.pii, state.find_personal_data)
             prepared = prepare(ids, guarded, state.provider, duplicates=rules.duplicates)
             near: list[str | None] = [None] * len(ids)
             if rules.duplicates == "near":
                 near = near_duplicates(bank, prepared, state.searcher)
-            return [replace(one, retained_by=retained_by(context)) for one in prepared], found, near
+            return rules, [replace(one, retained_by=retained_by(context)) for one in prepared], found, near
 
-        prepared, personal, near = await asyncio.to_thread(work)
+        try:
+            rules, prepared, personal, near = await asyncio.to_thread(work)
+        except PersonalDataRefused:
+            self.measures.personal_data["reject"] += 1
+            raise
         fresh = [one for one, same in zip(prepared, near, strict=True) if same is None]
         event = self._event("retain", bank, context)
         equal = iter(await state.store.add(bank, fresh, state.space, event, **self._to_derive(fresh)))
         state.derive_soon.set()
         same_as = [same if same is not None else next(equal) for same in near]
+        self._count(rules, personal, same_as)
         return [
             RetainResult(
                 stored=same is None,
@@ -366,6 +308,13 @@ class Astrocyte(
             )
             for memory_id, same, kinds in zip(ids, same_as, personal, strict=True)
         ]
+
+    def _count(self, rules: BankRules, personal: Sequence[Sequence[str]], same_as: Sequence[str | None]) -> None:
+        measures, stored = self.measures, sum(same is None for same in same_as)
+        measures.retained += stored
+        measures.deduplicated += len(same_as) - stored
+        if any(personal):
+            measures.personal_data[rules.pii] += sum(map(bool, personal))
 
     def _to_derive(self, fresh: Sequence[PreparedMemory]) -> dict[str, Any]:
         """What the store is to ask the background for along with new memories."""

@@ -73,6 +73,7 @@ async def reflect(engine: Astrocyte, request: ReflectRequest, context: Astrocyte
         tags=request.tags or (),
         tag_match=request.tag_match,
         as_of=request.as_of,
+        dispositions=request.dispositions,
         method=request.method,
         context=context,
     )

@@ -6,7 +6,16 @@ from typing import Literal
 import msgspec
 
 from astrocyte.banks import BankSettings, LegalHold, Waiting
-from astrocyte.memories import ContentType, Finding, MemoryRecord, Metadata, NewMemory, RecallTrace, RetainResult
+from astrocyte.memories import (
+    ContentType,
+    Dispositions,
+    Finding,
+    MemoryRecord,
+    Metadata,
+    NewMemory,
+    RecallTrace,
+    RetainResult,
+)
 
 
 class RetainRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,6 +92,7 @@ class ReflectRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     tags: list[str] | None = None
     tag_match: Literal["any", "all", "none"] = "any"
     as_of: datetime | None = None
+    dispositions: Dispositions | None = None
     method: Literal["auto", "extractive", "language_model"] = "auto"
 
 

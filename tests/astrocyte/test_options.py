@@ -16,6 +16,12 @@ from astrocyte.errors import AstrocyteError
 
 ANN = AstrocyteContext("user:ann")
 OUTSIDE = {
+    "max_query_length": "tests/astrocyte/test_limits.py",
+    "max_label_length": "tests/astrocyte/test_limits.py",
+    "max_reason_length": "tests/astrocyte/test_limits.py",
+    "max_tag_length": "tests/astrocyte/test_limits.py",
+    "max_metadata_bytes": "tests/astrocyte/test_limits.py",
+    "max_banks": "tests/astrocyte/test_limits.py",
     "cache_dir": "tests/astrocyte/models/test_minilm.py",
     "policy_file": "tests/astrocyte/access",
     "policy_locale": "tests/astrocyte/access",

@@ -165,6 +165,11 @@ def reflect(
     is_quoted: Annotated[
         bool, typer.Option("--extractive", help="The memories' own words, even if a language model is configured.")
     ] = False,
+    skepticism: Annotated[int, typer.Option("--skepticism", min=1, max=5, help="How good evidence must be.")] = 3,
+    literalism: Annotated[
+        int, typer.Option("--literalism", min=1, max=5, help="How closely a language model keeps to what is written.")
+    ] = 3,
+    empathy: Annotated[int, typer.Option("--empathy", min=1, max=5, help="How much it minds feelings.")] = 3,
     url: UrlOption = None,
     data: DataOption = DEFAULT_DATA,
     config: ConfigOption = None,
@@ -174,12 +179,15 @@ def reflect(
     """Answer a question from memory, with citations."""
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json, visible
-    from astrocyte.memories import ReflectResult
+    from astrocyte.memories import Dispositions, ReflectResult
 
     async def work() -> ReflectResult:
         async with Place(url, data, config, principal).opened() as memory:
             method: Literal["auto", "extractive"] = "extractive" if is_quoted else "auto"
-            return await memory.reflect(query, banks=bank, tags=tags or (), as_of=as_of, method=method)
+            inclined = Dispositions(skepticism=skepticism, literalism=literalism, empathy=empathy)
+            return await memory.reflect(
+                query, banks=bank, tags=tags or (), as_of=as_of, dispositions=inclined, method=method
+            )
 
     answer = run_async(work())
     if as_json:

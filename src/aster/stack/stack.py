@@ -35,6 +35,7 @@ from aster.stack.viewer_routes import viewer_routes
 from aster.stack.worker_metrics import WorkerMetrics
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.auth import create_authenticator
+from astrocyte.gateway.metrics import MemoryMetrics
 from astrocyte.memory import Astrocyte
 from astrocyte.rpc_service import MemoryService
 from astrocyte.sources.opening import running_sources
@@ -170,6 +171,9 @@ class Stack:
         authenticate = create_authenticator(settings)
         sources = await opening.enter_async_context(running_sources(memory))
         gateway = create_gateway(memory, settings, authenticate=authenticate, metrics=metrics, sources=sources)
+        told = MemoryMetrics(memory)
+        self.health.registry.register(told)
+        self.health.add_reading(told.read)
         self.health.add_check("memory", lambda: _must_be_healthy(memory))
         document = document_route("/openapi/memory.json", "The memory API", memory_document(gateway.routes))
         return _Part("memory", ["/v1"], gateway, document, MemoryService(memory, settings, authenticate=authenticate))

@@ -12,6 +12,7 @@ from astrocyte.access.identity import WhoAmI
 from astrocyte.banks import BankInfo, BankSettings, BankStatistics, ErasureReport
 from astrocyte.memories import (
     ContentType,
+    Dispositions,
     ForgetPreview,
     ForgetResult,
     HistoryResult,
@@ -137,6 +138,7 @@ def reflect(
     tags: Sequence[str] = (),
     tag_match: TagMatch = "any",
     as_of: datetime | None = None,
+    dispositions: Dispositions | None = None,
     method: Literal["auto", "extractive", "language_model"] = "auto",
 ) -> Call[ReflectResult]:
     body = ReflectRequest(
@@ -148,6 +150,7 @@ def reflect(
         tags=list(tags) or None,
         tag_match=tag_match,
         as_of=as_of,
+        dispositions=dispositions,
         method=method,
     )
     return Call("POST", "/v1/reflect", ReflectResult, body, repeatable=True)

@@ -16,6 +16,7 @@ from astrocyte.access.identity import AstrocyteContext, principal_label
 from astrocyte.access.reload import FollowedRules
 from astrocyte.banks import BankSettings
 from astrocyte.config import AstrocyteSettings, read_settings, settings_from_dict
+from astrocyte.engine.measures import Measures
 from astrocyte.errors import NotOpen
 from astrocyte.inputs import bank_name
 from astrocyte.memories import HealthStatus, RecallResult
@@ -33,7 +34,7 @@ from astrocyte.retain.personal_data import Finder, find_personal_data
 from astrocyte.retain.presidio import presidio_finder
 from astrocyte.retain.privacy import BarrierAction
 from astrocyte.stores.opening import open_store
-from astrocyte.stores.store import Space, Store
+from astrocyte.stores.store import QueueState, Space, Store
 
 T = TypeVar("T")
 
@@ -76,9 +77,10 @@ class Opened:
         self.store: Store = store
         self.provider = provider
         self.space = Space(provider.model_id, provider.dimension) if provider else None
+        self.indexes = BankIndexes(self.store, cache_bytes=settings.index_bytes)
         self.searcher = Searcher(
             self.store,
-            BankIndexes(self.store, cache_bytes=settings.index_bytes),
+            self.indexes,
             provider,
             reranker=load_reranker(settings.rerank, settings.rerank_model, provider),
             rerank_candidates=settings.rerank_candidates,
@@ -102,6 +104,7 @@ class Engine:
         """``provider`` and ``language_model`` replace the models that ``settings`` name."""
         self.settings = settings
         self.authorizer = Authorizer(settings.access)
+        self.measures = Measures()
         self._given_provider = provider
         self._given_language_model = language_model
         self._state: Opened | None = None
@@ -171,6 +174,15 @@ class Engine:
         """The embedding model in use; None when recall goes by keywords alone."""
         provider = self._opened.provider
         return provider.model_id if provider else None
+
+    @property
+    def indexes_held(self) -> tuple[int, int]:
+        """How many banks' search indexes are in memory, and the bytes they take."""
+        return self._opened.indexes.held
+
+    def queue_state(self) -> QueueState:
+        """The background's tasks; blocks."""
+        return self._opened.store.queue_state()
 
     async def health(self) -> HealthStatus:
         """Whether the store answers. Never raises."""

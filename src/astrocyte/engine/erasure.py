@@ -9,6 +9,7 @@ from astrocyte.access.decisions import own_bank
 from astrocyte.access.identity import AstrocyteContext, canonical, parse_principal
 from astrocyte.banks import ErasedBank, ErasureReport
 from astrocyte.engine.core import Engine
+from astrocyte.engine.measures import measured
 from astrocyte.errors import InvalidInput, LegalHoldActive
 from astrocyte.inputs import bank_name, checked_label, checked_names, checked_reason
 from astrocyte.stores.store import Person, Selection
@@ -38,6 +39,7 @@ class _Share:
 class ErasureOperations(Engine):
     """The right to be forgotten."""
 
+    @measured("erase")
     async def erase(
         self,
         principal: str,
@@ -80,7 +82,8 @@ class ErasureOperations(Engine):
             for share in shares:
                 if share.ids and not share.holds:
                     event = {**self._event("erase", share.bank, context), "person": person.principal, "reason": why}
-                    await self._opened.store.forget(share.bank, Selection(memory_ids=share.ids), event)
+                    gone = await self._opened.store.forget(share.bank, Selection(memory_ids=share.ids), event)
+                    self.measures.forgotten += len(gone)
             is_scrubbed = await self._opened.store.scrub()
         return ErasureReport(
             principal=person.principal,

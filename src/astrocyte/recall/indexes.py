@@ -26,6 +26,12 @@ class BankIndexes:
         # A bank is followed by one thread at a time; a fixed set of locks can't grow with the names strangers ask for.
         self._following = tuple(threading.Lock() for _ in range(STRIPES))
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many indexes are kept, and their bytes."""
+        with self._lock:
+            return len(self._kept), self._total
+
     def current(self, bank_id: str) -> BankIndex | None:
         """The bank's index as of now; None when there is no such bank. Blocks while rows are read."""
         with self._following[zlib.crc32(bank_id.encode()) % STRIPES]:

@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from astrocyte.errors import LanguageModelUnavailable
-from astrocyte.memories import MemoryHit
+from astrocyte.memories import Dispositions, MemoryHit
 from astrocyte.models.language import LanguageModel, Message, ToolCall
-from astrocyte.reflect.extractive import NO_ANSWER, THIN
+from astrocyte.reflect.dispositions import AS_USUAL, instructions, least_score
+from astrocyte.reflect.extractive import NO_ANSWER
 
 Search = Callable[[str], Awaitable[Sequence[MemoryHit]]]
 
@@ -127,23 +128,31 @@ class _Evidence:
 
 
 async def answer_with_model(
-    question: str, search: Search, model: LanguageModel, bounds: Bounds, *, max_tokens: int
+    question: str,
+    search: Search,
+    model: LanguageModel,
+    bounds: Bounds,
+    *,
+    max_tokens: int,
+    dispositions: Dispositions = AS_USUAL,
 ) -> Answer:
     """Raises `LanguageModelUnavailable` when the model fails or the time is up; abstains rather than guesses."""
     try:
         async with asyncio.timeout(bounds.seconds):
-            return await _answer(question, search, model, bounds, max_tokens)
+            return await _answer(question, search, model, bounds, max_tokens, dispositions)
     except TimeoutError:
         raise LanguageModelUnavailable(f"no answer within {bounds.seconds} seconds") from None
 
 
-async def _answer(question: str, search: Search, model: LanguageModel, bounds: Bounds, max_tokens: int) -> Answer:
+async def _answer(
+    question: str, search: Search, model: LanguageModel, bounds: Bounds, max_tokens: int, dispositions: Dispositions
+) -> Answer:
     evidence = _Evidence()
     first = await search(question)
-    if not first or first[0].score < THIN / 2:
+    if not first or first[0].score < least_score(dispositions) / 2:
         return Answer(NO_ANSWER, [], 0.0)
     messages: list[Message] = [
-        {"role": "system", "content": INSTRUCTIONS},
+        {"role": "system", "content": f"{INSTRUCTIONS}\n{instructions(dispositions)}".strip()},
         {"role": "user", "content": f"Question: {question}\n\nMemories:\n{evidence.shown(first)}"},
     ]
     left = bounds.tokens

@@ -16,7 +16,7 @@ EVIDENCE = 12
 
 QUOTED = 5
 THIN = 0.25
-"""A memory below this score is no evidence."""
+"""A memory below this score is no evidence, unless more or less is asked for."""
 
 NEAR_BEST = 0.5
 """Nor is one below this share of the best score."""
@@ -36,10 +36,15 @@ class Extract:
     confidence: float
 
 
-def extract(query: str, hits: Sequence[MemoryHit], *, max_characters: int | None = None) -> Extract:
-    """Choose and quote. ``hits`` are ranked, best first; ``max_characters`` drops quotes, the weakest first."""
+def extract(
+    query: str, hits: Sequence[MemoryHit], *, least: float = THIN, max_characters: int | None = None
+) -> Extract:
+    """Choose and quote. ``hits`` are ranked, best first; those below ``least`` are no evidence.
+
+    ``max_characters`` drops quotes, the weakest first.
+    """
     best = hits[0].score if hits else 0.0
-    chosen = [hit for hit in hits if hit.score >= max(THIN, NEAR_BEST * best)][:QUOTED]
+    chosen = [hit for hit in hits if hit.score >= max(least, NEAR_BEST * best)][:QUOTED]
     quotes = [(hit, _quoted(query, hit)) for hit in chosen]
     if max_characters is not None:
         quotes = _within(quotes, max_characters)

@@ -172,6 +172,15 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """Background work of all banks: how many tasks, how many failed the last time, when the oldest was due."""
+
+    waiting: int
+    failing: int
+    oldest_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Derived:
     """A memory that was made from others; ``sources`` are their rows."""
 
@@ -314,6 +323,9 @@ class Store(Protocol):
 
     def next_task_at(self) -> int | None:
         """When the next task is due, in microseconds since 1970."""
+
+    def queue_state(self) -> QueueState:
+        """The tasks of all banks, counted."""
 
     def tasks(self, bank_id: str) -> list[Task]:
         """A bank's tasks, waiting or under way."""

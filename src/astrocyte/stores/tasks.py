@@ -7,7 +7,7 @@ from typing import Any
 from aster.foundation.audit import AuditLog
 from aster.foundation.sql import Connection, Database
 from astrocyte.memories import Memory
-from astrocyte.moments import microseconds
+from astrocyte.moments import microseconds, moment_of
 from astrocyte.stores.banks import bank_for_writing, refuse_held
 from astrocyte.stores.rows import (
     AUDIT_CHAIN,
@@ -20,7 +20,7 @@ from astrocyte.stores.rows import (
     remove_rows,
     touch,
 )
-from astrocyte.stores.store import Derived, Space, Task
+from astrocyte.stores.store import Derived, QueueState, Space, Task
 
 LEASE = 600 * 1_000_000
 """Microseconds for which a claimed task is nobody else's."""
@@ -51,6 +51,15 @@ class TaskQueue:
             return Task(row[0], row[1], row[2], row[3], row[4] + 1, now + LEASE)
 
         return await self._database.write(work)
+
+    def queue_state(self) -> QueueState:
+        """The tasks of all banks, counted."""
+        waiting, failing, oldest = self._database.read_now(
+            lambda connection: connection.execute(
+                "SELECT count(*), count(failure), min(due_at) FROM memory_tasks"
+            ).fetchone()
+        )
+        return QueueState(waiting, failing, None if oldest is None else moment_of(oldest))
 
     def next_task_at(self) -> int | None:
         """When the next task is due, in microseconds since 1970."""
