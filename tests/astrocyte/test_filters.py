@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -55,7 +56,7 @@ def outside(hit: Any, tags: list[str], match: str, start: datetime | None, end: 
     end=bounds,
 )
 async def test_no_hit_is_outside(
-    plain: Astrocyte,
+    astrocyte: Astrocyte,
     told: list[NewMemory],
     asked: list[str],
     tags: list[str],
@@ -63,19 +64,68 @@ async def test_no_hit_is_outside(
     start: datetime | None,
     end: datetime | None,
 ) -> None:
-    await plain.forget("b", scope="all")
-    await plain.retain_batch("b", told)
-    await plain.retain("We spoke about garden boat Oslo dinner with Ann and Ben", "other", tags=["x", "y", "z"])
+    await astrocyte.forget("b", scope="all")
+    await astrocyte.retain_batch("b", told[::2])
+    between = (await astrocyte.list_memories("b", limit=100)).memories[-1].retained_at
+    early = {one.memory_id for one in (await astrocyte.list_memories("b", limit=100)).memories}
+    if told[1::2]:
+        await astrocyte.retain_batch("b", told[1::2])
+    await astrocyte.retain("We spoke about garden boat Oslo dinner with Ann and Ben", "other", tags=["x", "y", "z"])
     for query in asked:
-        result = await plain.recall(
+        result = await astrocyte.recall(
             query, "b", max_results=100, tags=tags, tag_match=match, time_range=(start, end), diversity=0.3
         )
         assert not [hit for hit in result.hits if outside(hit, tags, match, start, end)]
         allowed = [
             one
-            for one in (await plain.list_memories("b", limit=100)).memories
+            for one in (await astrocyte.list_memories("b", limit=100)).memories
             if not outside(one, tags, match, start, end)
         ]
         assert result.total_available == len(allowed)
-        quoted = await plain.reflect(query, "b", tags=tags, tag_match=match)
+        then = await astrocyte.recall(query, "b", max_results=100, tags=tags, tag_match=match, as_of=between)
+        assert not [hit for hit in then.hits if hit.memory_id not in early or outside(hit, tags, match, None, None)]
+        assert (await astrocyte.recall(query, "b", layers=["page"])).hits == []
+        quoted = await astrocyte.reflect(query, "b", tags=tags, tag_match=match)
         assert not [hit for hit in quoted.sources if outside(hit, tags, match, None, None)]
+
+
+EVERY_LEG = {"keyword", "semantic", "wording", "neighbour", "speaker", "session", "entity", "time"}
+
+
+async def test_every_kind_of_evidence_holds_to_the_filter(astrocyte: Astrocyte) -> None:
+    said = [
+        ("Ann", "I adopted a beagle called Max on 3 May 2023"),
+        ("Ben", "A beagle! Does Max get on with your parrot?"),
+        ("Ann", "They ignore each other. Max prefers the garden"),
+        ("Ben", "We painted the boat in May, it is called Mermaid"),
+        ("Ann", "Carla from the yard says that the Mermaid leaks"),
+        ("Ben", "The harbour in Oslo must be windy, says Carla"),
+    ]
+    told = [
+        NewMemory(
+            content=text,
+            speaker=speaker,
+            session_id=f"s{number // 3}",
+            occurred_at=START + timedelta(days=number),
+            tags=[side],
+        )
+        for number, (speaker, text) in enumerate(said)
+        for side in ("in", "out")
+    ]
+    await astrocyte.retain_batch("b", [msgspec.structs.replace(one, content=f"{one.content}.") for one in told])
+    await astrocyte.retain_batch("other", told)
+    seen: set[str] = set()
+    for question in (
+        "Which animal did Ann adopt in May 2023?",
+        "What leaks, says Carla?",
+        "What does Ben say of Mermaid?",
+    ):
+        for within in ({"tags": ["in"]}, {"tags": ["out"], "tag_match": "none"}):
+            found = await astrocyte.recall(question, "b", max_results=100, trace=True, **within)
+            assert {(hit.bank_id, *hit.tags) for hit in found.hits} == {("b", "in")}
+            assert found.total_available == len(said)
+            seen |= {leg.leg for hit in found.trace.hits for leg in hit.legs}
+        span = (START + timedelta(days=1), START + timedelta(days=4))
+        found = await astrocyte.recall(question, "b", max_results=100, time_range=span)
+        assert {hit.occurred_at for hit in found.hits} <= {START + timedelta(days=day) for day in range(1, 5)}
+    assert seen >= EVERY_LEG

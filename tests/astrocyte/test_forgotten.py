@@ -1,5 +1,7 @@
 """Forgotten is forgotten: no leg, list, answer, export, table or audit record still knows it."""
 
+import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,12 @@ from hypothesis import strategies as st
 from tests.astrocyte.deriving import derive
 from tests.astrocyte.rows import every_row
 
+from aster.foundation.sql import Connection
 from astrocyte.memories import NewMemory
 from astrocyte.memory import Astrocyte
 from astrocyte.models.minilm import MiniLm
+from astrocyte.stores import segments
+from astrocyte.stores.segments import unpack_columns
 
 STORES = ("sqlite", "postgres")
 
@@ -20,10 +25,12 @@ TOPICS = ("the garden", "the boat", "a holiday", "dinner", "the office")
 
 memory = st.builds(
     lambda topic, secret, session, tag: NewMemory(
-        content=f"We talked about {topic}" + (f" and the word is {CANARY}" if secret else ""),
-        tags=[tag, *(["secret"] if secret else [])],
-        session_id=session,
-        speaker="Ann",
+        content=f"We talked about {topic}" + (f" and the word is {CANARY}, says Mr {CANARY.title()}" if secret else ""),
+        tags=[tag, *(["secret", CANARY] if secret else [])],
+        session_id=CANARY if secret and tag == "x" else session,
+        speaker=CANARY if secret and tag == "y" else "Ann",
+        metadata={CANARY: CANARY} if secret else {},
+        source=CANARY if secret else None,
     ),
     st.sampled_from(TOPICS),
     st.booleans(),
@@ -33,6 +40,34 @@ memory = st.builds(
 FORGET: tuple[dict[str, Any], ...] = ({"tags": ["secret"]}, {"scope": "all"})
 
 
+LEFTOVERS = {
+    "memory_passages": "memory NOT IN (SELECT id FROM memories)",
+    "memory_fresh_vectors": "passage NOT IN (SELECT id FROM memory_passages)",
+    "memory_neighbours": "passage NOT IN (SELECT id FROM memory_passages)",
+    "memory_sources": "derived NOT IN (SELECT id FROM memories) OR source NOT IN (SELECT id FROM memories)",
+}
+"""Rows made from memories, and when they are of none that is there."""
+
+
+def leftovers(connection: Connection) -> int:
+    """Rows and parts of segments that were made from what is no longer there."""
+    components = connection.execute("SELECT component FROM migrations").fetchall()
+    found = 0
+    for name, is_gone in LEFTOVERS.items():
+        if name != "memory_neighbours" or ("memory-vectors",) in components:
+            found += connection.execute(f"SELECT count(*) FROM {name} WHERE {is_gone}").fetchone()[0]
+    living = {row for (row,) in connection.execute("SELECT id FROM memory_passages").fetchall()}
+    for (content,) in connection.execute("SELECT content FROM memory_segments WHERE content IS NOT NULL").fetchall():
+        found += len(set(unpack_columns(content, None).rows.tolist()) - living)
+    return int(found)
+
+
+def held_beyond(engine: Astrocyte, bank: str) -> int:
+    """Word vectors that are held of places which are forgotten."""
+    index = engine._opened.indexes.current(bank)
+    return 0 if index is None else sum(not index.alive[place] for place in index.words._packed)
+
+
 async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict[str, bool]:
     """Where the canary can still be seen."""
     recalled = await engine.recall(f"what is the word? {CANARY}", bank, max_results=1000, trace=True)
@@ -40,6 +75,9 @@ async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict
     filtered = await engine.recall("the word", bank, tags=["secret"], max_results=1000)
     answered = await engine.reflect(f"is the word {CANARY}?", bank)
     listed = await engine.list_memories(bank, limit=1000)
+    known = await engine.history(CANARY, bank, datetime.now(UTC), max_results=1000)
+    previewed = await engine.preview_forget(bank, query=f"{CANARY} the word", min_score=0.0)
+    counted = await engine.bank_statistics(bank)
     await engine.export_bank(bank, tmp_path / "export.jsonl")
     tables = every_row(url)
     return {
@@ -52,7 +90,18 @@ async def traces(engine: Astrocyte, bank: str, url: str, tmp_path: Path) -> dict
         "tables": CANARY in tables or CANARY.encode().hex() in tables,
         "trace": bool(gone) or CANARY in str(recalled.trace),
         "derived": any(one.layer != "fact" for one in listed.memories),
+        "history": any(CANARY in hit.text for hit in known.hits),
+        "preview": any(CANARY in one.content for one in previewed.memories),
+        "counts": CANARY in counted.tags,
+        "rows": await engine._opened.database.read(leftovers) > 0,
+        "held words": held_beyond(engine, bank) > 0,
     }
+
+
+@pytest.fixture(autouse=True)
+def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "PASSAGES", 3)
+    monkeypatch.setattr(segments, "LOOKED_FOR_EVERY", 1)
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -92,3 +141,52 @@ async def test_what_is_forgotten_no_longer_sways_the_scores_of_others(url: str, 
         untouched = (await engine.recall("which bird is number 3?", "untouched")).hits
     assert [hit.text for hit in touched] == [hit.text for hit in untouched]
     assert [hit.score for hit in touched] == pytest.approx([hit.score for hit in untouched], abs=1e-3)
+
+
+async def test_a_backup_taken_before_is_the_store_of_that_time_and_one_taken_after_knows_nothing(
+    tmp_path: Path, model: MiniLm
+) -> None:
+    values = Astrocyte.from_config_dict({"storage": {"url": f"sqlite:///{tmp_path}/memory.db"}}).settings
+    async with Astrocyte(values, provider=model) as engine:
+        filler = [NewMemory(content=f"filler {n} " + "x" * 900) for n in range(50)]
+        await engine.retain_batch("b", [*filler, NewMemory(content=f"The word is {CANARY}", tags=["secret"])])
+        before = await engine.back_up(tmp_path / "before.db")
+        await engine.forget("b", tags=["secret"])
+        after = await engine.back_up(tmp_path / "after.db")
+        with sqlite3.connect(before) as old, sqlite3.connect(after) as new:
+            query = "SELECT count(*) FROM memories WHERE content LIKE ?"
+            assert old.execute(query, (f"%{CANARY}%",)).fetchone() == (1,)
+            assert new.execute(query, (f"%{CANARY}%",)).fetchone() == (0,)
+            (tombstones,) = new.execute("SELECT count(*) FROM memory_tombstones").fetchone()
+        assert tombstones == 1  # by which the two are told apart
+    assert CANARY.encode() in before.read_bytes()
+    assert CANARY.encode() not in after.read_bytes()
+
+
+async def test_an_erasure_leaves_no_byte_in_the_file_its_log_or_its_free_pages(tmp_path: Path, model: MiniLm) -> None:
+    values = Astrocyte.from_config_dict({"storage": {"url": f"sqlite:///{tmp_path}/memory.db"}}).settings
+    async with Astrocyte(values, provider=model) as engine:
+        told = [NewMemory(content=f"{n} {CANARY} " * 60, speaker="Ann", tags=[f"{CANARY}-{n}"]) for n in range(40)]
+        for start in range(0, 40, 5):  # in several transactions, so that pages are split and cells move
+            await engine.retain_batch("b", [*told[start : start + 5], NewMemory(content=f"other {start}")])
+        await engine.recall(CANARY, "b")
+        vectors = engine._opened.database.read_now(
+            lambda connection: connection.execute(
+                "SELECT vector, words FROM memory_passages WHERE id % 3 = 1"
+            ).fetchall()
+        )
+        report = await engine.erase("user:ann", names=["Ann"])
+        assert (report.memories, report.is_scrubbed) == (40, True)
+        files = b"".join(file.read_bytes() for file in tmp_path.glob("memory.db*"))
+        free = engine._opened.database.read_now(
+            lambda connection: connection.execute("PRAGMA freelist_count").fetchone()
+        )
+        living = engine._opened.database.read_now(
+            lambda connection: connection.execute("SELECT vector FROM memory_passages").fetchall()
+        )
+    assert free == (0,)
+    assert CANARY.encode() not in files
+    gone = {vector for vector, _ in vectors} - {vector for (vector,) in living}
+    assert gone
+    assert not [vector for vector in gone if vector[:64] in files]
+    assert not [words for _, words in vectors if words and words[:64] in files and len(words) > 64 * 20]

@@ -106,13 +106,13 @@ class Reembedding:
             if is_changed:
                 connection.execute("DELETE FROM memory_segments WHERE bank = ?", (bank,))
                 self._drop_neighbours(connection, bank)
+            _drop(connection, bank)
+            if moved or is_changed:
                 connection.execute(
                     "UPDATE memory_banks SET model = ?, dimension = ?, epoch = epoch + 1, version = version + 1"
                     " WHERE id = ?",
                     (space.model, space.dimension, bank),
                 )
-            _drop(connection, bank)
-            if moved or is_changed:
                 self.audit.append(connection, AUDIT_CHAIN, {**event, "model": space.model, "passages": moved})
             return moved
 

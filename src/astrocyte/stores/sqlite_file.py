@@ -10,11 +10,12 @@ from aster.foundation.errors import StorageBusy, StorageUnwritable
 from aster.foundation.sql import translated_errors
 
 BUSY_SECONDS = 30.0
-PAGES_A_STEP = 256
 
 
 def copy_file(source: Path, path: Path) -> Path:
-    """A consistent copy of a database in use (SQLite's online backup), which appears under its name when it is whole.
+    """A consistent copy of a database in use, which appears under its name when it is whole.
+
+    It is written anew from what is there, so no byte of what was forgotten goes along in unused pages.
 
     Returns the whole path; raises `StorageUnwritable` when ``path`` exists or can't be written.
     """
@@ -41,14 +42,10 @@ def copy_file(source: Path, path: Path) -> Path:
 
 
 def _copy(source: Path, target: Path) -> None:
-    with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as reading,
-        closing(sqlite3.connect(target)) as writing,
-    ):
-        reading.execute("BEGIN")  # one state from the first page to the last, whatever is written meanwhile
-        reading.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        reading.backup(writing, pages=PAGES_A_STEP, sleep=0)
-        writing.execute("PRAGMA journal_mode=DELETE")
+    with closing(
+        sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    ) as reading:
+        reading.execute("VACUUM INTO ?", (str(target),))  # one state, whatever is written meanwhile
 
 
 def scrub_file(path: Path) -> None:
