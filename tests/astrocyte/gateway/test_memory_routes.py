@@ -103,7 +103,7 @@ async def test_a_bank_goes_out_and_comes_in_as_json_lines(client: httpx.AsyncCli
     assert (header["format"], [line["memory"]["memory_id"] for line in lines]) == ("astrocyte-bank", ids)
     assert end == {"end": {"lines": 2}}
     imported = await client.post("/v1/banks/c/import", content=exported.content)
-    assert imported.json() == {"imported": 2, "skipped": 0}
+    assert imported.json() == {"imported": 2, "skipped": 0, "forgotten": 0}
     listed = (await client.get("/v1/banks/c/memories")).json()["memories"]
     assert [memory["content"] for memory in listed] == ["one", "two"]
 

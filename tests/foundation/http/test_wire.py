@@ -1,6 +1,7 @@
 """The same service over a real server and real sockets: what only the wire can get wrong."""
 
 import asyncio
+import io
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +11,7 @@ import uvicorn
 
 from aster.foundation.errors import AsterError
 from aster.foundation.http.errors import HttpError
+from aster.foundation.http.files import FileReply
 from aster.foundation.http.reply import Reply, json_reply
 from aster.foundation.http.request import EXTENSION, HttpLimits, Request
 from aster.foundation.http.routes import Route
@@ -42,7 +44,15 @@ async def split(request: Request, body: Any) -> Reply:
     return Reply(200, b"x", headers=[(b"x-given", b"a\r\nx-injected: b")])
 
 
+CONTENT = bytes(range(256)) * 2000
+
+
+async def file(request: Request, body: Any) -> FileReply:
+    return FileReply(200, content_type=b"application/octet-stream", file=io.BytesIO(CONTENT), length=len(CONTENT))
+
+
 ROUTES = [
+    Route("GET", "/file", file, "Give a file"),
     Route("GET", "/split", split, "Try to smuggle a header"),
     Route("POST", "/echo", echo, "Give the body back"),
     Route("GET", "/crash", crash, "Fail"),
@@ -207,6 +217,11 @@ async def test_who_asks_is_the_peer_unless_it_is_a_named_proxy(
     answer = await exchange(server.port, b"GET /who HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n")
     await server.close()
     assert answer[2].decode() == f'{{"client":"{client}"}}'
+
+
+async def test_a_file_arrives_whole(port: int) -> None:
+    status, _, body = await exchange(port, b"GET /file HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (status, body) == (200, CONTENT)
 
 
 async def test_a_crash_shows_nothing(port: int) -> None:

@@ -16,6 +16,10 @@ class FileReply(Reply, frozen=True):
     file: BinaryIO | None = None
     length: int = 0
 
+    @property
+    def is_whole(self) -> bool:
+        return False
+
     async def send(self, send: Send, *, extra: Sequence[Header] = (), head_only: bool = False) -> None:
         if self.file is None:
             raise RuntimeError("a file's answer needs its file")

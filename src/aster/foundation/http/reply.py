@@ -23,6 +23,11 @@ class Reply(msgspec.Struct, frozen=True):
     content_type: bytes = JSON
     headers: Sequence[Header] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether ``body`` is all that is answered, so that it may go in one piece."""
+        return True
+
     def head(self, extra: Sequence[Header] = ()) -> list[Header]:
         """All headers."""
         headers = [*self.headers, *extra]

@@ -82,8 +82,9 @@ class HttpService:
         extra: list[Header] = [(b"x-request-id", request.request_id.encode())]
         if self._cors is not None:
             extra += self._cors.headers(request)
-        whole, head_only = request.whole, request.method == "HEAD"
-        if whole is None or head_only or not whole.answer(reply.status, reply.head(extra), reply.body):
+        head_only = request.method == "HEAD"
+        whole = None if head_only or not reply.is_whole else request.whole
+        if whole is None or not whole.answer(reply.status, reply.head(extra), reply.body):
             await reply.send(send, extra=extra, head_only=head_only)
         self._observe(request, reply, time.perf_counter() - started)
 
