@@ -1,5 +1,6 @@
 """`aster audit`: prove that what was recorded is what happened."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,11 +24,15 @@ def verify(
     as_json: JsonOption = False,
     database: DatabaseOption = None,
 ) -> None:
-    """Recompute every hash chain; exit code 1 when one is broken."""
+    """Recompute every hash chain; exit code 1 when one is broken.
+
+    Where the policy service has a key for its chains, ASTER_AUDIT_HMAC_KEY tells it here too.
+    """
     from aster.cli.terminal import print_json
     from aster.stack.chains import verify_database, verify_directory
 
-    every = verify_directory(data.expanduser()) if database is None else verify_database(database)
+    key = audit_key()
+    every = verify_directory(data.expanduser(), key=key) if database is None else verify_database(database, key=key)
     place = data if database is None else "the database"
     results = [result for result in every if chain is None or result.chain == chain]
     if chain is not None and not results:
@@ -45,8 +50,15 @@ def verify(
         raise typer.Exit(1)
 
 
+def audit_key() -> bytes | None:
+    """The key of the policy service's chains, from the environment: a command line can be seen by others."""
+    return os.environ.get("ASTER_AUDIT_HMAC_KEY", "").encode() or None
+
+
 def told(result: Any) -> str:
     """One line about a verification."""
     if result.valid:
         return f"ok      {result.chain}: {result.records} records, head {result.head[:16]}…"
-    return f"BROKEN  {result.chain}: at record {result.broken_sequence}: {result.reason}"
+    is_keyless = result.broken_sequence == result.first_sequence and audit_key() is None
+    hint = " (if the service has a key, set ASTER_AUDIT_HMAC_KEY)" if is_keyless else ""
+    return f"BROKEN  {result.chain}: at record {result.broken_sequence}: {result.reason}{hint}"

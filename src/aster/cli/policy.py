@@ -116,12 +116,15 @@ def verify_export(
     file: Annotated[Path, typer.Argument(help="What GET /api/v1/audit/export answered, or - for standard input.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Verify an exported audit chain, far from the service; exit code 1 when it is broken."""
-    from aster.cli.audit import told
+    """Verify an exported audit chain, far from the service; exit code 1 when it is broken.
+
+    A service that has a key for its chains (ASTER_AUDIT_HMAC_KEY) is verified with that key in the environment.
+    """
+    from aster.cli.audit import audit_key, told
     from aster.cli.terminal import print_json
     from aster.policy.audit_export import verify_export
 
-    result = verify_export(_payload("-" if str(file) == "-" else f"@{file}").splitlines())
+    result = verify_export(_payload("-" if str(file) == "-" else f"@{file}").splitlines(), key=audit_key())
     if as_json:
         print_json(result)
     else:
@@ -150,8 +153,8 @@ def sign(
     """Print a signed request for curl: `aster policy sign POST URL BODY | curl --config -`.
 
     --as curl prints a command line to paste, --as headers the header lines alone. The secret is
-    ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster up` made in the data
-    directory. A signed request can be sent once, within five minutes.
+    ASTER_HMAC_SECRET_{TENANT}, else ASTER_SECURITY_HMAC_SECRET_KEY, else the one that `aster policy serve` or
+    `aster up` made in the data directory. A signed request can be sent once, within five minutes.
     """
     from aster.policy.service.signing import sign_request
 
@@ -238,7 +241,7 @@ def _secret(tenant: str, data: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"there is no secret to sign with for tenant '{tenant}'",
-            hint=f"set {variable}, or name the data directory of a running `aster up` with --data",
+            hint=f"set {variable}, or name a running service's data directory with --data",
         ) from error
 
 

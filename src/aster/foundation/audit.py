@@ -6,6 +6,8 @@ Rules it keeps:
   its sequence number; sequences start at 1 and have no gaps.
 * ``hash = SHA-256(b"aster-audit-v1\\n" + previous hash (32 bytes) + body)``; before the first record the previous hash
   is 32 zero bytes. A change, removal, insertion, swap, or move to another chain therefore breaks the chain.
+* With a key (`AuditLog(key=…)`) the hash is the HMAC-SHA256 of the same under it: who can write the database, but has
+  no key, can't make a chain that verifies.
 * The chain's head (sequence and hash of the last record) is kept beside it, so a cut tail is seen too. Whoever can
   rewrite the whole file can forge both: keep a copy of `AuditLog.head` elsewhere and pass it to `verify` as ``anchor``.
 """
@@ -24,11 +26,12 @@ from aster.foundation.audit_rows import GENESIS, hash_at, head_of, rows_of
 from aster.foundation.audit_span import span
 from aster.foundation.audit_verify import (
     UNREADABLE,
+    ChainHash,
     Head,
     Verification,
-    chain_hash,
     decode_body,
     is_told,
+    keyed_chain_hash,
     verify_chain,
     verify_rows,
 )
@@ -81,7 +84,9 @@ def utc_now() -> datetime:
 class AuditLog:
     """The chains of one database. Appending costs O(1), verifying O(records)."""
 
-    def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, database: Database, *, now: Callable[[], datetime] = utc_now, key: bytes | None = None) -> None:
+        """With a ``key``, which must be there from a chain's first record on, hashes are HMACs under it."""
+        self._hashed = keyed_chain_hash(key)
         self._database = database
         self._now = now
         database.migrate("audit", "aster.foundation.migrations")
@@ -111,11 +116,17 @@ class AuditLog:
         found: dict[str, _Head] = {}
         for part in _parts(chains):
             rows = connection.execute(_heads_of(len(part)), part)
-            found.update((row[1], _Head(*row)) for row in rows)
+            found.update((row[1], _Head(*row, hashed=self._hashed)) for row in rows)
         for chain in chains:
             if chain not in found:
-                found[chain] = _begin(connection, chain)
+                found[chain] = self._begin(connection, chain)
         return found
+
+    def _begin(self, connection: Connection, chain: str) -> "_Head":
+        if not _CHAIN_NAME.fullmatch(chain):
+            raise AuditError(f"'{chain[:80]}' can't name an audit chain")
+        connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
+        return _Head(*connection.execute(_heads_of(1), (chain,)).fetchone(), hashed=self._hashed)
 
     def _write(self, connection: Connection, rows: Sequence["_Row"], heads: Iterable["_Head"]) -> None:
         for part in _parts(rows):
@@ -139,8 +150,8 @@ class AuditLog:
         if last <= past.sequence:
             return 0
         rows = rows_of(connection, chain, after=past.sequence, limit=last - past.sequence)
-        found = verify_rows(chain, rows, head=head, seed=past[:2], last=last)
-        if not found.valid or not is_told(connection, chain, past):
+        found = verify_rows(chain, rows, head=head, seed=past[:2], last=last, hashed=self._hashed)
+        if not found.valid or not is_told(connection, chain, past, self._hashed):
             raise StorageCorrupt(f"the chain '{chain}' does not verify, so it is not cut", hint="verify the chain")
         cut = Cut(last, bytes.fromhex(found.head), head[0] + 1)
         self.append(connection, chain, {**event, FIELD: cut.field})
@@ -210,7 +221,7 @@ class AuditLog:
         def query(connection: Connection) -> Verification:
             connection.execute("BEGIN")
             try:
-                return verify_chain(connection, chain, anchor=anchor, since=since, until=until)
+                return verify_chain(connection, chain, anchor=anchor, since=since, until=until, hashed=self._hashed)
             finally:
                 connection.execute("ROLLBACK")
 
@@ -220,9 +231,10 @@ class AuditLog:
 class _Head:
     """A chain's end while records are added to it."""
 
-    __slots__ = ("chain", "hash", "id", "sequence")
+    __slots__ = ("chain", "hash", "hashed", "id", "sequence")
 
-    def __init__(self, id: int, chain: str, sequence: int, hash: bytes) -> None:
+    def __init__(self, id: int, chain: str, sequence: int, hash: bytes, *, hashed: ChainHash) -> None:
+        self.hashed = hashed
         self.id = id
         self.chain = chain
         self.sequence = sequence
@@ -237,15 +249,8 @@ class _Head:
         else:
             event.chain, event.sequence, event.occurred_at = self.chain, self.sequence, occurred_at
             body = _encoded(event)
-        self.hash = chain_hash(self.hash, body)
+        self.hash = self.hashed(self.hash, body)
         return self.id, self.sequence, body, self.hash
-
-
-def _begin(connection: Connection, chain: str) -> _Head:
-    if not _CHAIN_NAME.fullmatch(chain):
-        raise AuditError(f"'{chain[:80]}' can't name an audit chain")
-    connection.execute("INSERT INTO audit_chains (name, sequence, hash) VALUES (?, 0, ?)", (chain, GENESIS))
-    return _Head(*connection.execute(_heads_of(1), (chain,)).fetchone())
 
 
 def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:

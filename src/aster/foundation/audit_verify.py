@@ -1,7 +1,8 @@
 """Verifying audit chains: whole, a window of time, or the rows of an export, against the rules in `audit`."""
 
 import hashlib
-from collections.abc import Iterator
+import hmac
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -41,25 +42,41 @@ class Verification(msgspec.Struct, frozen=True, rename="camel"):
     last_sequence: int = 0
 
 
+ChainHash = Callable[[bytes, bytes], bytes]
+"""The hash of a record, from its predecessor's hash and its body."""
+
+
 def chain_hash(previous: bytes, body: bytes) -> bytes:
-    """The hash of a record whose predecessor's hash is ``previous``."""
+    """A `ChainHash` that anybody can compute."""
     return hashlib.sha256(DOMAIN + previous + body).digest()
 
 
+def keyed_chain_hash(key: bytes | None) -> ChainHash:
+    """HMAC-SHA256 (RFC 2104) of the same: who has no key can't forge a chain, nor verify one. Plain without a key."""
+    if not key:
+        return chain_hash
+    return lambda previous, body: hmac.digest(key, DOMAIN + previous + body, "sha256")
+
+
 def verify_chain(
-    connection: Connection, chain: str, *, anchor: Head | None, since: str | None, until: str | None
+    connection: Connection,
+    chain: str,
+    *,
+    anchor: Head | None,
+    since: str | None,
+    until: str | None,
+    hashed: ChainHash = chain_hash,
 ) -> Verification:
     """A chain, or its records between two times, inside the caller's transaction."""
     head = head_of(connection, chain) or (0, GENESIS)
     cut = cut_of(connection, chain)
-    if not is_told(connection, chain, cut):
+    if not is_told(connection, chain, cut, hashed):
         reason = "records before it are missing, and no record tells that they were cut off"
         return Verification(chain, False, 0, cut.hash.hex(), cut.sequence + 1, reason, 1, head[0])
     if since is None and until is None:
-        return verify_rows(
-            chain, rows_of(connection, chain, after=cut.sequence), head=head, anchor=anchor, seed=cut[:2]
-        )
-    return _verify_span(connection, chain, head, cut, anchor, since, until)
+        rows = rows_of(connection, chain, after=cut.sequence)
+        return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2], hashed=hashed)
+    return _verify_span(connection, chain, head, cut, anchor, since, until, hashed)
 
 
 def verify_rows(
@@ -70,6 +87,7 @@ def verify_rows(
     anchor: Head | None = None,
     seed: tuple[int, bytes] = (0, GENESIS),
     last: int | None = None,
+    hashed: ChainHash = chain_hash,
 ) -> Verification:
     """Check ``(sequence, body, hash)`` rows, oldest first, against the rules in `audit`.
 
@@ -84,7 +102,7 @@ def verify_rows(
         return Verification(chain, reason is None, count - seed[0], previous.hex(), broken, reason, first, end)
 
     for sequence, body, digest in rows:
-        if reason := _fault(chain, count + 1, previous, (sequence, body, digest)):
+        if reason := _fault(chain, count + 1, previous, (sequence, body, digest), hashed):
             return found(count + 1, reason)
         previous, count = digest, count + 1
         if anchor is not None and anchor.sequence == count and anchor.hash != previous.hex():
@@ -104,20 +122,21 @@ def _verify_span(
     anchor: Head | None,
     since: str | None,
     until: str | None,
+    hashed: ChainHash,
 ) -> Verification:
     """The records of a time and, as guards against forged times, the one before and the one after."""
     try:
         first, last = span(connection, chain, head[0], since, until)
     except UNREADABLE:
         rows = rows_of(connection, chain, after=cut.sequence)
-        return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2])
+        return verify_rows(chain, rows, head=head, anchor=anchor, seed=cut[:2], hashed=hashed)
     first = max(first, cut.sequence + 1)
     before, after = max(first - 2, cut.sequence), min(max(last, cut.sequence) + 1, head[0])
     seed = hash_at(connection, chain, before)
     if seed is None:
         return Verification(chain, False, 0, GENESIS.hex(), before, f"record {before} is missing", first, last)
     rows = rows_of(connection, chain, after=before, limit=None if after == head[0] else after - before)
-    found = verify_rows(chain, rows, head=head, anchor=anchor, seed=(before, seed), last=after)
+    found = verify_rows(chain, rows, head=head, anchor=anchor, seed=(before, seed), last=after, hashed=hashed)
     if (
         found.valid
         and anchor is not None
@@ -130,11 +149,11 @@ def _verify_span(
     return msgspec.structs.replace(found, records=count, first_sequence=first, last_sequence=last)
 
 
-def _fault(chain: str, expected: int, previous: bytes, row: Row) -> str | None:
+def _fault(chain: str, expected: int, previous: bytes, row: Row, hashed: ChainHash) -> str | None:
     sequence, body, digest = row
     if sequence != expected:
         return f"record {expected} is missing"
-    if chain_hash(previous, body) != digest:
+    if hashed(previous, body) != digest:
         return "the record or its predecessor was changed"
     try:
         event = decode_body(body)
@@ -145,12 +164,12 @@ def _fault(chain: str, expected: int, previous: bytes, row: Row) -> str | None:
     return None
 
 
-def is_told(connection: Connection, chain: str, cut: Cut) -> bool:
+def is_told(connection: Connection, chain: str, cut: Cut, hashed: ChainHash = chain_hash) -> bool:
     """Does a record of the chain, itself unchanged, tell how far it was cut?"""
     if cut == Cut():
         return True
     row = next(rows_of(connection, chain, after=cut.told_by - 1, limit=1), None)
     previous = hash_at(connection, chain, cut.told_by - 1)
-    if row is None or previous is None or _fault(chain, cut.told_by, previous, row) is not None:
+    if row is None or previous is None or _fault(chain, cut.told_by, previous, row, hashed) is not None:
         return False
     return cut.is_told_in(decode_body(row[1]))

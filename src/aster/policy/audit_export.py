@@ -11,7 +11,7 @@ import msgspec
 from aster.foundation.audit import AuditRecord
 from aster.foundation.audit_cut import Cut
 from aster.foundation.audit_rows import GENESIS
-from aster.foundation.audit_verify import Head, Verification, verify_rows
+from aster.foundation.audit_verify import Head, Verification, keyed_chain_hash, verify_rows
 from aster.foundation.errors import AsterError
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -34,8 +34,8 @@ def export_lines(records: Iterable[AuditRecord], head: Head) -> bytes:
     return b"".join(_encode(line) + b"\n" for line in (*records, ExportedHead(head)))
 
 
-def verify_export(lines: Iterable[bytes]) -> Verification:
-    """Recompute an exported chain; raises `ExportUnreadable` for what is not one.
+def verify_export(lines: Iterable[bytes], *, key: bytes | None = None) -> Verification:
+    """Recompute an exported chain, with the service's ``key`` if it has one; raises `ExportUnreadable`.
 
     Without a head line a cut at the end can't be noticed; whoever forges the file can forge its head too, so compare
     the result's ``head`` with one kept elsewhere.
@@ -57,7 +57,7 @@ def verify_export(lines: Iterable[bytes]) -> Verification:
         end = Head(chain, records[-1].sequence, records[-1].hash)
     seed = _seed_of(records)
     rows = _rows(records, seed[1].hex())
-    return verify_rows(chain, rows, head=(end.sequence, _digest(end.hash)), seed=seed)
+    return verify_rows(chain, rows, head=(end.sequence, _digest(end.hash)), seed=seed, hashed=keyed_chain_hash(key))
 
 
 def _seed_of(records: Sequence[AuditRecord]) -> tuple[int, bytes]:

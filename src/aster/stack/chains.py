@@ -8,9 +8,12 @@ from aster.foundation.audit import AuditLog
 from aster.foundation.audit_verify import Verification
 from aster.foundation.errors import StorageError
 from aster.foundation.sql import Database, translated_errors
+from aster.policy.service.caller import chain_of
+
+POLICY_CHAINS = chain_of("")
 
 
-def verify_directory(path: Path) -> list[Verification]:
+def verify_directory(path: Path, *, key: bytes | None = None) -> list[Verification]:
     """One result a chain, of every database in ``path`` that keeps some; other files are not touched.
 
     A directory without any is an error: what was removed must not pass as verified. Time grows with the records.
@@ -22,16 +25,16 @@ def verify_directory(path: Path) -> list[Verification]:
         raise StorageError(f"{path} holds no audit chain", hint="name the directory of an `aster up` with --data DIR")
     results: list[Verification] = []
     for file in files:
-        results += verify_database(file)
+        results += verify_database(file, key=key)
     return results
 
 
-def verify_database(location: str | Path) -> list[Verification]:
-    """One result a chain of one database, given as a file or a URL."""
+def verify_database(location: str | Path, *, key: bytes | None = None) -> list[Verification]:
+    """One result a chain of one database, given as a file or a URL; ``key`` is that of the policy service's chains."""
     database = Database.open(location)
     try:
-        log = AuditLog(database)
-        return [log.verify(chain) for chain in log.chains()]
+        log, keyed = AuditLog(database), AuditLog(database, key=key)
+        return [(keyed if chain.startswith(POLICY_CHAINS) else log).verify(chain) for chain in log.chains()]
     finally:
         database.close_now()
 

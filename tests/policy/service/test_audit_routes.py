@@ -8,12 +8,14 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.policy.service.asgi import ask
+from tests.policy.service.asgi import SECRET, ask
 
+from aster.foundation.audit import AuditLog
 from aster.foundation.audit_verify import chain_hash
 from aster.foundation.sql import Connection, Database
 from aster.policy.audit_export import ExportUnreadable, verify_export
-from aster.policy.service.app import PolicyHttpService
+from aster.policy.service.app import PolicyHttpService, create_policy_service
+from aster.policy.service.settings import PolicySettings
 
 STORES = ("sqlite", "postgres")
 
@@ -326,3 +328,31 @@ async def test_logs_take_the_documented_limit(service: PolicyHttpService) -> Non
     assert [record["sequence"] for record in logs.json] == [3, 2]
     assert "x-aster-warnings" not in logs.headers
     assert (await ask(service, "GET", "/api/v1/audit/logs?limit=201", role="ADMIN")).code == "VALIDATION_ERROR"
+
+
+async def test_a_chain_under_a_key_is_proved_with_it_and_by_nobody_else(database: Database) -> None:
+    key = "a key that the database has not got"
+    keyed = create_policy_service(database, PolicySettings(secret_key=SECRET, audit_key=key), environ={})
+    for _ in range(3):
+        await ask(keyed, "POST", "/api/v1/policies/evaluate-source", {"source": "Module m."})
+    assert (await ask(keyed, "GET", "/api/v1/audit/verify-chain", role="ADMIN")).json["valid"]
+    lines = (await ask(keyed, "GET", "/api/v1/audit/export", role="ADMIN")).body.splitlines()
+    assert verify_export(lines, key=key.encode()).valid
+    assert not verify_export(lines).valid
+    assert not verify_export(lines, key=b"another").valid
+    forger = create_policy_service(database, PolicySettings(secret_key=SECRET), environ={})
+    await ask(forger, "POST", "/api/v1/policies/evaluate-source", {"source": "Module m."})
+    found = (await ask(keyed, "GET", "/api/v1/audit/verify-chain", role="ADMIN")).json
+    assert (found["valid"], found["brokenSequence"]) == (False, 4)
+
+
+async def test_a_chain_under_a_key_can_be_cut_and_verified_in_part(database: Database) -> None:
+    audit = AuditLog(database, key=b"k")
+    for number in range(6):
+        await audit.record("policy:acme-corp", {"eventType": "X", "number": number})
+    await database.write(
+        lambda link: audit.cut(link, "policy:acme-corp", before="2999", limit=3, event={"eventType": "AUDIT_CUT"})
+    )
+    assert audit.verify("policy:acme-corp").valid
+    assert audit.verify("policy:acme-corp", since="2000-01-01T00:00:00.000Z", until="2999-01-01T00:00:00.000Z").valid
+    assert not AuditLog(database).verify("policy:acme-corp").valid

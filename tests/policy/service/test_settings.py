@@ -44,6 +44,7 @@ DOCUMENTED: list[tuple[str, str, Any, str, Any]] = [
     ("aster.eval.max-steps", "ASTER_EVAL_MAX_STEPS", 1_000_000, "7", 7),
     ("aster.eval.deadline-ms", "ASTER_EVAL_DEADLINE_MS", 2000, "7", 7),
     ("aster.max-source-chars", "ASTER_MAX_SOURCE_CHARS", 65_536, "7", 7),
+    ("aster.audit.hmac-key", "ASTER_AUDIT_HMAC_KEY", None, "k", "k"),
     ("aster.audit.evaluations", "ASTER_AUDIT_EVALUATIONS", "all", "errors", "errors"),
 ]
 

@@ -179,7 +179,7 @@ def create_policy_service(
     secrets = os.environ if environ is None else environ
     chosen.require_layers(secrets)
     database.migrate("policy", "aster.policy.service.migrations")
-    audit = AuditLog(database)
+    audit = AuditLog(database, key=chosen.audit_key.encode() if chosen.audit_key else None)
     commits = Commits(database, now_ms=now_ms)
     tenants = TenantCache(database, now_ms=now_ms)
     activations = Activations(database)

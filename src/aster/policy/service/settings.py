@@ -50,6 +50,7 @@ class PolicySettings(msgspec.Struct, frozen=True):
     deadline_ms: int = _DEFAULTS["deadline_ms"]
     source_characters: int = _DEFAULTS["source_characters"]
     audit_evaluations: AuditedEvaluations = "all"
+    audit_key: str | None = None
     most_versions: int = _DEFAULTS["most_versions"]
     signature_version: int = 1
     master_key: str | None = None

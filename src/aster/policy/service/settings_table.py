@@ -199,6 +199,14 @@ ROWS: Sequence[tuple[str, Setting]] = (
         "Which evaluations are recorded, of tenants that do not decide themselves (auditEvaluations).",
     ),
     _row(
+        "audit_key",
+        "aster.audit.hmac-key",
+        TEXT,
+        None,
+        "Audit hashes are HMACs under this key, from the first record on: who has not got it can't forge a chain.",
+        secret=True,
+    ),
+    _row(
         "most_versions",
         "aster.policy.max-versions",
         integer(1, 1_000_000),
