@@ -13,9 +13,7 @@ from aster.foundation.errors import MissingExtra, StorageUnwritable
 from aster.foundation.logs import get_logger
 from astrocyte.models import minilm, static_vectors
 from astrocyte.models.kept_files import cache_directory
-from astrocyte.models.preparing import converted, prepare_model
 from astrocyte.models.provider import EmbeddingProvider
-from astrocyte.models.weights import installed_weights
 
 logger = get_logger("astrocyte.models")
 
@@ -34,6 +32,9 @@ def _minilm(cache: Path | None) -> EmbeddingProvider | None:
         return None
     if (file := minilm.find_model(cache)) is not None:
         return minilm.MiniLm(file)
+    from astrocyte.models.preparing import converted, prepare_model
+    from astrocyte.models.weights import installed_weights
+
     if (weights := installed_weights()) is None:
         return None
     try:

@@ -28,6 +28,11 @@ LEVELS, STEP = 16, 0.335
 
 SEED = b"astrocyte word vectors"
 
+ONE_THREAD = 2**18
+"""Multiplications up to which OpenBLAS does a product in the caller's thread. For a larger one it wakes threads of its
+own, for which a busy process waits longer than the product takes.
+"""
+
 _MARKS = re.compile(r"\W+")
 
 
@@ -48,7 +53,11 @@ def pack_words(vectors: "NDArray[np.float32]") -> bytes:
     """``(words, dimension)`` as `BYTES` a word."""
     import numpy as np
 
-    shadows = vectors @ _directions(vectors.shape[1])
+    directions = _directions(vectors.shape[1])
+    shadows = np.empty((len(vectors), WIDTH), np.float32)
+    step = max(1, ONE_THREAD // directions.size)
+    for start in range(0, len(vectors), step):
+        np.matmul(vectors[start : start + step], directions, out=shadows[start : start + step])
     spread = np.maximum(np.sqrt((shadows**2).mean(axis=1, keepdims=True)), 1e-9)
     levels = np.clip(np.floor(shadows / (STEP * spread)) + LEVELS // 2, 0, LEVELS - 1).astype(np.uint8)
     halves: NDArray[np.uint8] = levels[:, :BYTES] << 4 | levels[:, BYTES:]

@@ -7,7 +7,7 @@ class. It is asked only of what looks likely, and told in standard deviations of
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from astrocyte.models.word_vectors import BYTES, unpack_words
+from astrocyte.models.word_vectors import BYTES, ONE_THREAD, unpack_words
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.held_words import KeptWords
 
@@ -23,11 +23,6 @@ LEAST = 2
 
 FEW = 30
 """Of so many the deviations are believed by half: among a handful of texts some word always stands out."""
-
-ONE_THREAD = 2**18
-"""Multiplications up to which OpenBLAS does a product in the caller's thread. For a larger one it wakes threads of its
-own, for which a busy process waits longer than the product takes.
-"""
 
 COMPARED_BYTES = 512 * 1024
 """Packed words that are unpacked at once: four megabytes as float32."""
