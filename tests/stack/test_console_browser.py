@@ -341,9 +341,9 @@ def test_versions_are_compared_rolled_back_and_approved(page: Browser, server: S
         deployed(page, source.replace("740", "780"))
         visit(page, f"/policies/{policy}/versions/3")
         for step, state in (("Submit for approval", "submitted"), ("Approve", "approved")):
-            page.press(step, within="form")
+            page.press(step, within="main")
             page.see(state, ".facts-list")
-        page.press("Make version 3 active")
+        page.press("Make it active")
         page.see("It decides.")
     finally:
         ask(page, "PATCH", "/api/v1/tenant/settings", {"approvalRequired": False, "allowSelfApproval": False})

@@ -21,8 +21,8 @@ function resultOf(value) {
   return h("p", { class: "big" }, short(value));
 }
 
-/** What came of an evaluation. @param {any} decided */
-function decisionOf(decided) {
+/** What came of an evaluation. @param {any} decided @param {import("./trace.js").LineLink} [lineLink] */
+function decisionOf(decided, lineLink) {
   const took = decided.executionTimeMicros
     ? `${(decided.executionTimeMicros / 1000).toFixed(2)} ms`
     : `${decided.executionTimeMs} ms`;
@@ -52,17 +52,17 @@ function decisionOf(decided) {
       h("p", { class: "quiet" }, `${decided.executedFunction ?? ""} decided in ${took}`),
       (decided.warnings ?? []).map((/** @type {string} */ each) => h("p", {}, badge("warning"), " ", each)),
     ),
-    decided.decisionTrace && section("Why", traceTree(decided.decisionTrace)),
+    decided.decisionTrace && section("Why", traceTree(decided.decisionTrace, lineLink)),
     h("details", { class: "more" }, h("summary", {}, "The whole answer as JSON"), json(decided, "The answer")),
   ];
 }
 
 /**
  * @param {{draft: string, schemaOf: (rule: string | null) => Promise<any>,
- *   evaluate: (rule: string, context: any) => Promise<any>}} spec
+ *   evaluate: (rule: string, context: any) => Promise<any>, lineLink?: import("./trace.js").LineLink}} spec
  * @returns {Promise<HTMLElement>}
  */
-export async function evaluating({ draft, schemaOf, evaluate }) {
+export async function evaluating({ draft, schemaOf, evaluate, lineLink }) {
   const holder = h("div", {});
   const show = async (/** @type {string | null} */ rule) => {
     const schema = await schemaOf(rule);
@@ -86,7 +86,7 @@ export async function evaluating({ draft, schemaOf, evaluate }) {
         draft: `${draft} ${schema.functionName}`,
         fields: [chosen, h("div", { class: "wide" }, context.element)],
         submit: "Evaluate",
-        act: async () => decisionOf(await evaluate(schema.functionName, context.read())),
+        act: async () => decisionOf(await evaluate(schema.functionName, context.read()), lineLink),
       }),
     );
     return undefined;

@@ -44,7 +44,10 @@ export const STEPS = {
     ["submit", "Submit again", "MEMBER"],
     ["archive", "Archive", "MEMBER"],
   ],
-  APPROVED: [["deprecate", "Deprecate", "MEMBER"]],
+  APPROVED: [
+    ["activate", "Make it active", "MEMBER"],
+    ["deprecate", "Deprecate", "MEMBER"],
+  ],
   DEPRECATED: [["archive", "Archive", "MEMBER"]],
 };
 

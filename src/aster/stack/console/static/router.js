@@ -100,6 +100,7 @@ export function startRouter(table, outlet, announcer) {
     if (wanted || !isFirst) (wanted ?? heading).focus({ preventScroll: true }); // a first page is begun at its very top
     isFirst = false;
     if (isNewPath(path)) scrollTo(0, 0);
+    wanted?.scrollIntoView({ block: "nearest" });
   }
 
   addEventListener("hashchange", show);

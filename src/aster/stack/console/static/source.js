@@ -44,7 +44,8 @@ export function sourceView(source, highlight, { diagnostics = [], label = "Sourc
       "li",
       {
         class: [own.length > 0 && "wrong", marked === number && "marked"].filter(Boolean).join(" ") || null,
-        "data-line": number,
+        "data-focus": marked === number,
+        tabindex: marked === number ? "-1" : null,
       },
       h("code", {}, highlight(line)),
       own.map((each) =>

@@ -3,7 +3,7 @@
 import { askPolicy } from "../api.js";
 import { h } from "../dom.js";
 import { evaluating } from "../evaluating.js";
-import { ANY, API, policyFrame, policyUrl } from "../policy.js";
+import { ANY, API, policyFrame, policyPath, policyUrl } from "../policy.js";
 
 /** @param {import("../router.js").Place} place */
 export async function policyEvaluate({ params: { policy: id }, signal }) {
@@ -11,6 +11,7 @@ export async function policyEvaluate({ params: { policy: id }, signal }) {
   const element = await evaluating({
     draft: `evaluate ${id}`,
     schemaOf: async (rule) => (await askPolicy("GET", `${policyUrl(id)}/schema`, { query: { function: rule } })).value,
+    lineLink: (line) => policyPath(id, `?line=${line}`),
     async evaluate(rule, context) {
       const body = { policyModule: summary.moduleName, policyFunction: rule, context };
       return (await askPolicy("POST", `${API}/evaluate`, { query: { trace: true }, body })).value;

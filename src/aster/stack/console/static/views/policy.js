@@ -1,7 +1,8 @@
 // One version of a policy, to be read: its source with what is wrong in it, what it is, and the steps it can take.
 
+import { acting } from "../acting.js";
 import { askPolicy } from "../api.js";
-import { h, link } from "../dom.js";
+import { button, h, link } from "../dom.js";
 import { field, form } from "../form.js";
 import { highlighter } from "../highlight.js";
 import {
@@ -34,40 +35,28 @@ async function diagnosticsOf(version, signal) {
   return value.diagnostics;
 }
 
-/** A step with its reason. @param {string} url @param {string} words @param {string} least */
-function stepForm(url, words, least) {
-  return form({
-    label: words,
-    class: "inline-form",
-    quiet: true,
-    fields: field({
-      name: "comment",
-      label: "Reason",
-      hint: hasRole(least) ? undefined : `Needs the role ${least}.`,
-    }),
-    submit: words,
-    async act({ comment }) {
-      await askPolicy("POST", url, { body: { comment } });
-      go(location.hash.slice(1));
-    },
-  });
-}
-
-/** @param {any} summary @param {any} version */
+/**
+ * The steps a version can take, with one reason for whichever is taken.
+ * @param {any} summary @param {any} version
+ */
 function stepsOf(summary, version) {
+  if (version.active) {
+    return h("p", { class: "quiet" }, "It decides. To deprecate or archive it, make another version active first.");
+  }
   const own = `${policyUrl(summary.policyId)}/versions/${version.version}`;
-  if (version.active)
-    return [
-      h(
-        "p",
-        { class: "quiet" },
-        "It decides. Another version must be made active before this one can be deprecated or archived.",
-      ),
-    ];
-  const steps = (STEPS[version.status] ?? []).map(([step, words, least]) => stepForm(`${own}/${step}`, words, least));
-  if (version.status === "APPROVED")
-    steps.unshift(stepForm(`${own}/activate`, `Make version ${version.version} active`, "MEMBER"));
-  return steps;
+  const { attempt, outcome } = acting();
+  const reason = field({ name: "comment", label: "Reason" });
+  const take = (/** @type {string} */ step) =>
+    attempt(async () => {
+      const comment = /** @type {HTMLInputElement} */ (reason.querySelector("input")).value;
+      await askPolicy("POST", `${own}/${step}`, { body: { comment } });
+      go(location.hash.slice(1));
+    });
+  const steps = (STEPS[version.status] ?? []).map(([step, words, least]) =>
+    button(words, take(step), { title: hasRole(least) ? null : `Needs the role ${least}` }),
+  );
+  if (steps.length === 0) return h("p", { class: "quiet" }, "There is no step left for it.");
+  return [h("div", { class: "fields" }, reason), h("div", { class: "actions" }, steps), outcome];
 }
 
 /** @param {any} summary @param {any} active */
