@@ -302,6 +302,50 @@ def test_a_decision_is_signed_and_its_trace_tells_why(page: Browser, server: Ser
     page.see("INPUT_INVALID")
 
 
+BASKET = """Module shop.basket.
+
+Define Band as one of Low, Middle or High.
+Define Line has sku as Text, cents as Int.
+Define Buyer has name as Text, vip as Bool, discount as maybe Int.
+
+Rule quote given buyer as Buyer, lines as list of Line, codes as list of Text, band as Band, produce Text:
+  Let sum be List.sum(List.map(lines, (line) => line.cents)).
+  If buyer.vip
+    Return "free".
+  Match band:
+    When Low, Return Text.concat(sum, " low ", List.length(codes)).
+    When Middle, Return "middle".
+    When High, Return "high".
+"""
+
+
+def test_a_form_is_made_of_whatever_a_rule_takes(page: Browser, server: Server) -> None:
+    sign_in(page, server, "MEMBER")
+    policy = deployed(page, BASKET)
+    visit(page, f"/policies/{policy}/evaluate")
+    for words in ("Add to lines", "Add to lines", "Add to codes", "Add to codes"):
+        page.press(words)
+    page.click(page.element("[aria-label='Remove codes 1']"))
+    named = "document.querySelector(`[name='${args[0]}']`)"
+    for name, value in (("buyer.name", "Mia"), ("lines.1.cents", "250"), ("lines.2.cents", "90071992547409930")):
+        page.run(f"{named}.value = args[1]", name, value)
+    page.choose(page.labelled("vip"), "false")
+    page.choose(page.labelled("band"), "Low")
+    page.press("Evaluate", within="form")
+    page.see("90071992547410180 low 1", ".decision")
+    page.click(page.labelled("Write it as JSON"))
+    written = page.until(lambda: page.run("return document.querySelector('[name=json]').value"), "the context as JSON")
+    assert json.loads(written) == {
+        "buyer": {"name": "Mia", "vip": False},
+        "lines": [{"sku": "", "cents": 250}, {"sku": "", "cents": 90071992547409930}],
+        "codes": [""],
+        "band": "Low",
+    }
+    page.click(page.labelled("Write it as JSON"))
+    page.press("line 12", "a")
+    page.see("When Low", ".marked")
+
+
 def test_an_editor_tells_while_one_types(page: Browser, server: Server) -> None:
     sign_in(page, server, "MEMBER")
     visit(page, "/policies/new")
