@@ -356,3 +356,18 @@ async def test_a_chain_under_a_key_can_be_cut_and_verified_in_part(database: Dat
     assert audit.verify("policy:acme-corp").valid
     assert audit.verify("policy:acme-corp", since="2000-01-01T00:00:00.000Z", until="2999-01-01T00:00:00.000Z").valid
     assert not AuditLog(database).verify("policy:acme-corp").valid
+
+
+async def test_records_have_the_names_that_earlier_clients_know_them_by(service: PolicyHttpService) -> None:
+    await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": "Module m."})
+    (record,) = (await ask(service, "GET", "/api/v1/audit", role="ADMIN")).json
+    assert record["timestamp"] == record["occurredAt"]
+    assert (record["currentHash"], record["prevHash"]) == (record["hash"], record["previousHash"])
+
+
+async def test_the_head_tells_when_the_last_record_was_written(service: PolicyHttpService) -> None:
+    assert (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN")).json["lastTimestamp"] is None
+    await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": "Module m."})
+    head = (await ask(service, "GET", "/api/v1/audit/head", role="ADMIN")).json
+    (record,) = (await ask(service, "GET", "/api/v1/audit", role="ADMIN")).json
+    assert (head["lastSequence"], head["lastTimestamp"]) == (1, record["occurredAt"])

@@ -175,6 +175,8 @@ async def test_approval_by_another_admin_comes_before_activation(careful: Policy
     assert await step("approve", "MEMBER", "bob") == 403
     assert await step("approve", "ADMIN", "ada") == 403
     assert await step("approve", "ADMIN", "bob") == 200
+    read = (await ask(careful, "GET", version)).json
+    assert (read["decidedBy"], read["decidedAt"] >= read["createdAt"], read["authorRole"]) == ("bob", True, "MEMBER")
     assert await step("activate", "MEMBER", "ada") == 403
     assert await step("activate", "ADMIN", "ada") == 200
     assert await step("activate", "ADMIN", "ada") == 409

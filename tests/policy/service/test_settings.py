@@ -160,6 +160,9 @@ async def test_security_events_can_be_left_out(database: Database, caplog: pytes
         assert (await ask(one, "GET", "/api/v1/tenant", role="VIEWER")).status == 403
         assert (await ask(one, "GET", POLICIES, secret="another")).status == 401
         assert ("unsigned request refused" in caplog.text) == enabled
+        again = signed("GET", POLICIES)
+        assert [(await send(one, "GET", POLICIES, headers=again)).status for _ in range(2)] == [200, 409]
+        assert ("NONCE_REPLAYED" in {vars(record).get("reason") for record in caplog.records}) == enabled
         records = (await ask(one, "GET", "/api/v1/audit?eventType=ACCESS_DENIED", role="ADMIN")).json
         assert len(records) == denials
 

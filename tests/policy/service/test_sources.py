@@ -75,3 +75,11 @@ async def test_a_schema_comes_as_json_schema_when_asked_for(service: PolicyHttpS
     plain = await ask(service, "GET", stored, role="VIEWER")
     assert plain.json["contextSchema"] is None
     assert (await ask(service, "GET", f"{stored}?format=yaml", role="VIEWER")).code == "VALIDATION_ERROR"
+
+
+async def test_a_language_there_is_not_is_a_mistake_of_the_request(service: PolicyHttpService) -> None:
+    for path in ("schema", "validate"):
+        refused = await ask(service, "POST", f"/api/v1/policies/{path}", {"source": PING, "locale": "xx"})
+        assert (refused.status, refused.code) == (400, "UNSUPPORTED_LOCALE")
+    evaluated = await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": PING, "locale": "xx"})
+    assert (evaluated.status, evaluated.json["errorCode"]) == (200, "UNSUPPORTED_LOCALE")

@@ -1,63 +1,35 @@
-"""The policy service as one ASGI app: layers in the contract's order, the table of routes, the stores behind them."""
+"""The policy service as one ASGI app: its parts behind the layers, a nonce durable before each answer leaves."""
 
 import asyncio
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from aster.foundation.audit import AuditLog
 from aster.foundation.errors import AsterError
 from aster.foundation.http.cors import CorsPolicy
 from aster.foundation.http.metrics import RequestMetrics
+from aster.foundation.http.rates import RateLimited
 from aster.foundation.http.reply import Reply
-from aster.foundation.http.request import HttpLimits, Receive, Request, Scope, Send
-from aster.foundation.http.routes import Route
-from aster.foundation.http.service import HttpService, Layer
+from aster.foundation.http.request import Receive, Request, Scope, Send
+from aster.foundation.http.service import HttpService
+from aster.foundation.logs import get_logger
 from aster.foundation.sql import Database
-from aster.policy.engine import Bounds, PolicyEngine
-from aster.policy.service.activations import Activations
-from aster.policy.service.allowed_tenants import allowed_layers
-from aster.policy.service.audit_proof_routes import AuditProofRoutes
-from aster.policy.service.audit_routes import AuditRoutes
-from aster.policy.service.cache_routes import CacheRoutes
-from aster.policy.service.caller import Role
-from aster.policy.service.chain_routes import ChainRoutes
-from aster.policy.service.commit import Commits, claim_of
-from aster.policy.service.compiling import TenantCompiler
-from aster.policy.service.deployments import Deployments
+from aster.policy.service.commit import claim_of
 from aster.policy.service.envelope import public_face, render_error
-from aster.policy.service.evaluation_routes import EvaluationRoutes
-from aster.policy.service.evaluation_socket import EvaluationSocket
-from aster.policy.service.evaluations import Evaluations
+from aster.policy.service.errors import NonceReplayed
 from aster.policy.service.forwarded import with_forwarded_address
-from aster.policy.service.graphql_routes import GraphqlRoutes
-from aster.policy.service.journal import Journal
-from aster.policy.service.metrics import PolicyCounts, PolicyMetrics
-from aster.policy.service.nonces import NonceStore
-from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS, OriginLayer
-from aster.policy.service.policy_routes import PolicyRoutes
+from aster.policy.service.origins import ANSWER_HEADERS, REQUEST_HEADERS
+from aster.policy.service.parts import Parts
 from aster.policy.service.queries import unknown_parameters
-from aster.policy.service.rate_layer import RateLayers, told_rate
-from aster.policy.service.replay_routes import ReplayRoutes
+from aster.policy.service.rate_layer import told_rate
 from aster.policy.service.replicas import Replicas
-from aster.policy.service.retention import Retention
-from aster.policy.service.roles import NoRoles, RoleLayer
-from aster.policy.service.schema_routes import SchemaRoutes
 from aster.policy.service.settings import PolicySettings
-from aster.policy.service.signature import SignatureLayer
-from aster.policy.service.signing_keys import SigningKeys
-from aster.policy.service.source_routes import SourceRoutes
-from aster.policy.service.tenant import tenant_layer
-from aster.policy.service.tenant_cache import TenantCache
-from aster.policy.service.tenant_data import CHANGED, TenantData
-from aster.policy.service.tenant_routes import TenantRoutes
-from aster.policy.service.usage import UsageCounts
-from aster.policy.service.usage_routes import UsageRoutes
-from aster.policy.service.version_routes import VersionRoutes
+
+logger = get_logger("aster.policy.service")
 
 
 def wall_clock_ms() -> int:
@@ -71,47 +43,27 @@ class PolicyHttpService(HttpService):
     whoever shows metrics.
     """
 
-    def __init__(
-        self,
-        routes: Sequence[Route],
-        *,
-        layers: Sequence[Layer],
-        commits: Commits,
-        limits: HttpLimits,
-        metrics: RequestMetrics | None,
-        database: Database,
-        evaluations: Evaluations,
-        rates: RateLayers,
-        sockets: EvaluationSocket,
-        engine: PolicyEngine,
-        retention: Retention,
-        measures: PolicyMetrics,
-        cors: CorsPolicy | None,
-        log_requests: bool,
-    ) -> None:
+    def __init__(self, parts: Parts, *, metrics: RequestMetrics | None) -> None:
         super().__init__(
             "policy",
-            routes,
+            parts.routes,
             render_error=render_error,
-            layers=layers,
-            limits=limits,
+            layers=parts.layers,
+            limits=parts.limits,
             metrics=metrics,
-            cors=cors,
-            log_requests=log_requests,
+            cors=_cors(parts.settings.cors_origins),
+            log_requests=parts.settings.log_requests,
         )
-        self.measures = measures
-        self._commits = commits
-        self.database = database
-        self.evaluations = evaluations
-        self.rates = rates
-        self._sockets = sockets
-        self._engine = engine
-        self._retention = retention
+        self._parts = parts
+        self.database = parts.database
+        self.evaluations = parts.evaluations
+        self.rates = parts.rates
+        self.measures = parts.measures
 
     async def close(self) -> None:
         """Let what goes on beside requests come to its end: when no more arrive, before the database closes."""
-        await self._retention.close()
-        await asyncio.to_thread(self._engine.close)
+        await self._parts.retention.close()
+        await asyncio.to_thread(self._parts.engine.close)
 
     def log_fields(self, request: Request) -> Mapping[str, Any]:
         """The tenant as claimed: of a request answered with 400 or 401 nothing was proved."""
@@ -119,15 +71,23 @@ class PolicyHttpService(HttpService):
 
     def _refuse(self, request: Request, error: AsterError) -> Reply:
         self.measures.refusals[public_face(error)[2]] += 1
+        if self._parts.settings.events_enabled and isinstance(error, NonceReplayed | RateLimited):
+            logger.info(
+                "request refused",
+                reason=error.code,
+                tenant=request.state.get("tenant"),
+                request_id=request.request_id,
+                client=request.client,
+            )
         return super()._refuse(request, error)
 
     async def _serve_other(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "websocket":
             await super()._serve_other(scope, receive, send)
             return
-        request = self._sockets.request_of(scope)
+        request = self._parts.sockets.request_of(scope)
         refuse = functools.partial(self._refuse, request)
-        await self._sockets.serve(request, receive, send, admit=self._admit_socket, refuse=refuse)
+        await self._parts.sockets.serve(request, receive, send, admit=self._admit_socket, refuse=refuse)
 
     async def _admit_socket(self, request: Request) -> None:
         await self.rates.announce(request)
@@ -135,7 +95,7 @@ class PolicyHttpService(HttpService):
         try:
             await self.admit(request)
         finally:
-            await self._commits.settle(request)
+            await self._parts.commits.settle(request)
 
     async def _answer(self, request: Request) -> Reply:
         if self.rates.enabled:
@@ -144,7 +104,7 @@ class PolicyHttpService(HttpService):
             reply = await super()._answer(request)
         finally:
             if claim_of(request) is not None:
-                await self._commits.settle(request)
+                await self._parts.commits.settle(request)
         told = told_rate(request) if self.rates.enabled else ()
         if request.scope["query_string"] and (unknown := unknown_parameters(request)):
             told = [*told, (b"x-aster-warnings", "; ".join(unknown).encode("ascii"))]
@@ -174,113 +134,18 @@ def create_policy_service(
     With ``replicas`` they also share rate limits, and refuse each other's nonces before any work is done.
 
     ``environ`` is where ``ASTER_HMAC_SECRET_{TENANT}`` is looked up at each request (default: this process's).
+    Raises `ConfigError` for settings that leave out what a service must not be without.
     """
-    chosen = settings or PolicySettings()
-    secrets = os.environ if environ is None else environ
-    chosen.require_layers(secrets)
-    database.migrate("policy", "aster.policy.service.migrations")
-    audit = AuditLog(database, key=chosen.audit_key.encode() if chosen.audit_key else None)
-    commits = Commits(database, now_ms=now_ms)
-    tenants = TenantCache(database, now_ms=now_ms)
-    activations = Activations(database)
-    deployments = Deployments(database, alone=alone)
-    database.listen(CHANGED, tenants.forget)
-    database.listen(CHANGED, activations.heard)
-    data = TenantData(
-        database, commits, audit, tenants, activations, deployments, now_ms=now_ms, may_redact=chosen.pii_enforced
-    )
-    journal = Journal(database, audit)
-    counts = UsageCounts(database, audit)
-    retention = Retention(database, audit, counts, now_ms=now_ms)
-    tenants.watch(retention.noticed)
-    engine = PolicyEngine(cache_bytes=chosen.cache_bytes, bounds=Bounds(chosen.most_steps, chosen.deadline_ms / 1000))
-    compiler = TenantCompiler(
+    parts = Parts(
         database,
-        engine,
-        tenants,
-        most_characters=chosen.source_characters,
-        with_modules=chosen.modules_enabled,
-    )
-    policies = PolicyCounts(chosen.metrics_policies) if chosen.metrics_policies else None
-    evaluations = Evaluations(
-        compiler,
-        engine,
-        journal,
-        deployments,
-        tenants,
-        policies,
-        audited=chosen.audit_evaluations,
-        legacy_entry=chosen.legacy_entry,
-    )
-    keys = SigningKeys(chosen, secrets)
-    rates = RateLayers(tenants, chosen, now_ms=now_ms, replicas=replicas)
-    nonces = NonceStore(replicas)
-    signatures = SignatureLayer(
-        keys,
-        nonces,
-        database,
+        settings or PolicySettings(),
+        os.environ if environ is None else environ,
         now_ms=now_ms,
-        least_version=chosen.signature_version,
-        logs_refusals=chosen.events_enabled,
+        replicas=replicas,
+        alone=alone,
     )
-    roles = (RoleLayer if chosen.rbac_enabled else NoRoles)(tenants, journal, records_denials=chosen.events_enabled)
-    routes = [
-        *EvaluationRoutes(evaluations, rates).routes,
-        *ChainRoutes(evaluations, rates).routes,
-        *SourceRoutes(data, compiler).routes,
-        *SchemaRoutes(data, compiler).routes,
-        *CacheRoutes(data, engine).routes,
-        *PolicyRoutes(data, compiler, most_versions=chosen.most_versions).routes,
-        *VersionRoutes(data).routes,
-        *AuditProofRoutes(audit).routes,
-        *AuditRoutes(audit).routes,
-        *UsageRoutes(data, counts, now_ms=now_ms).routes,
-        *ReplayRoutes(data, audit, engine, compiler).routes,
-        *TenantRoutes(data, keys).routes,
-    ]
-    introspection = Role[chosen.introspection] if chosen.introspection != "off" else None
-    graphql = GraphqlRoutes(
-        routes, roles=roles, rates=rates, introspection=introspection, most_depth=chosen.graphql_depth
-    )
-    routes += graphql.routes
-    limits = HttpLimits(body_bytes=chosen.body_bytes)
-    sockets = EvaluationSocket(
-        {route.path: route for route in routes},
-        evaluations=evaluations,
-        signatures=signatures,
-        roles=roles,
-        rates=rates,
-        activations=activations,
-        limits=limits,
-        most_connections=chosen.socket_connections,
-        messages_a_second=chosen.socket_messages,
-        idle_seconds=chosen.socket_idle_ms / 1000,
-    )
-    served = ProxiedPolicyService if chosen.trust_forwarded else PolicyHttpService
-    return served(
-        routes,
-        layers=[
-            tenant_layer,
-            *rates.before_signature,
-            *([signatures] if chosen.signature_enabled else []),
-            *allowed_layers(chosen.tenants),
-            *rates.after_signature,
-            OriginLayer(tenants),
-            roles,
-        ],
-        commits=commits,
-        limits=limits,
-        metrics=metrics,
-        database=database,
-        evaluations=evaluations,
-        rates=rates,
-        sockets=sockets,
-        engine=engine,
-        retention=retention,
-        measures=PolicyMetrics(database, engine, journal, sockets=lambda: sockets.connections.count, policies=policies),
-        log_requests=chosen.log_requests,
-        cors=_cors(chosen.cors_origins),
-    )
+    served = ProxiedPolicyService if parts.settings.trust_forwarded else PolicyHttpService
+    return served(parts, metrics=metrics)
 
 
 def _cors(origins: str) -> CorsPolicy | None:

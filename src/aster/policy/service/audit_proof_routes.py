@@ -32,11 +32,15 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class ChainHead(msgspec.Struct, frozen=True, rename="camel"):
-    """The end of the tenant's chain: keep it elsewhere, and a cut tail can be proved. ``count``: records kept."""
+    """The end of the tenant's chain: keep it elsewhere, and a cut tail can be proved. ``count``: records kept.
+
+    ``lastTimestamp`` is when the last record says that it was written, null when there is none.
+    """
 
     count: int
     last_sequence: int
     last_hash: str
+    last_timestamp: str | None = None
 
 
 class ChainVerification(msgspec.Struct, frozen=True, rename="camel"):
@@ -97,7 +101,9 @@ class AuditProofRoutes:
     async def head(self, request: Request, body: Any) -> ChainHead:
         chain = caller_of(request).chain
         head = await asyncio.to_thread(self._audit.head, chain)
-        return ChainHead(await asyncio.to_thread(self._audit.kept, chain), head.sequence, head.hash)
+        kept = await asyncio.to_thread(self._audit.kept, chain)
+        told = await asyncio.to_thread(self._told_time, chain, head.sequence) if head.sequence else None
+        return ChainHead(kept, head.sequence, head.hash, told)
 
     async def verify(self, request: Request, body: Any) -> ChainVerification:
         chain = caller_of(request).chain

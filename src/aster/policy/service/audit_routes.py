@@ -34,7 +34,11 @@ SCAN_RECORDS = 100_000
 
 
 class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One record as clients read it; ``payload`` is what is particular to its type."""
+    """One record as clients read it; ``payload`` is what is particular to its type.
+
+    ``timestamp``, ``currentHash`` and ``prevHash`` are what earlier clients call ``occurredAt``, ``hash`` and
+    ``previousHash``.
+    """
 
     id: str
     sequence: int
@@ -44,6 +48,9 @@ class AuditEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True
     actor_role: str
     hash: str
     previous_hash: str
+    timestamp: str = ""
+    current_hash: str = ""
+    prev_hash: str = ""
     request_id: str | None = None
     entrance: str | None = None
     client_ip: str | None = None
@@ -212,6 +219,9 @@ def entry_of(record: AuditRecord) -> AuditEntry:
             "occurredAt": record.occurred_at,
             "hash": record.hash,
             "previousHash": record.previous_hash,
+            "timestamp": record.occurred_at,
+            "currentHash": record.hash,
+            "prevHash": record.previous_hash,
         },
         AuditEntry,
     )

@@ -15,7 +15,7 @@ from aster.policy.language import ModuleSource
 from aster.policy.language.modules import MAX_MODULES
 from aster.policy.language.vocabulary import Vocabulary
 from aster.policy.service.envelope import problem
-from aster.policy.service.errors import SourceTooLarge
+from aster.policy.service.errors import SourceTooLarge, UnsupportedLocale
 from aster.policy.service.messages import SOURCE_CHARACTERS
 from aster.policy.service.policies import TenantPolicies
 from aster.policy.service.policy_rows import Deployed, Imports, Pin, Version, encode_pins, read_pins
@@ -127,6 +127,13 @@ def _sources(connection: Connection, tenant: str, pins: Sequence[Pin]) -> Mappin
             version.source, version.version, version.locale, vocabulary or NO_VOCABULARY, aliases
         )
     return sources
+
+
+def require_locale(compiled: CompiledSource) -> CompiledSource:
+    """What was compiled; raises `UnsupportedLocale`: that there is no such language is no fault of the source."""
+    if compiled.fault is not None and compiled.fault.code == UnsupportedLocale.code:
+        raise UnsupportedLocale(compiled.fault.message, problems=problem("locale", "is not supported"))
+    return compiled
 
 
 def pins_of(compiled: CompiledSource) -> list[Pin]:

@@ -97,6 +97,8 @@ class EntryAmbiguous(HttpError):
 
 
 class UnsupportedLocale(HttpError):
+    """There is no such language; said by what looks at sources, where an evaluation tells it in its answer."""
+
     status = 400
     code = "UNSUPPORTED_LOCALE"
 

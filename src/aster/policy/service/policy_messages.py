@@ -91,6 +91,7 @@ class PolicySummary(msgspec.Struct, frozen=True, rename="camel"):
 class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
     """``dependencies`` are the versions of other modules it always runs with, whatever is active now.
 
+    ``decidedAt``, ``decidedBy`` and ``comment`` are of the last step in its life: submitted, approved, rejected ….
     With its source comes the ``vocabulary`` it is written in, where that is not a shipped one.
     """
 
@@ -109,6 +110,9 @@ class VersionSummary(msgspec.Struct, frozen=True, rename="camel"):
     previous_hash: str = ""
     toolchain: str = ""
     dependencies: list[Pin] = []
+    author_role: str = ""
+    decided_at: str | None = None
+    decided_by: str | None = None
     comment: str | None = None
     source_kind: SourceKind = "manual"
     vocabulary_id: str | None = None
@@ -187,6 +191,9 @@ def version_summary(policy: Policy, version: Version, *, with_source: bool = Fal
         previous_hash=version.previous_hash,
         toolchain=version.toolchain,
         dependencies=read_pins(version.pins),
+        author_role=version.author_role,
+        decided_at=None if version.decided_ms is None else iso(version.decided_ms),
+        decided_by=version.decided_by,
         comment=version.comment,
         source_kind=version.source_kind,
         vocabulary_id=words.vocabulary_id,

@@ -11,7 +11,7 @@ from aster.foundation.http.routes import Route
 from aster.policy.engine import CompiledSource
 from aster.policy.language import PolicyEvaluationError
 from aster.policy.service.caller import Role, caller_of
-from aster.policy.service.compiling import TenantCompiler
+from aster.policy.service.compiling import TenantCompiler, require_locale
 from aster.policy.service.envelope import problem
 from aster.policy.service.messages import SCHEMA_SOURCE_CHARACTERS, AliasField, Locale, Name, VocabularyField, words_of
 from aster.policy.service.policies import TenantPolicies
@@ -83,7 +83,7 @@ class SchemaRoutes:
         caller = caller_of(request)
         words = words_of(body, caller.role)
         compiled = await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
-        return describe(compiled, body.function_name, with_schemas=_wants_schemas(request))
+        return describe(require_locale(compiled), body.function_name, with_schemas=_wants_schemas(request))
 
     async def policy_schema(self, request: Request, body: Any) -> SchemaAnswer:
         def query(policies: TenantPolicies) -> tuple[str | None, Version]:

@@ -65,7 +65,7 @@ ROWS: Sequence[tuple[str, Setting]] = (
         "aster.security.events.enabled",
         FLAG,
         True,
-        "Log who was refused as unsigned, and record denied roles in the tenant's audit chain.",
+        "Log who was refused as unsigned, replayed or too fast, and record denied roles in the tenant's audit chain.",
     ),
     _row(
         "rbac_enabled",

@@ -14,7 +14,7 @@ from aster.policy.language.errors import CoreIRTooDeep, VocabularyInvalid
 from aster.policy.language.lexicon import LOCALES, Lexicon, load_lexicon
 from aster.policy.language.vocabulary import VOCABULARIES, load_vocabulary
 from aster.policy.service.caller import Role, caller_of
-from aster.policy.service.compiling import TenantCompiler
+from aster.policy.service.compiling import TenantCompiler, require_locale
 from aster.policy.service.envelope import problem
 from aster.policy.service.errors import PolicyNotFound
 from aster.policy.service.messages import (
@@ -191,7 +191,7 @@ class SourceRoutes:
         caller, module = caller_of(request), body.policy_module
         if body.source is not None:
             words = words_of(body, caller.role)
-            return await self._compiler.source(caller.tenant, body.source, body.locale, words=words)
+            return require_locale(await self._compiler.source(caller.tenant, body.source, body.locale, words=words))
         if module is None:
             raise ValidationFailed("give a source or a policyModule", problems=problem("source", "is missing"))
         deployed = await self._data.policies(request, lambda policies: policies.deployed(module))
