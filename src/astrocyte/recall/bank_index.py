@@ -5,7 +5,7 @@ are under way keep what they began with. Passages lie in the order in which they
 position in every array.
 """
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +16,7 @@ from astrocyte.recall.structure import Structure
 from astrocyte.recall.vectors import GrowingVectors, Vectors
 from astrocyte.stores.columns import LAYERS, NAME_BIT, NOBODY, Columns
 from astrocyte.stores.store import UNFINISHED, Changes, Position, Space
-from astrocyte.text.terms import words
+from astrocyte.text.terms import term_of, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -55,6 +55,7 @@ class _Growth:
         self.vectors: GrowingVectors | None = None
         self.words = HeldWords()
         self.speaker_codes: dict[str, int] = {}
+        self.speaker_terms: set[int] = set()
         self.session_codes: dict[str | int, int] = {}
         self.tag_codes: dict[str, int] = {}
 
@@ -102,6 +103,11 @@ class BankIndex:
     def size(self) -> int:
         """Places, forgotten ones included."""
         return len(self.rows)
+
+    @property
+    def speaker_terms(self) -> Set[int]:
+        """The terms of all speakers' names, to be looked up in; those of speakers to come join them."""
+        return self._growth.speaker_terms
 
     @property
     def words(self) -> HeldWords:
@@ -238,6 +244,7 @@ def _add_speakers(growth: _Growth, columns: Columns, speaker_words: dict[str, fr
         if speaker not in growth.speaker_codes:
             for word in words(speaker):
                 speaker_words[word] = speaker_words.get(word, frozenset()) | {len(growth.speaker_codes)}
+                growth.speaker_terms.add(term_of(word))
             growth.speaker_codes[speaker] = len(growth.speaker_codes)
     growth.speakers.extend(_recoded(columns.speaker_names, columns.speakers, growth.speaker_codes))
 

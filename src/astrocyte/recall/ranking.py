@@ -192,7 +192,7 @@ def _fuse(
         fused += weights.time * spread_of(fused, mask) * then
         stages.note("time", fused)
     if weights.entity:
-        linked = entity_gain(index, fused, mask)
+        linked = entity_gain(index, query, fused, mask)
         lifted["entity"] = linked
         fused += weights.entity * spread_of(fused, mask) * linked
         stages.note("entity", fused)

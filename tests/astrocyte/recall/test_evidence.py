@@ -49,6 +49,14 @@ async def test_a_name_links_memories_that_share_no_word_with_the_question(plain:
     assert "keyword" not in hits[1].evidence
 
 
+async def test_neither_a_speaker_nor_what_the_question_names_links_memories(plain: Astrocyte) -> None:
+    told = ["I gave the Prius to Ben", "It broke down again, that Prius", "We met Ben at noon"]
+    await plain.retain_batch("b", [NewMemory(content=content, speaker="Ben") for content in told])
+    await plain.retain_batch("b", [NewMemory(content=f"nothing much happened on day {n}") for n in range(60)])
+    hits = (await plain.recall("Who gave away the Prius?", "b", max_results=3)).hits
+    assert not [hit for hit in hits if "entity" in hit.evidence]
+
+
 def test_names_are_capitals_inside_a_sentence() -> None:
     found = set(named_terms('We went to Oslo with Ann. The boat was fine. "Never" said Ben - and I agree'))
     assert found == {term_of(word) for word in ("oslo", "ann", "ben")}
