@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from astrocyte.recall.bank_index import BankIndex
 from astrocyte.recall.legs import Closeness, best_places, scanned
+from astrocyte.stores.store import Admitted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,22 +20,15 @@ if TYPE_CHECKING:
 NEAREST = 100
 """Passages that are asked of the index: its time grows with them."""
 
-ADMITTED = 40
-"""Passages that a filter should admit of those that are asked of the index, on the average."""
-
 LIKELY = 200
 """Passages of the keyword leg's best."""
 
 FEW = 20
-"""When the index finds fewer that are admitted, the filter goes against the question, and is answered exactly."""
-
-SCANNED = 12_000
-"""A filter that admits no more than this is answered exactly: an index would walk past most of what it finds."""
+"""When the index finds fewer, the filter goes against the question, and is answered exactly."""
 
 ALL_TOLD = 1000
-"""So many cosines are fetched, whatever they are; of more than that only the best."""
+"""A filter that admits no more than this is answered exactly, whatever the cosines: that is quicker than the index."""
 
-MOST_NEAREST = 4000
 SAMPLE = 1000
 SAMPLED_BANKS = 64
 
@@ -44,7 +38,7 @@ class VectorSource(Protocol):
     """A store that searches vectors itself."""
 
     def nearest_rows(
-        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
+        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int, admitted: Admitted | None = None
     ) -> list[tuple[int, float]]: ...
     def cosines(
         self, rows: Sequence[int], vector: "NDArray[np.float32]", most: int | None = None
@@ -77,15 +71,16 @@ class RemoteVectors:
         if admitted <= ALL_TOLD:
             self._fill(index, cosines, np.flatnonzero(mask), vector)
             return Closeness(cosines)
-        if admitted > SCANNED:
-            count = min(MOST_NEAREST, max(NEAREST, ADMITTED * index.living // admitted))
-            bank = (index.position.bank, index.space.dimension)
-            _place(index, cosines, self._source.nearest_rows(bank, vector, count))
-        if int((mask & ~np.isnan(cosines)).sum()) < FEW:
+        bank = (index.position.bank, index.space.dimension)
+        passing = None if admitted == index.living else _admitted(index, mask)
+        nearest = self._source.nearest_rows(bank, vector, NEAREST, passing)
+        _place(index, cosines, nearest)
+        if len(nearest) < FEW:
             self._fill(index, cosines, np.flatnonzero(mask), vector, most=NEAREST)
         likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), LIKELY), np.int64)
         self._fill(index, cosines, likely, vector)
-        sample = self._sample(index) @ vector
+        # vecdot and not @, which wakes threads of its own
+        sample = np.vecdot(self._sample(index), vector)
         return Closeness(cosines, float(sample.mean()), float(sample.std()))
 
     def _fill(
@@ -118,6 +113,16 @@ class RemoteVectors:
             while len(self._samples) > SAMPLED_BANKS:
                 self._samples.popitem(last=False)
         return sample
+
+
+def _admitted(index: BankIndex, mask: "NDArray[np.bool_]") -> Admitted:
+    """A bit for every passage from the bank's first to its last, those of other banks in between included."""
+    import numpy as np
+
+    first, last = int(index.rows[0]), int(index.rows[-1])
+    bits = np.zeros(last - first + 1, np.bool_)
+    bits[index.rows[mask] - first] = True
+    return Admitted(first, last, np.packbits(bits, bitorder="little").tobytes())
 
 
 def _place(index: BankIndex, cosines: "NDArray[np.float32]", found: Sequence[tuple[int, float]]) -> None:

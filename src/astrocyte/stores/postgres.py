@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from aster.foundation.audit import utc_now
@@ -20,9 +21,8 @@ from aster.foundation.logs import get_logger
 from aster.foundation.sql import Connection
 from aster.foundation.sql.postgres import PostgresDatabase
 from astrocyte.errors import NotSupported
-from astrocyte.stores.rows import at_one_moment
 from astrocyte.stores.sql import SqlStore
-from astrocyte.stores.store import Changes, Position, Space
+from astrocyte.stores.store import Admitted, Changes, Position, Space
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,8 +34,11 @@ EXACT_ROWS = 10_000
 """Passages up to which a bank is scanned: exact, and quicker than an index."""
 
 TAKEN_AT_ONCE = 1000
-EF_SEARCH = 100
-MOST_EF_SEARCH = 1000  # pgvector's own limit
+SEARCHING = MappingProxyType(
+    {"hnsw.iterative_scan": "strict_order", "hnsw.ef_search": "100", "hnsw.max_scan_tuples": "10000"}
+)
+"""How an index is walked: on and on until enough passages are admitted, ten thousand at most."""
+
 BUILD_MEMORY = "256MB"
 BUILD_LOCK = 0x61737662
 """First half of the advisory lock of whoever builds a bank's index ("asvb"); the second half is the bank."""
@@ -55,6 +58,7 @@ class PostgresStore(SqlStore):
                 hint="install pgvector on the server; as a superuser: CREATE EXTENSION vector",
             ) from error
         database.after_writes(follow)
+        database.set_for_reads(SEARCHING)
         self._passages: dict[str, int] = {}
         self._building: set[str] = set()
 
@@ -101,23 +105,30 @@ class PostgresStore(SqlStore):
         return True
 
     def nearest_rows(
-        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int
+        self, space: tuple[int, int], vector: "NDArray[np.float32]", count: int, admitted: Admitted | None = None
     ) -> list[tuple[int, float]]:
-        """About the ``count`` passages nearest to a vector, with their cosines; ``space`` is bank and dimension."""
+        """About the ``count`` passages nearest to a vector of those admitted, with their cosines.
+
+        ``space`` is bank and dimension. Fewer come back when not many of the nearest ten thousand are admitted.
+        """
         bank, dimension = space
         # The bank and the dimension are numbers of ours and part of the text: a partial index serves no parameter.
+        embedding, asked = f"embedding::halfvec({dimension})", f"?1::halfvec({dimension})"
+        passes = ""
+        values: list[Any] = [_as_text(vector), count]
+        if admitted is not None:
+            # An expression that no other index serves, and that seems to pass nearly everything: so the vectors' index
+            # is walked from the nearest on, and each passage is looked up in the bits.
+            passes = " AND CASE WHEN passage BETWEEN ?3 AND ?4 THEN get_bit(?5, passage - ?3) ELSE 0 END <> 0"
+            values += [admitted.first, admitted.last, admitted.bits]
         query = (
-            f"SELECT passage, -(embedding::halfvec({dimension}) <#> ?::halfvec({dimension})) FROM memory_neighbours"  # noqa: S608
-            f" WHERE bank = {bank} ORDER BY embedding::halfvec({dimension}) <#> ?::halfvec({dimension}) LIMIT ?"
+            f"SELECT passage, -({embedding} <#> {asked}) FROM memory_neighbours WHERE bank = {bank}{passes}"  # noqa: S608
+            f" ORDER BY {embedding} <#> {asked} LIMIT ?2"
         )
-        text = _as_text(vector)
-
-        def search(connection: Connection) -> list[tuple[int, float]]:
-            beam = min(max(EF_SEARCH, count), MOST_EF_SEARCH)
-            connection.execute(f"SET LOCAL hnsw.iterative_scan = strict_order; SET LOCAL hnsw.ef_search = {beam}")
-            return connection.execute(query, (text, text, count)).fetchall()
-
-        return self._database.read_now(lambda connection: at_one_moment(connection, search))
+        found: list[tuple[int, float]] = self._database.read_now(
+            lambda connection: connection.execute(query, values).fetchall()
+        )
+        return found
 
     def cosines(
         self, rows: Sequence[int], vector: "NDArray[np.float32]", most: int | None = None

@@ -100,6 +100,15 @@ class FreshVector:
 
 
 @dataclass(frozen=True, slots=True)
+class Admitted:
+    """The passages that a filter admits: bit n is that of passage ``first`` + n, the lowest of a byte first."""
+
+    first: int
+    last: int
+    bits: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """What to forget: everything in the bank, or the memories that meet every condition that is given."""
 

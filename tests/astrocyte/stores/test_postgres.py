@@ -18,6 +18,7 @@ from astrocyte.recall.remote_vectors import RemoteVectors
 from astrocyte.stores.opening import open_store
 from astrocyte.stores.postgres import PostgresStore
 from astrocyte.stores.sqlite import SqliteStore
+from astrocyte.stores.store import Admitted
 
 DIMENSION = 32
 GROUPS = 50
@@ -85,8 +86,7 @@ async def test_a_filtered_search_among_many_banks_finds_nine_of_the_true_ten(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One index for all banks, on pgvector's default settings, finds two."""
-    for name in ("SCANNED", "ALL_TOLD"):
-        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", 0)
+    monkeypatch.setattr("astrocyte.recall.remote_vectors.ALL_TOLD", 0)
     store = store_of(engine)
     for bank in range(BANKS):
         await engine.retain_batch(f"b{bank}", [memory(number) for number in range(MEMORIES)])
@@ -116,8 +116,8 @@ async def test_a_filter_that_goes_against_the_question_is_answered_exactly(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest passages are all of other topics than the filter admits."""
-    for name, value in (("SCANNED", 0), ("ALL_TOLD", 0), ("NEAREST", 20), ("ADMITTED", 2)):
-        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", value)
+    monkeypatch.setattr("astrocyte.recall.remote_vectors.ALL_TOLD", 0)
+    monkeypatch.setattr("astrocyte.stores.postgres.SEARCHING", {"hnsw.max_scan_tuples": "50"})
     store = store_of(engine)
     await engine.retain_batch("b", [memory(number) for number in range(1500)])
     exact = BankIndexes(store).current("b")
@@ -134,7 +134,8 @@ async def test_a_filter_that_goes_against_the_question_is_answered_exactly(
     assert len(set(found) & set(best_places(exact.vectors.cosines(vector), mask, 10))) >= 9
 
 
-async def test_the_index_is_used(engine: Astrocyte) -> None:
+@pytest.mark.parametrize("passes", ["", " AND CASE WHEN passage > 3 THEN get_bit('\\xff', passage) ELSE 0 END <> 0"])
+async def test_the_index_is_used(engine: Astrocyte, passes: str) -> None:
     store = store_of(engine)
     await engine.retain_batch("b", [memory(number) for number in range(1500)])
     store.build_vector_index("b")
@@ -142,11 +143,28 @@ async def test_the_index_is_used(engine: Astrocyte) -> None:
     number = store._database.read_now(lambda c: c.execute("SELECT id FROM memory_banks").fetchone()[0])
     plan = store._database.read_now(
         lambda c: c.execute(
-            f"EXPLAIN SELECT passage FROM memory_neighbours WHERE bank = {number}"
+            f"EXPLAIN SELECT passage FROM memory_neighbours WHERE bank = {number}{passes}"
             f" ORDER BY embedding::halfvec({DIMENSION}) <#> '{vector}'::halfvec({DIMENSION}) LIMIT 200"
         ).fetchall()
     )
     assert f"memory_neighbours_of_{number}" in str(plan)
+
+
+async def test_the_index_gives_none_but_what_is_admitted_and_walks_on_until_it_has_enough(engine: Astrocyte) -> None:
+    store = store_of(engine)
+    await engine.retain_batch("b", [memory(number) for number in range(1500)])
+    store.build_vector_index("b")
+    index = BankIndexes(store).current("b")
+    assert index is not None
+    await engine.retain("topic001 came later", "b")
+    rows = [int(row) for row in index.rows[::100]]
+    bits = np.zeros(1500, np.bool_)
+    bits[np.array(rows) - int(index.rows[0])] = True
+    admitted = Admitted(int(index.rows[0]), int(index.rows[-1]), np.packbits(bits, bitorder="little").tobytes())
+    (vector,) = Grouped().embed(["topic001 question"])
+    found = store.nearest_rows((index.position.bank, DIMENSION), vector, 15, admitted)
+    assert sorted(row for row, _ in found) == rows
+    assert [cosine for _, cosine in found] == sorted((cosine for _, cosine in found), reverse=True)
 
 
 async def test_answers_are_those_of_a_scan(engine: Astrocyte) -> None:

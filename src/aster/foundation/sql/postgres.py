@@ -10,7 +10,7 @@ import re
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
@@ -102,6 +102,7 @@ class PostgresDatabase(Database):
         """Connects at once: a server that can't be reached is an error here, not later."""
         self._target = _target(url)
         super().__init__(_public_name(self._target))
+        self._reader_options = _READER_OPTIONS
         self._writer_options = _WRITER_OPTIONS + (" -c synchronous_commit=off" if durability == "normal" else "")
         with self._errors():
             self._writer = self._connect(self._writer_options)
@@ -127,6 +128,11 @@ class PostgresDatabase(Database):
                 return self._read(query)
             except _Lost as lost:
                 raise lost.error from None
+
+    def set_for_reads(self, settings: Mapping[str, str]) -> None:
+        """Settings of every connection that reads from now on, so that no statement has to be preceded by them."""
+        self._reader_options += "".join(f" -c {name}={value}" for name, value in settings.items())
+        self._drop_idle()
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -254,7 +260,7 @@ class PostgresDatabase(Database):
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = self._connect(_READER_OPTIONS)
+                connection = self._connect(self._reader_options)
             try:
                 yield connection
             finally:
