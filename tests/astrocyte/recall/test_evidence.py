@@ -57,6 +57,18 @@ async def test_neither_a_speaker_nor_what_the_question_names_links_memories(plai
     assert not [hit for hit in hits if "entity" in hit.evidence]
 
 
+async def test_what_scores_below_the_cut_off_is_left_out_and_a_stranger_to_the_bank_scores_low(
+    astrocyte: Astrocyte,
+) -> None:
+    told = ["Ann's beagle is called Max", "The invoice of March is due", "We moved the server to Oslo"]
+    await astrocyte.retain_batch("b", [NewMemory(content=content) for content in told])
+    everything = (await astrocyte.recall("What is Ann's beagle called?", "b")).hits
+    kept = (await astrocyte.recall("What is Ann's beagle called?", "b", min_score=0.5)).hits
+    assert [hit.text for hit in kept] == told[:1]
+    assert kept == [hit for hit in everything if hit.score >= 0.5]
+    assert not (await astrocyte.recall("Which volcano erupted in Iceland?", "b", min_score=0.5)).hits
+
+
 def test_names_are_capitals_inside_a_sentence() -> None:
     found = set(named_terms('We went to Oslo with Ann. The boat was fine. "Never" said Ben - and I agree'))
     assert found == {term_of(word) for word in ("oslo", "ann", "ben")}
