@@ -34,6 +34,7 @@ from astrocyte.errors import (
     LegalHoldActive,
     MemoryNotFound,
     ModelMismatch,
+    ModelUnavailable,
     NotOpen,
     PersonalDataRefused,
 )
@@ -64,6 +65,7 @@ _STATUSES: Mapping[type[AsterError], type[RpcError]] = MappingProxyType(
         LegalHoldActive: FailedPreconditionError,
         PersonalDataRefused: InvalidArgumentError,
         LanguageModelUnavailable: UnavailableError,
+        ModelUnavailable: UnavailableError,
         StorageError: UnavailableError,
         NotOpen: UnavailableError,
         BadRequest: InvalidArgumentError,

@@ -17,6 +17,7 @@ from astrocyte.errors import (
     LegalHoldActive,
     MemoryNotFound,
     ModelMismatch,
+    ModelUnavailable,
     NotOpen,
     PersonalDataRefused,
 )
@@ -33,14 +34,15 @@ STATUSES: Mapping[type[AsterError], int] = MappingProxyType(
         ModelMismatch: 409,
         PersonalDataRefused: 422,
         LanguageModelUnavailable: 502,
+        ModelUnavailable: 503,
         StorageError: 503,
         NotOpen: 503,
     }
 )
 """The nearest class of an error decides; what is not listed is a 500."""
 
-HIDDEN = frozenset({503})
-"""Statuses whose detail is for the log: it may name files."""
+HIDDEN = (StorageError, NotOpen)
+"""Errors whose detail is for the log: it may name files."""
 
 logger = get_logger("astrocyte.gateway")
 
@@ -50,7 +52,7 @@ def render_error(request: Request, error: AsterError) -> Reply:
     status = error.status if isinstance(error, HttpError) else _status(error)
     headers = error.headers if isinstance(error, HttpError) else ()
     detail = str(error)
-    if status in HIDDEN and not isinstance(error, HttpError):
+    if isinstance(error, HIDDEN):
         logger.error("the store did not answer", code=error.code, reason=error.message, request_id=request.request_id)
         detail = "the memory store is not available"
     return json_reply(ErrorBody(detail, error.code), status, headers)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from aster.foundation.extras import load_extra
+from aster.foundation.logs import get_logger
 from astrocyte.errors import ModelUnavailable
 from astrocyte.models.kept_files import find_kept, is_whole
 from astrocyte.models.word_vectors import is_telling, pack_words
@@ -31,6 +32,8 @@ MAX_TOKENS = 256
 CORES = os.cpu_count() or 1
 
 T = TypeVar("T")
+
+logger = get_logger("astrocyte.models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +137,10 @@ def _load(model: Path | bytes) -> _Loaded:
 
     runtime = load_extra("onnxruntime", extra="memory")
     if isinstance(model, Path) and not is_whole(model, FILE_SHA256):
-        raise ModelUnavailable(f"{model} is damaged", hint="run `astrocyte model prepare`, which makes it anew")
+        logger.error("the embedding model's file is damaged", path=str(model))
+        raise ModelUnavailable(
+            "the embedding model's file is damaged", hint="run `astrocyte model prepare`, which makes it anew"
+        )
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the graph is as it should be

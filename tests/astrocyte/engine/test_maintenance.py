@@ -11,6 +11,7 @@ from tests.astrocyte.rows import execute
 from aster.foundation.errors import StorageUnwritable
 from astrocyte import Astrocyte, NewMemory
 from astrocyte.errors import NotSupported
+from astrocyte.models.minilm import MiniLm
 
 STORES = ("sqlite", "postgres")
 
@@ -106,3 +107,14 @@ async def test_a_backup_never_replaces_a_file(filed: Astrocyte, tmp_path: Path) 
         await filed.back_up(tmp_path / "missing" / "copy.db")
     assert (tmp_path / "there").read_text() == "mine"
     assert sorted(file.name for file in tmp_path.iterdir() if not file.name.startswith("memory.db")) == ["there"]
+
+
+async def test_the_doctor_tells_of_a_damaged_model_and_the_way_out(url: str, tmp_path: Path) -> None:
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"damaged")
+    settings = Astrocyte.from_config_dict({"storage": {"url": url}}).settings
+    async with Astrocyte(settings, provider=MiniLm(damaged)) as engine:
+        (found,) = [one for one in await engine.doctor() if one.check == "embedding model"]
+    assert not found.is_well
+    assert found.hint is not None
+    assert "astrocyte model prepare" in found.hint

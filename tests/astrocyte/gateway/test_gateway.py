@@ -1,6 +1,7 @@
 """The memory routes over HTTP: what they answer, and how they refuse."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from aster.foundation.http.openapi import openapi_document
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.bodies import ErrorBody
 from astrocyte.memory import Astrocyte
+from astrocyte.models.minilm import MiniLm
 
 ROUTES = ("/v1/retain", "/v1/retain/batch", "/v1/recall", "/v1/reflect", "/v1/history", "/v1/forget")
 
@@ -198,6 +200,19 @@ async def test_a_store_that_fails_is_a_503_without_file_names(client: httpx.Asyn
     answer = await client.post("/v1/retain", json={"content": "x", "bank_id": "b"})
     assert answer.status_code == 503
     assert answer.json() == {"detail": "the memory store is not available", "code": "STORAGE_FAILED"}
+
+
+async def test_a_damaged_model_is_a_503_that_tells_the_way_out(url: str, tmp_path: Path) -> None:
+    damaged = tmp_path / "model.onnx"
+    damaged.write_bytes(b"damaged")
+    settings = Astrocyte.from_config_dict({"storage": {"url": url}}).settings
+    async with Astrocyte(settings, provider=MiniLm(damaged)) as engine:
+        transport = httpx.ASGITransport(app=create_gateway(engine))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            answer = await client.post("/v1/retain", json={"content": "x", "bank_id": "b"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert "astrocyte model prepare" in answer.json()["detail"]
+    assert str(tmp_path) not in answer.text
 
 
 async def test_the_table_of_routes_makes_an_openapi_document(plain: Astrocyte) -> None:

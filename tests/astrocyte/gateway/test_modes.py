@@ -1,8 +1,10 @@
 """Which modes start, what they warn of, and that nothing falls back to one that trusts everybody."""
 
+import sys
+
 import pytest
 
-from aster.foundation.errors import ConfigError
+from aster.foundation.errors import ConfigError, MissingExtra
 from astrocyte.gateway.app import create_gateway
 from astrocyte.gateway.settings import GatewaySettings, resolve_settings
 from astrocyte.memory import Astrocyte
@@ -24,6 +26,15 @@ def test_a_mode_without_its_variables_starts_with_a_warning(
 @pytest.mark.parametrize("mode", ["none", "off", "dve", "basic"])
 def test_an_unknown_mode_refuses_to_start(engine: Astrocyte, mode: str) -> None:
     with pytest.raises(ConfigError, match=f"Unknown ASTROCYTE_AUTH_MODE: {mode}"):
+        create_gateway(engine, resolve_settings(environ={"ASTROCYTE_AUTH_MODE": mode}))
+
+
+@pytest.mark.parametrize("mode", ["jwt_hs256", "jwt_oidc"])
+def test_a_mode_whose_libraries_are_missing_names_the_extra(
+    engine: Astrocyte, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    with pytest.raises(MissingExtra, match=r"aster-platform\[gateway\]"):
         create_gateway(engine, resolve_settings(environ={"ASTROCYTE_AUTH_MODE": mode}))
 
 
