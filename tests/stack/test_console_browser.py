@@ -79,15 +79,23 @@ def visit(page: Browser, path: str) -> None:
     page.run("location.hash = args[0]", f"#{path}")
 
 
-def sign_in(page: Browser, server: Server, role: str = "OWNER", secret: str | None = None) -> None:
-    visit(page, "/access")
+def sign_in(
+    page: Browser,
+    server: Server,
+    role: str = "OWNER",
+    secret: str | None = None,
+    at: tuple[str, str] = ("/access", "Sign out"),
+) -> None:
+    """Sign in on a page, and wait for the words that are only there for those who are."""
+    path, words = at
+    visit(page, path)
     page.type(page.labelled("Tenant"), "acme-corp")
     page.type(page.labelled("Secret"), server.secret if secret is None else secret)
     page.type(page.labelled("User"), "dana")
     page.choose(page.labelled("Role"), role)
     page.press("Sign in", within="main")
     if secret is None:
-        page.see("Sign out")
+        page.see(words)
 
 
 def test_the_overview_tells_that_all_is_well(page: Browser) -> None:
@@ -125,7 +133,7 @@ def test_a_secret_that_is_wrong_is_told_as_such(page: Browser, server: Server) -
 
 
 def test_a_secret_that_is_right_signs_and_can_t_be_read_again(page: Browser, server: Server) -> None:
-    sign_in(page, server)
+    sign_in(page, server, at=("/policies", "Write a policy"))
     page.see("acme-corp · OWNER", "#callers")
     kept = page.run(
         "const stored = [{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href];"
@@ -219,6 +227,22 @@ def test_what_is_retained_in_the_browser_is_recalled(page: Browser, server: Serv
     page.see("retained", ".timeline")
 
 
+def test_nothing_typed_is_lost_when_the_server_can_t_be_reached(page: Browser, server: Server) -> None:
+    visit(page, "/memory/offline/retain")
+    page.type(page.labelled("What to remember"), "The kiln is hot.")
+    page.devtools("Network.enable")
+    lost: dict[str, Any] = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    page.devtools("Network.emulateNetworkConditions", offline=True, **lost)
+    try:
+        page.press("Retain", within="form")
+        page.see("UNREACHABLE")
+    finally:
+        page.devtools("Network.emulateNetworkConditions", offline=False, **lost)
+    assert page.run("return document.querySelector('textarea').value") == "The kiln is hot."
+    page.press("Retain", within="form")
+    page.see("Kept:")
+
+
 def test_a_memory_is_changed_and_its_history_says_so(page: Browser, server: Server) -> None:
     (memory,) = server.retain("edits", {"content": "The oven is gas."})
     visit(page, f"/memory/edits/memories/{memory}")
@@ -241,6 +265,21 @@ def test_forgetting_shows_first_what_would_go_and_forgets_exactly_that(page: Bro
     page.see("1 forgotten")
     left = server.http.get("/v1/banks/attic/memories").json()["memories"]
     assert [each["content"] for each in left] == ["The roof is new", "Nora moved to Porto"]
+
+
+def test_a_whole_bank_goes_only_once_its_name_was_typed(page: Browser, server: Server) -> None:
+    server.retain("old-shop", {"content": "The till is broken"}, {"content": "The roof leaks"})
+    visit(page, "/memory/old-shop/forget")
+    page.click(page.labelled("The whole bank"))
+    page.press("Show what would go")
+    page.see("2 would be forgotten")
+    page.type(page.labelled("Type old-shop to forget the whole bank"), "old-shed")
+    page.press("Forget the whole bank for good")
+    page.see("nothing was done")
+    assert server.http.get("/v1/banks/old-shop").json()["memories"] == 2
+    page.type(page.labelled("Type old-shop to forget the whole bank"), "old-shop")
+    page.press("Forget the whole bank for good")
+    page.see("2 forgotten")
 
 
 def test_an_answer_leads_to_the_memories_it_rests_on(page: Browser) -> None:
@@ -442,7 +481,7 @@ def test_keywords_are_told_apart_in_every_language(page: Browser, server: Server
       return [
         words("en-US", 'If rate is not equal to "If" or ratio at least 7'),
         words("de-DE", "Modul finanz.Kredit."),
-        words("en-US", "Reject rate", { RETURN: ["Reject"] }),
+        words("en-US", "Re-ject rate", { RETURN: ["Re-ject"] }),
         words("zh-CN", "模块 财务。").length,
       ];
     """
@@ -450,7 +489,7 @@ def test_keywords_are_told_apart_in_every_language(page: Browser, server: Server
     assert "or" in english
     assert "at least" in english
     assert german == ["Modul"]
-    assert own == ["Reject"]
+    assert own == ["Re-ject"]
     assert chinese == 1
 
 

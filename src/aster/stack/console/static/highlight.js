@@ -29,7 +29,7 @@ const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
 
 /** @param {string[]} words the longest first, so that `is not` is not taken for `is` */
 function alternatives(words) {
-  return words.map((word) => word.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&").replace(/ +/g, "\\s+")).join("|") || "(?!)";
+  return words.map((word) => word.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&").replace(/ +/g, "\\s+")).join("|") || "(?!)";
 }
 
 /** @param {Lexicon | undefined} lexicon @param {Record<string, string[]> | null} [aliases] own words for keywords

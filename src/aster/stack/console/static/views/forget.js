@@ -5,6 +5,7 @@ import { bankFrame } from "../bank.js";
 import { fill, h, link } from "../dom.js";
 import { field, form, listOf, momentOf } from "../form.js";
 import { badge, empty, number } from "../show.js";
+import { mustBeSure, sureField } from "../sure.js";
 import { memoryRow } from "./memories.js";
 
 const SHOWN = 200;
@@ -46,16 +47,11 @@ function confirming(bank, selection, preview) {
         label: "Reason",
         hint: "Kept in the record that something was forgotten; the texts are not.",
       }),
-      isWhole &&
-        field({
-          name: "sure",
-          label: `Type ${bank} to forget the whole bank`,
-          required: true,
-          pattern: bank.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&"),
-        }),
+      isWhole && sureField(bank, "to forget the whole bank"),
     ],
     submit: isWhole ? "Forget the whole bank for good" : `Forget ${number(count)} for good`,
-    async act({ reason }, outcome) {
+    async act({ reason, sure }, outcome) {
+      if (isWhole) mustBeSure(sure, bank);
       const { value } = await askMemory("POST", "/v1/forget", {
         body: { bank_id: bank, ...chosen, reason: reason || null },
       });

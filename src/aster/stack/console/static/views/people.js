@@ -4,7 +4,7 @@ import { askPolicy } from "../api.js";
 import { button, h } from "../dom.js";
 import { field, form, momentOf } from "../form.js";
 import { go } from "../router.js";
-import { badge, empty, moment, section, table } from "../show.js";
+import { badge, empty, moment, number, section, table } from "../show.js";
 import { ROLES } from "../signin.js";
 import { acting } from "../acting.js";
 import { accessTabs } from "./access.js";
@@ -42,7 +42,8 @@ function assigning() {
 
 /** @param {import("../router.js").Place} place */
 export async function people({ signal }) {
-  const { value } = await askPolicy("GET", PATH, { query: { size: SIZE }, signal });
+  const { value, headers } = await askPolicy("GET", PATH, { query: { size: SIZE }, signal });
+  const total = Number(headers.get("X-Total-Count") ?? value.length);
   const { attempt, outcome } = acting();
   const rows = value.map((/** @type {any} */ each) => [
     each.userId,
@@ -67,6 +68,7 @@ export async function people({ signal }) {
       value.length === 0
         ? empty("Nobody is assigned: everybody may be what the tenant's settings let an unassigned user be.")
         : table("Assignments", ["User", "At most", "Until", "Assigned", ""], rows),
+      total > value.length && h("p", { class: "quiet" }, `${number(value.length)} of ${number(total)} are shown.`),
       outcome,
       section("Assign", assigning()),
     ],

@@ -20,6 +20,7 @@ import {
 import { go } from "../router.js";
 import { badge, facts, moment, section } from "../show.js";
 import { sourceView } from "../source.js";
+import { mustBeSure, sureField } from "../sure.js";
 
 /**
  * What the service finds in a source; nothing for those who may not ask.
@@ -114,15 +115,10 @@ function withdrawing(summary) {
   return form({
     label: "Withdraw",
     danger: true,
-    fields: field({
-      name: "sure",
-      label: `Type ${summary.name} to withdraw it`,
-      required: true,
-      hint: "It answers no more. Its versions and audit records stay.",
-    }),
+    fields: sureField(summary.name, "to withdraw it", "It answers no more. Its versions and audit records stay."),
     submit: "Withdraw the policy",
     async act({ sure }) {
-      if (sure !== summary.name) throw new Error(`That is not “${summary.name}”.`);
+      mustBeSure(sure, summary.name);
       await askPolicy("DELETE", policyUrl(summary.policyId));
       go("/policies");
     },
