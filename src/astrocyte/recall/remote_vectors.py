@@ -26,8 +26,13 @@ LIKELY = 200
 FEW = 20
 """When the index finds fewer, the filter goes against the question, and is answered exactly."""
 
+SCANNED = 12_000
+"""A filter that admits no more than this is answered exactly: an index would walk past most of what it finds, which is
+no quicker and, where near passages are few, finds fewer.
+"""
+
 ALL_TOLD = 1000
-"""A filter that admits no more than this is answered exactly, whatever the cosines: that is quicker than the index."""
+"""So many cosines are fetched, whatever they are; of more than that only the best."""
 
 SAMPLE = 1000
 SAMPLED_BANKS = 64
@@ -71,10 +76,11 @@ class RemoteVectors:
         if admitted <= ALL_TOLD:
             self._fill(index, cosines, np.flatnonzero(mask), vector)
             return Closeness(cosines)
-        bank = (index.position.bank, index.space.dimension)
-        passing = None if admitted == index.living else _admitted(index, mask)
-        nearest = self._source.nearest_rows(bank, vector, NEAREST, passing)
-        _place(index, cosines, nearest)
+        nearest: list[tuple[int, float]] = []
+        if admitted > SCANNED:
+            passing = None if admitted == index.living else _admitted(index, mask)
+            nearest = self._source.nearest_rows((index.position.bank, index.space.dimension), vector, NEAREST, passing)
+            _place(index, cosines, nearest)
         if len(nearest) < FEW:
             self._fill(index, cosines, np.flatnonzero(mask), vector, most=NEAREST)
         likely = np.array(best_places(words, mask & (words > 0) & np.isnan(cosines), LIKELY), np.int64)

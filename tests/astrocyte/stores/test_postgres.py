@@ -86,7 +86,8 @@ async def test_a_filtered_search_among_many_banks_finds_nine_of_the_true_ten(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One index for all banks, on pgvector's default settings, finds two."""
-    monkeypatch.setattr("astrocyte.recall.remote_vectors.ALL_TOLD", 0)
+    for name in ("SCANNED", "ALL_TOLD"):
+        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", 0)
     store = store_of(engine)
     for bank in range(BANKS):
         await engine.retain_batch(f"b{bank}", [memory(number) for number in range(MEMORIES)])
@@ -116,7 +117,8 @@ async def test_a_filter_that_goes_against_the_question_is_answered_exactly(
     engine: Astrocyte, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The nearest passages are all of other topics than the filter admits."""
-    monkeypatch.setattr("astrocyte.recall.remote_vectors.ALL_TOLD", 0)
+    for name in ("SCANNED", "ALL_TOLD"):
+        monkeypatch.setattr(f"astrocyte.recall.remote_vectors.{name}", 0)
     monkeypatch.setattr("astrocyte.stores.postgres.SEARCHING", {"hnsw.max_scan_tuples": "50"})
     store = store_of(engine)
     await engine.retain_batch("b", [memory(number) for number in range(1500)])
