@@ -63,6 +63,8 @@ class Browser:
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         opened = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._session = f"/session/{opened['sessionId']}"
+        patience_ms = int(2000 * PATIENCE)
+        self.command("POST", "/timeouts", {"script": patience_ms, "pageLoad": patience_ms})
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if method != "POST" else json.dumps(body or {}).encode()

@@ -53,6 +53,8 @@ export function editor({ label, value, highlight, check }) {
   let words = highlight;
   /** @type {string[]} */
   let drawn = [];
+  /** @type {Element[]} */
+  let wrong = [];
   /** @type {Diagnostic[]} */
   let known = [];
   let waiting = 0;
@@ -61,13 +63,12 @@ export function editor({ label, value, highlight, check }) {
   const draw = () => {
     const lines = linesOf(`${area.value}\n`);
     replaceChanged(shown, drawn, lines, (line) => h("div", {}, line === "" ? "\u200b" : words(line)));
-    replaceChanged(numbers, drawn, lines, () => h("div"));
+    while (numbers.childElementCount > lines.length) numbers.lastElementChild?.remove();
+    numbers.append(...lines.slice(numbers.childElementCount).map(() => h("div")));
     drawn = lines;
-    const wrong = new Set(known.map((each) => each.startLine));
-    for (const column of [shown, numbers]) {
-      for (const [index, line] of [...column.children].entries()) line.classList.toggle("wrong", wrong.has(index + 1));
-    }
-    scroll();
+    for (const line of wrong) line.classList.remove("wrong");
+    wrong = known.flatMap((each) => [shown, numbers].map((column) => column.children[each.startLine - 1] ?? []).flat());
+    for (const line of wrong) line.classList.add("wrong");
   };
   const scroll = () => {
     shown.scrollTop = numbers.scrollTop = area.scrollTop;
@@ -148,7 +149,6 @@ export function editor({ label, value, highlight, check }) {
         words = next;
         drawn = [];
         fill(shown);
-        fill(numbers);
       }
       draw();
       ask();
