@@ -46,6 +46,7 @@ class BankOperations(Engine):
         bank = bank_name(bank_id)
         await self._authorize(context, "forget_all", [bank])
         gone = await self._opened.store.delete_bank(bank, self._event("delete_bank", bank, context))
+        self.measures.forgotten += len(gone)
         return ForgetResult(deleted_count=len(gone))
 
     async def bank_info(self, bank_id: str, *, context: AstrocyteContext | None = None) -> BankInfo | None:
@@ -117,7 +118,7 @@ class BankOperations(Engine):
         due, exempt = await asyncio.to_thread(self._due, bank)
         if not dry_run:
             for part in _parts(due["delete"]):
-                await store.forget(bank, Selection(memory_ids=part), event)
+                self.measures.forgotten += len(await store.forget(bank, Selection(memory_ids=part), event))
             for part in _parts(due["archive"]):
                 await store.archive(bank, part, event)
         steps = [
