@@ -190,7 +190,10 @@ def test_a_bank_without_vectors_is_embedded_by_the_model_that_is_configured(
     (tmp_path / "astrocyte.yaml").write_text("embedding: {provider: minilm}\n")
     assert re.search(r"^advice bank vectors: .*a \(520\)", run("doctor"), re.MULTILINE)
     assert run("reembed", "--all", "--dry-run").startswith("a: 520 of 520 passages to embed")
-    told = json.loads(run("reembed", "a", "--json"))["banks"]
+    with DataDirectory(tmp_path / "astrocyte-data"):  # as a server has it
+        told = json.loads(run("reembed", "a", "--json"))["banks"]
+        with pytest.raises(StorageBusy):
+            run("lifecycle", "a")
     assert [(one["embedded"], one["remaining"], one["is_finished"]) for one in told] == [(520, 0, True)]
     assert run("reembed", "a").startswith("a: nothing to do")
     assert "advice" not in run("doctor")

@@ -72,10 +72,10 @@ def list_banks(
             typer.echo(name)
 
 
-async def every_bank(place: Place) -> list[str]:
+async def every_bank(place: Place, *, beside_server: bool = False) -> list[str]:
     """The names of all banks, in order."""
     names: list[str] = []
-    async with place.opened() as memory:
+    async with place.opened(beside_server=beside_server) as memory:
         after = None
         while True:
             page = await memory.list_banks(after=after)

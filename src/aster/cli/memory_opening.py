@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,10 +44,11 @@ class Place:
     principal: str | None
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator["AsyncAstrocyteClient"]:
+    async def opened(self, *, beside_server: bool = False) -> AsyncIterator["AsyncAstrocyteClient"]:
         """A client of the gateway, or of one in this process over the data directory: the same words, errors, checks.
 
-        A directory that a server has open is an error that says so.
+        A directory that a server has open is an error that says so, unless ``beside_server``: for work that another
+        process on the same store may do meanwhile.
         """
         from astrocyte.client import Credentials
         from astrocyte.gateway.settings import GatewaySettings
@@ -56,7 +57,8 @@ class Place:
         who = replace(who, principal=self.principal or who.principal)
         if self.url is None:  # nobody checks keys or tokens here: who can open the files is believed
             who = Credentials(principal=who.principal, on_behalf_of=who.on_behalf_of)
-        async with self._client(who, GatewaySettings(rate_limit_per_second=0)) as client:
+        settings = GatewaySettings(rate_limit_per_second=0)
+        async with self._client(who, settings, beside_server=beside_server) as client:
             yield client
 
     @asynccontextmanager
@@ -70,7 +72,9 @@ class Place:
             yield client
 
     @asynccontextmanager
-    async def _client(self, who: "Credentials", settings: "GatewaySettings") -> AsyncIterator["AsyncAstrocyteClient"]:
+    async def _client(
+        self, who: "Credentials", settings: "GatewaySettings", *, beside_server: bool = False
+    ) -> AsyncIterator["AsyncAstrocyteClient"]:
         from astrocyte.client import AsyncAstrocyteClient
         from astrocyte.gateway.app import create_gateway
 
@@ -80,7 +84,7 @@ class Place:
             return
         httpx = load_extra("httpx", extra="memory")
         configure_logging(format="text", level="error", mask=True)
-        async with self.engine() as engine:
+        async with self.engine(beside_server=beside_server) as engine:
             transport = httpx.ASGITransport(app=create_gateway(engine, settings))
             async with AsyncAstrocyteClient("http://memory", credentials=who, transport=transport) as client:
                 yield client
@@ -99,12 +103,13 @@ class Place:
         return f"sqlite:///{(self.data.expanduser() / MEMORY_FILE).absolute()}"
 
     @asynccontextmanager
-    async def engine(self) -> AsyncIterator["Astrocyte"]:
-        """The engine of the data directory, for this process alone."""
+    async def engine(self, *, beside_server: bool = False) -> AsyncIterator["Astrocyte"]:
+        """The engine of the data directory, for this process alone unless ``beside_server``."""
         from aster.stack.data import DataDirectory
         from astrocyte.memory import Astrocyte
 
-        with DataDirectory(self.data.expanduser()):
+        folder = self.data.expanduser()
+        with nullcontext() if beside_server and folder.is_dir() else DataDirectory(folder):
             url = self._own_url
             if self.config is not None:
                 opening = Astrocyte.from_config(self.config, storage_url=url)

@@ -66,8 +66,9 @@ def reembed(
 ) -> None:
     """Give banks vectors of the embedding model in use.
 
-    All anew after a change of model, else to those memories that lack some, such as an earlier version's. Readers go
-    on meanwhile. When it is interrupted, run it again: it goes on where it stopped.
+    All anew after a change of model, else to those memories that lack some, such as an earlier version's. A server of
+    the same data directory goes on meanwhile; one with another model is restarted with the new one afterwards. When it
+    is interrupted, run it again: it goes on where it stopped.
     """
     from aster.cli.running import run_async
     from aster.cli.terminal import print_json, visible
@@ -75,7 +76,7 @@ def reembed(
     place = Place(url, data, config, None)
 
     async def work() -> "list[ReembedResult]":
-        names = await _chosen(place, banks, everything=everything)
+        names = await _chosen(place, banks, everything=everything, beside_server=True)
         return [await _reembedded(place, bank, dry_run=dry_run, is_told=not as_json) for bank in names]
 
     results = run_async(work())
@@ -98,7 +99,7 @@ async def _reembedded(place: Place, bank: str, *, dry_run: bool, is_told: bool) 
 
     from aster.cli.terminal import narrator
 
-    async with place.opened() as memory:
+    async with place.opened(beside_server=True) as memory:
         seen = await memory.reembed(bank, dry_run=True)
         if dry_run:
             return seen
@@ -116,7 +117,7 @@ async def _reembedded(place: Place, bank: str, *, dry_run: bool, is_told: bool) 
                     )
 
 
-async def _chosen(place: Place, banks: list[str] | None, *, everything: bool) -> list[str]:
+async def _chosen(place: Place, banks: list[str] | None, *, everything: bool, beside_server: bool = False) -> list[str]:
     if bool(banks) == everything:
         raise ConfigError("name the banks, or --all", hint="astrocyte banks lists them")
-    return await every_bank(place) if everything else list(banks or ())
+    return await every_bank(place, beside_server=beside_server) if everything else list(banks or ())

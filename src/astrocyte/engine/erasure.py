@@ -12,7 +12,8 @@ from astrocyte.engine.core import Engine
 from astrocyte.engine.measures import measured
 from astrocyte.errors import InvalidInput, LegalHoldActive
 from astrocyte.inputs import bank_name, checked_label, checked_names, checked_reason
-from astrocyte.stores.store import Person, Selection
+from astrocyte.stores.persons import Person
+from astrocyte.stores.store import Selection
 
 MENTIONS = "mentions"
 

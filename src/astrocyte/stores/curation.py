@@ -9,6 +9,7 @@ from aster.foundation.sql import Connection, Database
 from astrocyte.errors import MemoryNotFound
 from astrocyte.moments import microseconds
 from astrocyte.stores.banks import bank_for_writing, existing_bank, refuse_held
+from astrocyte.stores.persons import Belonging, Person
 from astrocyte.stores.rows import (
     AUDIT_CHAIN,
     AUDITED_IDS,
@@ -19,7 +20,7 @@ from astrocyte.stores.rows import (
     remove_rows,
     touch,
 )
-from astrocyte.stores.store import Belonging, Expired, Person, PreparedMemory, Space
+from astrocyte.stores.store import Expired, PreparedMemory, Space
 
 
 class Curation:
