@@ -58,7 +58,9 @@ def audit_key() -> bytes | None:
 def told(result: Any) -> str:
     """One line about a verification."""
     if result.valid:
-        return f"ok      {result.chain}: {result.records} records, head {result.head[:16]}…"
+        word = typer.style("ok", fg=typer.colors.GREEN)
+        return f"{word}      {result.chain}: {result.records} records, head {result.head[:16]}…"
     is_keyless = result.broken_sequence == result.first_sequence and audit_key() is None
     hint = " (if the service has a key, set ASTER_AUDIT_HMAC_KEY)" if is_keyless else ""
-    return f"BROKEN  {result.chain}: at record {result.broken_sequence}: {result.reason}{hint}"
+    word = typer.style("BROKEN", fg=typer.colors.RED)
+    return f"{word}  {result.chain}: at record {result.broken_sequence}: {result.reason}{hint}"

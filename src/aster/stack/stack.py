@@ -1,5 +1,6 @@
 """The systems in one process: opened in order, ready together, closed in reverse."""
 
+import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -72,6 +73,9 @@ class Addresses(msgspec.Struct, frozen=True, omit_defaults=True):
         yield "OpenAPI", " ".join(self.openapi)
         yield "API docs", self.docs
         yield "data", self.data
+        if self.policy is not None:
+            signed = f"aster policy sign GET {self.policy}/lexicons --role VIEWER --data {shlex.quote(self.data)}"
+            yield "try", f"{signed} | curl --config -"
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,3 +83,14 @@ async def test_a_language_there_is_not_is_a_mistake_of_the_request(service: Poli
         assert (refused.status, refused.code) == (400, "UNSUPPORTED_LOCALE")
     evaluated = await ask(service, "POST", "/api/v1/policies/evaluate-source", {"source": PING, "locale": "xx"})
     assert (evaluated.status, evaluated.json["errorCode"]) == (200, "UNSUPPORTED_LOCALE")
+
+
+async def test_validating_tells_what_the_rule_takes_and_yields(service: PolicyHttpService) -> None:
+    target = "/api/v1/policies/validate"
+    two = "Module m.\n\nRule a given x as Int, y as Int, produce Bool:\n  Return x equals to y.\n"
+    await ask(service, "POST", "/api/v1/policies", {"source": two})
+    for body in ({"source": two}, {"policyModule": "m", "policyFunction": "a"}):
+        found = (await ask(service, "POST", target, body)).json
+        assert (found["valid"], found["parameterCount"], found["returnType"]) == (True, 2, "Bool")
+    broken = (await ask(service, "POST", target, {"source": BROKEN})).json
+    assert (broken["parameterCount"], broken["returnType"]) == (None, None)

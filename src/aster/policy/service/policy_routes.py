@@ -238,40 +238,27 @@ class PolicyRoutes:
             )
         approval = change.settings.approval_required
         by, now_ms = change.caller.user, change.now_ms
-        version = change.policies.add_version(
-            policy,
-            NewVersion(
-                source=body.source,
-                locale=compiled.locale,
-                functions=compiled.rules,
-                status=DRAFT if approval else APPROVED,
-                notes=body.notes,
-                author=by,
-                author_role=str(change.caller.role),
-                imports=compiled.imports,
-                pins=compiled.pins,
-                source_kind=body.source_kind,
-                words=compiled.words,
-            ),
-            now_ms=now_ms,
-        )
+        new = _new_version(change, body, compiled, DRAFT if approval else APPROVED)
+        version = change.policies.add_version(policy, new, now_ms=now_ms)
         stored = change.policies.find(policy.id)
         if body.function_name not in (None, stored.default_function):
             stored = change.policies.change(stored, by=by, now_ms=now_ms, default_function=body.function_name)
         active = body.activate and not approval
         if active:
             stored = change.policies.activate(stored, version, kind="deploy", reason=body.notes, by=by, now_ms=now_ms)
+        created = "POLICY_CREATED" if version.version == 1 else "POLICY_UPDATED"
+        payload = {
+            "envelopeHash": version.envelope_hash,
+            "locale": version.locale,
+            "status": version.status,
+            "sourceKind": version.source_kind,
+        }
         change.record(
-            "POLICY_DEPLOYED" if active else "POLICY_CREATED" if version.version == 1 else "POLICY_UPDATED",
+            "POLICY_DEPLOYED" if active else created,
             policy,
             version=version.version,
             sourceHash=version.source_hash,
-            payload={
-                "envelopeHash": version.envelope_hash,
-                "locale": version.locale,
-                "status": version.status,
-                "sourceKind": version.source_kind,
-            },
+            payload=payload,
         )
         return _deployed(stored, version, status)
 
@@ -279,6 +266,22 @@ class PolicyRoutes:
 def _stored_as(columns: dict[str, Any]) -> dict[str, Any]:
     """Databases differ in what a Boolean is; a number is one everywhere."""
     return {name: int(value) if isinstance(value, bool) else value for name, value in columns.items()}
+
+
+def _new_version(change: Change, body: DeployRequest, compiled: CompiledSource, status: str) -> NewVersion:
+    return NewVersion(
+        source=body.source,
+        locale=compiled.locale,
+        functions=compiled.rules,
+        status=status,
+        notes=body.notes,
+        author=change.caller.user,
+        author_role=str(change.caller.role),
+        imports=compiled.imports,
+        pins=compiled.pins,
+        source_kind=body.source_kind,
+        words=compiled.words,
+    )
 
 
 def _active_twin(

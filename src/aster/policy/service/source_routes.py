@@ -27,6 +27,7 @@ from aster.policy.service.messages import (
     diagnostic_of,
     words_of,
 )
+from aster.policy.service.schema_routes import describe
 from aster.policy.service.tenant_data import TenantData
 
 
@@ -65,12 +66,16 @@ class ValidateRequest(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ValidateAnswer(msgspec.Struct, frozen=True, rename="camel"):
+    """``parameterCount`` and ``returnType`` are of the rule that would be evaluated, null where none would."""
+
     valid: bool
     error: str | None
     message: str
     module_name: str | None = None
     functions: list[str] = []
     diagnostics: list[SourceDiagnostic] = []
+    parameter_count: int | None = None
+    return_type: str | None = None
 
 
 class LexiconAnswer(msgspec.Struct, frozen=True, rename="camel"):
@@ -174,6 +179,7 @@ class SourceRoutes:
         error = compiled.fault.message if compiled.fault else None
         if error is None and body.policy_function not in (None, *compiled.rules):
             error = f"module '{compiled.module}' has no rule '{body.policy_function}'"
+        told = describe(compiled, body.policy_function) if error is None else None
         return ValidateAnswer(
             valid=error is None,
             error=error,
@@ -181,6 +187,8 @@ class SourceRoutes:
             module_name=compiled.module or None,
             functions=list(compiled.rules),
             diagnostics=[diagnostic_of(each) for each in compiled.diagnostics],
+            parameter_count=len(told.parameters) if told is not None and told.success else None,
+            return_type=told.return_type if told is not None else None,
         )
 
     async def lexicons(self, request: Request, body: Any) -> list[LexiconAnswer]:
