@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.astrocyte.letters import Letters
 
 from aster.foundation.errors import StorageError
 from aster.foundation.sql import Database
@@ -196,6 +197,28 @@ async def test_what_is_retained_and_forgotten_later_is_in_the_index_at_once(engi
     assert len(indexed_rows(store)) == 31
     hits = (await engine.recall("topic999 a newer saying", "b", max_results=3)).hits
     assert hits[0].text == "topic999 a newer saying"
+
+
+async def test_an_index_of_another_model_gives_way_to_a_scan_and_is_built_anew(
+    engine: Astrocyte, postgres_schema: str
+) -> None:
+    await engine.retain_batch("b", [memory(number) for number in range(60)])
+    assert store_of(engine).build_vector_index("b")
+    assert (await engine.recall("topic007 saying", "b")).hits
+    async with Astrocyte(engine.settings, provider=Letters("tosg7")) as other:
+        store = store_of(other)
+        assert (await other.reembed("b")).is_finished
+        assert indexed_rows(store) == set()
+        scanned = [hit.text for hit in (await other.recall("topic007 saying", "b")).hits]
+        assert "semantic" in (await other.recall("topic007 saying", "b")).hits[0].evidence
+        assert store.build_vector_index("b")
+        await other.retain("topic007 later", "b")
+        assert len(indexed_rows(store)) == 61
+        index = other._opened.indexes.current("b")
+        assert index is not None
+        assert index.is_remote
+        assert set(scanned) & {hit.text for hit in (await other.recall("topic007 saying", "b")).hits}
+        assert [finding.detail for finding in await other.doctor() if not finding.is_well] == []
 
 
 async def test_a_bank_that_outgrows_a_scan_gets_its_index_by_itself(
