@@ -62,6 +62,15 @@ async def test_a_peers_names_are_as_short_as_over_http(database: Database, reque
     assert AuditLog(database).chains() == []
 
 
+async def test_a_source_above_the_operators_limit_is_an_invalid_argument(database: Database) -> None:
+    policy = create_policy_service(database, PolicySettings(source_characters=10), environ={})
+    async with LocalClient([PolicyService(policy)]) as client:
+        stub = await client.client(PolicyService)
+        with pytest.raises(InvalidArgumentError) as refused:
+            await stub.evaluate_source(EvaluateSource(source=PING))
+    assert refused.value.details["code"] == "SOURCE_TOO_LARGE"
+
+
 async def test_the_tenants_rate_limit_holds_for_peers_too(database: Database) -> None:
     policy = create_policy_service(database, PolicySettings(rate_requests=1, rate_seconds=3600), environ={})
     async with LocalClient([PolicyService(policy)]) as client:

@@ -14,7 +14,7 @@ from aster.foundation.http.rates import RateLimited
 from aster.policy.engine import EngineBusy
 from aster.policy.service.app import PolicyHttpService
 from aster.policy.service.caller import ANONYMOUS, Caller, Role
-from aster.policy.service.errors import EntryAmbiguous
+from aster.policy.service.errors import EntryAmbiguous, SourceTooLarge
 from aster.policy.service.messages import Evaluation, Locale, Name, Source
 from aster.policy.service.roles import ROLES
 from aster.policy.service.tenant import PATTERN
@@ -68,7 +68,7 @@ class PolicyService:
                 rule=request.function_name,
                 trace=request.trace,
             )
-        except EntryAmbiguous as error:
+        except (EntryAmbiguous, SourceTooLarge) as error:
             raise InvalidArgumentError(error.message, details={"code": error.code}) from None
         except RateLimited as error:
             raise ResourceExhaustedError(error.message, hint=error.hint) from None

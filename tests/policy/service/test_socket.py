@@ -295,3 +295,17 @@ async def test_messages_beyond_the_pace_are_refused_one_by_one(database: Databas
     assert answers[0]["type"] == "unsubscribed"
     refused = [each for each in answers if each["type"] == "refused"]
     assert {(each["errorCode"], each["retryAfter"]) for each in refused} == {("RATE_LIMITED", 1)}
+
+
+async def test_a_source_brings_its_own_words(served: Served) -> None:
+    source = "Module levels.\n\nRule height given niveau as Int, produce Int:\n  Return niveau augmented by 1.\n"
+    words = {
+        "vocabulary": {"id": "house", "fields": [{"canonical": "level", "localized": "niveau"}]},
+        "aliasSet": {"PLUS": ["augmented by"]},
+    }
+    async with connected(served) as connection:
+        answer = await tell(connection, id=1, type="evaluate-source", source=source, context={"level": 2}, **words)
+        assert answer["result"] == 3
+        shaping = {"aliasSet": {"RETURN": ["hand back"]}}
+        refused = await tell(connection, id=2, type="evaluate-source", source=source, **shaping)
+        assert (refused["type"], refused["errorCode"]) == ("refused", "ROLE_INSUFFICIENT")

@@ -139,3 +139,11 @@ async def test_lexicons_tell_the_shipped_vocabularies_and_what_may_be_renamed(se
     assert found["de-DE"]["vocabularies"]["finance.loan"]["Applicant"] == "Antragsteller"
     assert "PLUS" in found["en-US"]["aliasKinds"]
     assert "RETURN" in found["en-US"]["shapingAliasKinds"]
+
+
+async def test_words_come_over_graphql_too(service: PolicyHttpService) -> None:
+    pytest.importorskip("strawberry")
+    query = "mutation ($input: EvaluateSourceInput!) { evaluateSource(input: $input) { result error } }"
+    given = {"source": IN_OWN_WORDS, "context": {"level": 2}, **WORDS}
+    answered = (await ask(service, "POST", "/graphql", {"query": query, "variables": {"input": given}})).json
+    assert answered["data"]["evaluateSource"] == {"result": 3, "error": None}
