@@ -128,12 +128,15 @@ class Structure:
     def _found_shift(self, distance: int) -> _Shift:
         import numpy as np
 
-        later = np.arange(len(self._previous), dtype=np.intp)
-        earlier = self._previous
+        previous = self._previous
+        is_linked = previous != NOBODY
+        is_beside = is_linked & (previous == np.arange(-1, len(previous) - 1, dtype=np.int32))
+        in_row = is_beside
+        for _ in range(distance - 1):
+            in_row = np.concatenate([[False], in_row[:-1]]) & is_beside
+        later = np.flatnonzero(is_linked & ~in_row)
+        earlier = previous[later]
         for number in range(distance):
-            earlier = self._previous[earlier] if number else earlier
+            earlier = previous[earlier] if number else earlier
             later, earlier = later[earlier != NOBODY], earlier[earlier != NOBODY]
-        is_in_row = later - earlier == distance
-        in_row = np.zeros(max(0, len(self._previous) - distance), np.float32)
-        in_row[earlier[is_in_row]] = 1
-        return _Shift(in_row, later[~is_in_row], earlier[~is_in_row].astype(np.intp))
+        return _Shift(in_row[distance:].astype(np.float32), later, earlier.astype(np.intp))
