@@ -67,7 +67,8 @@ export function editor({ label, value, highlight, check }) {
     numbers.append(...lines.slice(numbers.childElementCount).map(() => h("div")));
     drawn = lines;
     for (const line of wrong) line.classList.remove("wrong");
-    wrong = known.flatMap((each) => [shown, numbers].map((column) => column.children[each.startLine - 1] ?? []).flat());
+    const places = known.map((each) => each.startLine - 1);
+    wrong = places.flatMap((place) => [shown.children[place], numbers.children[place]]).filter(Boolean);
     for (const line of wrong) line.classList.add("wrong");
   };
   const scroll = () => {
