@@ -44,7 +44,8 @@ def _likeness(index: BankIndex, places: Sequence[int]) -> "NDArray[np.float32]":
 
     if index.vectors is not None:
         vectors = index.vectors.at(places)
-        return np.asarray(vectors @ vectors.T, dtype=np.float32)
+        # vecdot and not @, which wakes threads of its own
+        return np.asarray(np.vecdot(vectors[:, None], vectors), dtype=np.float32)
     sessions = index.sessions[list(places)]
     same = (sessions[:, None] == sessions[None, :]) & (sessions[:, None] != NOBODY)
     return np.where(same, np.float32(SAME_SESSION), np.float32(0))
