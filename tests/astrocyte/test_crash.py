@@ -101,7 +101,7 @@ async def test_a_reembedding_that_is_killed_leaves_the_bank_as_it_was_or_finishe
         if info.model == "letters:ehx":
             assert (await old.recall("echo 7", "b")).hits == before
             assert (await new.reembed("b")).is_finished
-            assert len(after.asked) <= told[-1]
+            assert len([text for text in after.asked if text.startswith("echo")]) <= told[-1]
         assert (await new.recall("echo 7", "b")).hits[0].text == "echo 7"
         assert [one.detail for one in await new.doctor() if not one.is_well] == []
 

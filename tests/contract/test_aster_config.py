@@ -156,7 +156,7 @@ ASTER_IDENTITY_FILE=.aster-identity
 def test_environment_variables_as_a_shell_reads_them(tmp_path: Path) -> None:
     file = written(tmp_path / "aster.env", ENVIRONMENT)
     run = subprocess.run(
-        ["bash", "-c", f"set -a; . {file}; exec {sys.executable} -m aster config show --json"],
+        ["bash", "-c", f"set -a; . '{file}'; exec '{sys.executable}' -m aster config show --json"],
         capture_output=True,
         text=True,
         timeout=60,

@@ -35,7 +35,7 @@ def test_every_command_of_the_page_works(tmp_path: Path, title: str) -> None:
             command, _, comment = line.partition(" #")
             for shown, real in known.items():
                 command = command.replace(shown, real)
-            command = command.replace("aster ", f"exec {sys.executable} -m aster ", 1)
+            command = command.replace("aster ", f"exec '{sys.executable}' -m aster ", 1)
             home = tmp_path / ("there" if "on another machine" in comment else "here")
             home.mkdir(exist_ok=True)
             process = subprocess.Popen(

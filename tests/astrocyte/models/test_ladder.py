@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from aster.foundation.errors import MissingExtra
-from astrocyte.models import minilm
+from astrocyte.models import kept_files, minilm
 from astrocyte.models.ladder import load_provider
 from astrocyte.models.minilm import FILE, MODEL_ID, MiniLm, find_model
 
@@ -22,6 +22,11 @@ def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(importlib.util, "find_spec", find)
     monkeypatch.setattr(minilm, "find_model", lambda cache: None)
+
+
+@pytest.fixture
+def nothing_kept_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kept_files, "environment_directory", lambda: tmp_path / "environment")
 
 
 @pytest.fixture
@@ -65,6 +70,7 @@ def test_without_the_runtime_auto_goes_by_keywords_and_the_model_by_name_is_refu
     assert "aster-platform[memory]" in str(raised.value)
 
 
+@pytest.mark.usefixtures("nothing_kept_in_the_environment")
 def test_weights_that_are_installed_are_converted_once(weights: Path, model: MiniLm, tmp_path: Path) -> None:
     provider = load_provider("minilm", cache=tmp_path)
     assert provider is not None
@@ -76,6 +82,7 @@ def test_weights_that_are_installed_are_converted_once(weights: Path, model: Min
     assert kept.stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("nothing_kept_in_the_environment")
 def test_a_cache_that_can_not_be_written_is_no_obstacle(
     weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
