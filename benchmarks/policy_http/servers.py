@@ -75,7 +75,13 @@ def service(kind: str, folder: str) -> Any:
     limited = kind == "limited"
     return create_policy_service(
         SlowDisk(file) if kind.endswith("-slow") else Database.open(file),
-        PolicySettings(secret_key=SECRET, rate_enabled=limited, rate_requests=PLENTY, address_requests=PLENTY),
+        PolicySettings(
+            secret_key=SECRET,
+            rate_enabled=limited,
+            rate_requests=PLENTY,
+            address_requests=PLENTY,
+            most_versions=PLENTY,
+        ),
         environ=dict(os.environ),
         metrics=RequestMetrics(CollectorRegistry()),
         alone=True,
